@@ -93,8 +93,7 @@ def is_due(document: Document, repository: str, ttl: timedelta, now: datetime) -
 
 
 def record_lines(declared: GitRepository, document: Mapping[str, Any]) -> tuple[RecordLine, ...]:
-    """Build a line for each promotion of a tracker, and one for its end."""
-    metadata, spec, status = document["metadata"], document["spec"], status_of(document)
+    """Build the lines of a tracker's records, to be kept beside its repository."""
     about = EventTarget(
         api_version=declared.api_version,
         kind=declared.kind,
@@ -102,6 +101,12 @@ def record_lines(declared: GitRepository, document: Mapping[str, Any]) -> tuple[
         name=declared.metadata.name,
         uid=declared.metadata.uid or "",
     )
+    return tuple(RecordLine(key=key, about=about, record=record) for key, record in tracker_records(document).items())
+
+
+def tracker_records(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Build a record for each promotion of a tracker, and one for its end, by keys that stay the same."""
+    metadata, spec, status = document["metadata"], document["spec"], status_of(document)
     tracker = {
         "namespace": metadata["namespace"],
         "tracker": metadata["name"],
@@ -112,7 +117,4 @@ def record_lines(declared: GitRepository, document: Mapping[str, Any]) -> tuple[
         name: status[name] for name in ("state", "reason", "stateSince", "environment", "revision") if name in status
     }
     records = [{"end": end}, *({"promotion": one} for one in status.get("promotions") or ())]
-    return tuple(
-        RecordLine(key=f"{metadata['uid']}/{tracker['attempt']}/{index}", about=about, record={**tracker, **one})
-        for index, one in enumerate(records)
-    )
+    return {f"{metadata['uid']}/{tracker['attempt']}/{index}": {**tracker, **one} for index, one in enumerate(records)}

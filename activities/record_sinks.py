@@ -5,7 +5,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,6 +16,11 @@ RECORD_KEPT = "RecordKept"
 """Reason of the event that holds a record."""
 _DIGEST_LENGTH = 16
 _NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EROFS})
+
+
+def encode_record(key: str, record: Mapping[str, Any]) -> str:
+    """Write a record as one line of JSON, without its end."""
+    return json.dumps({"key": key, **record}, separators=(",", ":"), sort_keys=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +34,7 @@ class RecordLine:
 
     def encoded(self) -> str:
         """Return the record as one line of JSON, without its end."""
-        return json.dumps({"key": self.key, **self.record}, separators=(",", ":"), sort_keys=True)
+        return encode_record(self.key, self.record)
 
 
 class RecordSink(Protocol):

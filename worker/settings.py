@@ -142,6 +142,14 @@ class Settings(BaseSettings):
     temporal_ui_url: str = ""
     """Base URL of the Temporal UI, for links in status and comments; empty = no links."""
 
+    encryption_keys: str = ""
+    """Directory of the keys that Temporal's payloads are encrypted with, such as a mounted Secret: a file for each key,
+    its name being the key's id, with 32 bytes in Base64. Empty = payloads are not encrypted. The same for all processes
+    and for people's commands."""
+
+    encryption_key: str = ""
+    """Id of the key that new payloads are encrypted with; older ones are read with the key that they name."""
+
     record_file: str = ""
     """File to which a worker appends the records of a tracker, as JSON lines, before it removes it: on a volume that
     something collects. Empty: they become events of the GitRepository, which the API server keeps for an hour."""

@@ -10,17 +10,18 @@ from dataclasses import dataclass, field
 import pytest
 import pytest_asyncio
 from temporalio.client import Client, WorkflowExecution
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from activities.models.status import State, Waiting
-from deploy.local.environment.assembly import LocalEnvironment
+from deploy.local.environment.assembly import INSTALLATION, LocalEnvironment
 from tests.e2e.cluster import Cluster
 from tests.e2e.shop import Shop
-from tests.upgrade.builds import SERVER_ARGUMENTS, Build, ask, build_of, drainage, make_current, open_runs
+from tests.upgrade.builds import DEPLOYMENT, SERVER_ARGUMENTS, Build, ask, build_of, drainage, make_current, open_runs
 from tests.upgrade.stations import DELIVERY, LANE, STATIONS, WAVES, Station
+from worker.cli.versions import poke_older
 from worker.serving.registry import WORKFLOWS
 from worker.temporal.conversion import DATA_CONVERTER
-from workflows.identity import ENVIRONMENT_WORKFLOW, POKE_SIGNAL, PROGRESS_QUERY, PROMOTION_WORKFLOW
+from workflows.identity import ENVIRONMENT_WORKFLOW, PROGRESS_QUERY, PROMOTION_WORKFLOW
 
 # Calm: a dozen promotions share two cores with both builds.
 TIMINGS = {
@@ -39,6 +40,7 @@ TIMINGS = {
 SANDBOX_ARGUMENTS = ("--list-lag", "1", "--run-seconds", "0.8", "--argocd-sync-seconds", "0.3")
 PATIENCE_SECONDS = 120.0
 POKE_SECONDS = 1.0
+POKES_PER_SECOND = 100
 in_one_loop = pytest.mark.asyncio(loop_scope="module")
 """The upgrade is played once, and its client belongs to the loop that it was played in."""
 BEFORE, SIDE_BY_SIDE, AFTER = "before", "while both builds run", "after A is gone"
@@ -115,15 +117,9 @@ class Upgrade:
         if one.workflow_type in TELLING:
             assert (await ask(self.client, one.id, PROGRESS_QUERY))["details"], one.id
 
-    async def poke(self, build: Build) -> None:
-        """Have every run of a build look again, as docs/operate/compatibility.md tells operators to."""
-        for one in await open_runs(self.client, build):
-            try:
-                await self.client.get_workflow_handle(one.id).signal(POKE_SIGNAL)
-            except RPCError as refusal:
-                # A list lags: a place that its last member left may have ended.
-                if refusal.status is not RPCStatusCode.NOT_FOUND:
-                    raise
+    async def poke(self) -> None:
+        """Have every run of another build look again, as `pilotage upgrade-waiting` does."""
+        await poke_older(self.client, INSTALLATION, DEPLOYMENT, rate=POKES_PER_SECOND)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -219,7 +215,7 @@ async def _poke_until(done: Callable[[], Awaitable[bool]], played: Upgrade, old:
     while not await done():
         left = [(one.id, one.workflow_type) for one in await open_runs(played.client, old)]
         assert time.monotonic() < deadline, f"still on the old build: {left}"
-        await played.poke(old)
+        await played.poke()
         await asyncio.sleep(POKE_SECONDS)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from worker.cli.codec_server import codec_server
 from worker.cli.commands import add_commands
 from worker.cli.doctor.command import doctor
 from worker.cli.drifting import drift
@@ -20,11 +21,13 @@ from worker.cli.options import ContextOption, KubeconfigOption, NamespaceOption,
 from worker.cli.output import line, note
 from worker.cli.places import envs, where
 from worker.cli.processes import receiver, release_finalizers, watcher, worker
+from worker.cli.recounting import export, history
 from worker.cli.repositories import init, track
 from worker.cli.setting_up import setup
 from worker.cli.shell import COMPLETE_VARIABLE, completion, open_page, show_help, version_line
 from worker.cli.shell import version as print_version
 from worker.cli.syncing import add_sync
+from worker.cli.upgrading import upgrade_waiting
 from worker.cli.watching import watch
 from worker.launching import leave
 
@@ -89,7 +92,7 @@ for command in (hold, release):
 for begin in (init, track):
     app.command()(begin)
 add_sync(app)
-for operate in (doctor, setup):
+for operate in (history, export, doctor, setup, upgrade_waiting, codec_server):
     app.command()(operate)
 for run in (worker, watcher, receiver, release_finalizers, validate, crds):
     app.command()(run)

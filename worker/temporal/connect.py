@@ -29,7 +29,8 @@ from temporalio.service import RPCError
 from activities.models.places import EnvironmentInput, PlaceSignal, SendViewInput
 from crds.api.backoff import STANDARD
 from worker.temporal.calls import CALL_TIMEOUT
-from worker.temporal.conversion import DATA_CONVERTER
+from worker.temporal.conversion import configured_converter
+from worker.temporal.encryption import EncryptionMisconfigured
 from worker.temporal.search_attributes import add_attributes, find_lacking
 from worker.temporal.settings import unreachable_server, unreadable_configuration, unusable_configuration
 from worker.tracing import client_interceptors
@@ -100,6 +101,10 @@ async def connect(*, runtime: Runtime | None = None, identity: str | None = None
     Raises TemporalUnavailable within CONNECT_TIMEOUT, TemporalMisconfigured at once.
     """
     try:
+        converter = configured_converter()
+    except EncryptionMisconfigured as error:
+        raise TemporalMisconfigured(str(error)) from None
+    try:
         config = ClientConfig.load_client_connect_config()
     except (RuntimeError, ValueError, OSError) as error:
         raise TemporalMisconfigured(unreadable_configuration(error)) from None
@@ -109,7 +114,7 @@ async def connect(*, runtime: Runtime | None = None, identity: str | None = None
         async with asyncio.timeout(CONNECT_TIMEOUT.total_seconds()):
             client = await Client.connect(
                 **config,
-                data_converter=DATA_CONVERTER,
+                data_converter=converter,
                 interceptors=client_interceptors(),
                 connect_timeout=CONNECT_TIMEOUT,
                 runtime=runtime,

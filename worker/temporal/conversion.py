@@ -5,14 +5,23 @@ Without sharing, every workflow would learn all wire types again and keep that: 
 the time that a workflow task takes.
 """
 
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
 from temporalio.contrib.pydantic import PydanticJSONPlainPayloadConverter
 from temporalio.converter import (
     CompositePayloadConverter,
     DataConverter,
+    DefaultFailureConverterWithEncodedAttributes,
     DefaultPayloadConverter,
     JSONPlainPayloadConverter,
 )
 
+from worker.temporal.encryption import AesGcmCodec, EncryptionMisconfigured, Keys
+
+KEYS_VARIABLE, KEY_VARIABLE = "PILOTAGE_ENCRYPTION_KEYS", "PILOTAGE_ENCRYPTION_KEY"
 # It holds types alone, never values; its cache is bounded and safe to use from all workflow threads.
 _JSON = PydanticJSONPlainPayloadConverter()
 
@@ -27,3 +36,26 @@ class SharedPayloadConverter(CompositePayloadConverter):
 
 
 DATA_CONVERTER = DataConverter(payload_converter_class=SharedPayloadConverter)
+
+
+def configured_converter(environment: Mapping[str, str] = os.environ) -> DataConverter:
+    """Return the data converter as `PILOTAGE_ENCRYPTION_KEYS` and `PILOTAGE_ENCRYPTION_KEY` say.
+
+    Read from the environment, as what says where Temporal is: commands connect that need no other setting. Raises
+    EncryptionMisconfigured, which names the variable.
+    """
+    directory, current = environment.get(KEYS_VARIABLE, ""), environment.get(KEY_VARIABLE, "")
+    if not directory and not current:
+        return DATA_CONVERTER
+    if not directory or not current:
+        raise EncryptionMisconfigured(f"{KEYS_VARIABLE} and {KEY_VARIABLE}: both are needed, or none")
+    try:
+        codec = AesGcmCodec(Keys(Path(directory), current))
+    except EncryptionMisconfigured as error:
+        raise EncryptionMisconfigured(f"{KEYS_VARIABLE}, {KEY_VARIABLE}: {error}") from None
+    return replace(
+        DATA_CONVERTER,
+        payload_codec=codec,
+        # Texts of failures stand outside of payloads otherwise.
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+    )

@@ -1,0 +1,39 @@
+"""`pilotage codec-server`: decrypt payloads for Temporal's web interface and command line."""
+
+from typing import Annotated
+
+import typer
+
+HostOption = Annotated[str, typer.Option("--host", help="Address to listen on.")]
+PortOption = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 = any free one.")]
+OriginOption = Annotated[
+    list[str] | None,
+    typer.Option("--ui-origin", metavar="URL", help="Origin of a Temporal UI whose pages may ask; repeatable."),
+]
+
+
+def codec_server(host: HostOption = "127.0.0.1", port: PortOption = 8081, ui_origin: OriginOption = None) -> None:
+    """Decrypt payloads for Temporal's UI and CLI, with the keys of PILOTAGE_ENCRYPTION_KEYS.
+
+    Whatever reaches it can read every promotion: it listens on this machine alone, unless --host says otherwise. Beyond
+    that put a proxy before it that knows who may.
+    """
+    import asyncio
+    from contextlib import suppress
+
+    from worker.cli.exits import CliError, ExitCode
+    from worker.temporal.codec_server import serve
+    from worker.temporal.conversion import configured_converter
+    from worker.temporal.encryption import EncryptionMisconfigured
+
+    try:
+        codec = configured_converter().payload_codec
+    except EncryptionMisconfigured as error:
+        raise CliError(str(error), code=ExitCode.USAGE) from error
+    if codec is None:
+        raise CliError("payloads are not encrypted: set PILOTAGE_ENCRYPTION_KEYS", code=ExitCode.USAGE)
+    try:
+        with suppress(KeyboardInterrupt):
+            asyncio.run(serve(codec, host=host, port=port, origins=tuple(ui_origin or ())))
+    except OSError as error:
+        raise CliError(f"{host}:{port} cannot be listened on: {error}", code=ExitCode.USAGE) from error

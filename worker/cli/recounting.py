@@ -1,0 +1,87 @@
+"""`pilotage history` and `pilotage export`: what was, from what Temporal and the trackers keep of it."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from worker.cli.options import (
+    ContextOption,
+    KubeconfigOption,
+    NamespaceOption,
+    Output,
+    OutputOption,
+    TrackerArgument,
+    choose,
+)
+
+if TYPE_CHECKING:
+    from crds.api.ports import Document
+
+WorkflowOption = Annotated[
+    str | None,
+    typer.Option("--workflow-id", help="Workflow to read, as of a tracker that was removed or of an earlier attempt."),
+]
+EverywhereOption = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Trackers of every namespace.")]
+
+
+def history(
+    invocation: typer.Context,
+    name: TrackerArgument,
+    workflow_id: WorkflowOption = None,
+    output: OutputOption = Output.TABLE,
+    namespace: NamespaceOption = None,
+    kubeconfig: KubeconfigOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Explain a promotion from its history, also long after its end: states, commands, failures, and how it ended.
+
+    No worker is asked: Temporal keeps the history as long as its namespace says. TEMPORAL_ADDRESS says where it is.
+    """
+    import asyncio
+    from dataclasses import asdict
+
+    from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+    from worker.cli.exits import CliError, ExitCode
+    from worker.cli.histories import recount
+    from worker.cli.output import documents, line
+    from worker.cli.session import Session, with_session
+
+    async def find(session: Session) -> str:
+        found = (await session.read(PullRequestTracker, name)).status.workflow
+        if found is None:
+            raise CliError(f"no workflow of {name} has begun yet", code=ExitCode.NOT_FOUND)
+        return found.id
+
+    identifier = workflow_id or with_session(choose(invocation, namespace, kubeconfig, context), find)
+    entries = asyncio.run(recount(identifier))
+    if output is Output.TABLE:
+        for entry in entries:
+            line(f"{entry.at}  {entry.kind:8} {entry.text}")
+    else:
+        documents([asdict(entry) for entry in entries], output)
+
+
+def export(
+    invocation: typer.Context,
+    everywhere: EverywhereOption = False,
+    namespace: NamespaceOption = None,
+    kubeconfig: KubeconfigOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Write the records of all trackers as JSON lines: one for each promotion, and one for each end.
+
+    The same lines, with the same keys, as those that are kept when discovery removes a tracker.
+    """
+    from activities.finished_trackers import tracker_records
+    from activities.record_sinks import encode_record
+    from crds.texts.terminal import escaped
+    from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+    from worker.cli.output import document
+    from worker.cli.session import Session, with_session
+
+    async def read(session: Session) -> "list[Document]":
+        return await session.documents(PullRequestTracker, everywhere=everywhere)
+
+    for tracker in with_session(choose(invocation, namespace, kubeconfig, context), read):
+        for key, record in tracker_records(tracker).items():
+            document(escaped(encode_record(key, record)))
