@@ -24,7 +24,7 @@ def test_help_lists_every_command(run: Run) -> None:
     commanding = ["retest", "retry", "promote", "abort", "refresh", "restart", "hold", "release"]
     starting = ["init", "track", "sync"]
     processes = ["worker", "watcher", "receiver", "release-finalizers", "validate", "crds"]
-    operating = ["doctor", "setup"]
+    operating = ["history", "export", "doctor", "setup", "upgrade-waiting", "codec-server"]
     commands = [*looking, *commanding, *starting, *operating, *processes, "completion", "version", "help", "flux"]
     assert result.exit_code == 0
     assert [line.split()[0] for line in result.stdout.partition("Commands:")[2].split("\n") if line] == commands
