@@ -35,7 +35,7 @@ def history(
 ) -> None:
     """Explain a promotion from its history, also long after its end: states, commands, failures, and how it ended.
 
-    No worker is asked: Temporal keeps the history for the retention of its namespace. TEMPORAL_ADDRESS names the server.
+    No worker is asked: Temporal keeps histories for the retention of its namespace. TEMPORAL_ADDRESS names the server.
     """
     import asyncio
     from dataclasses import asdict
