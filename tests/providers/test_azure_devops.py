@@ -8,7 +8,7 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
-from providers.azure_devops.wire import base_url
+from providers.azure_devops.wire import base_url, identities_url
 from providers.errors import (
     ProviderMalformed,
     ProviderMisconfigured,
@@ -18,7 +18,7 @@ from providers.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from providers.models import Ancestry, ChangeState, Comment, CommitStatus, StatusState
+from providers.models import Ancestry, ChangeState, Comment, CommitStatus, Person, StatusState
 from tests.providers.hosts import TOKEN, FakeHost, answer, azure_devops
 
 REPOSITORY = "/umbrella/acme/_apis/git/repositories/web"
@@ -61,6 +61,47 @@ def listed(*items: object) -> httpx.Response:
 )
 def test_an_organization_or_collection_is_named_below_its_host(domain: str, wanted: str) -> None:
     assert base_url(domain, "umbrella") == wanted
+
+
+@pytest.mark.parametrize(
+    ("base", "wanted"),
+    [
+        ("https://dev.azure.com/umbrella", "https://vssps.dev.azure.com/umbrella"),
+        ("https://Umbrella.visualstudio.com", "https://umbrella.vssps.visualstudio.com"),
+        ("https://tfs.example.com:8443/tfs/umbrella", "https://tfs.example.com:8443/tfs/umbrella"),
+    ],
+)
+def test_accounts_are_at_a_host_of_their_own_or_at_a_server_s_collection(base: str, wanted: str) -> None:
+    assert identities_url(base) == wanted
+
+
+GRACE = "0f0f0f0f-0000-4000-8000-000000000001"
+DESCRIPTOR = "Microsoft.IdentityModel.Claims.ClaimsIdentity;t\\grace@example.com"
+
+
+@pytest.mark.parametrize(
+    ("identity", "effective", "may"),
+    [
+        ({}, {"effectiveAllow": 6}, True),
+        ({}, {"effectiveAllow": 2}, False),
+        ({}, {"effectiveAllow": 6, "effectiveDeny": 4}, False),
+        ({}, {}, False),
+        ({"isActive": False}, {"effectiveAllow": 6}, False),
+        ({"id": "another"}, {"effectiveAllow": 6}, False),
+    ],
+)
+async def test_who_holds_contribute_and_is_active_may_write(
+    identity: dict[str, object], effective: dict[str, object], may: bool
+) -> None:
+    host = FakeHost()
+    known = {"id": GRACE.upper(), "descriptor": DESCRIPTOR, "isActive": True, **identity}
+    host.on("GET", r"/umbrella/_apis/identities\?.*", listed(known))
+    host.on("GET", rf"{REPOSITORY}\?.*", answer({"id": "r", "name": "web", "project": {"id": "p", "name": "acme"}}))
+    entry = {"descriptor": DESCRIPTOR, "allow": 0, "deny": 0, "extendedInfo": effective}
+    host.on("GET", r"/umbrella/_apis/accesscontrollists/.*", listed({"acesDictionary": {DESCRIPTOR: entry}}))
+    steering = azure_devops(host.http()).steering
+    assert steering is not None
+    assert await steering.may_write(Person(id=GRACE, name="grace")) is may
 
 
 def test_a_collections_name_is_one_part_of_the_path() -> None:
