@@ -36,6 +36,10 @@ def _argocd(**fields: object) -> Document:
     return environment_document("dev", deployment(argocd=argocd))
 
 
+def _by_flux(**fields: object) -> Document:
+    return {"name": "web", "repositoryRef": {"name": "web"}, "flux": _FLUX, **fields}
+
+
 def _edit(**fields: object) -> Document:
     return environment_document("dev", deployment(write={"git": {**_GIT, "edits": [fields]}}))
 
@@ -73,6 +77,9 @@ _GIT = {
     "branch": "main",
     "edits": [{"file": "a.yaml", "kustomizeImage": "ghcr.io/acme/web"}],
 }
+_BY_GIT = {"git": _GIT}
+_FLUX = {"kustomization": "web", "namespace": "apps"}
+_ONE_DEPLOYER = "exactly one of argocd, flux must be set"
 _ONE_SELECTION = "exactly one of application, selector must be set"
 _IMAGE = "image must be set exactly when set is KustomizeImage"
 _PARAMETER = "parameter must be set exactly when set is HelmParameter"
@@ -180,6 +187,32 @@ BAD_DOCUMENTS = (
         "spec.deployments[0].argocd.project",
         "Required",
         "spec.deployments[0].argocd.project: is required",
+    ),
+    bad(
+        "neither argocd nor flux",
+        environment_document("dev", {"name": "web", "repositoryRef": {"name": "web"}}),
+        "spec.deployments[0]",
+        _ONE_DEPLOYER,
+    ),
+    bad(
+        "argocd and flux",
+        environment_document("dev", deployment(flux=_FLUX, write=_BY_GIT)),
+        "spec.deployments[0]",
+        _ONE_DEPLOYER,
+    ),
+    bad(
+        "flux written by argocd",
+        environment_document("dev", _by_flux(write={"argocd": {}}), write=False),
+        "spec.deployments[0].write",
+        "what Flux deploys is written by git or branch",
+        "spec.deployments[0].write",
+    ),
+    bad(
+        "flux in an environment that is written by argocd",
+        environment_document("dev", _by_flux()),
+        "spec.write",
+        "give each deployment of Flux its own write",
+        "spec.write",
     ),
     bad("kustomize without image", _write(set="KustomizeImage"), "spec.deployments[0].write.argocd.image", _IMAGE),
     bad("image without kustomize", _write(image="web"), "spec.deployments[0].write.argocd.image", _IMAGE),

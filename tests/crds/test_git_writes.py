@@ -132,3 +132,24 @@ def test_what_is_wrong_with_a_merge_is_told_by_its_field(field: str, given: str,
     [(path, message)] = problems(merging(**{field: given}))
     assert path == f"spec.write.branch.{field}"
     assert words in message
+
+
+def flux(*edits: dict[str, str], write: bool = True) -> Environment:
+    """Return an Environment that Flux brings, with or without files in which its tag stands."""
+    git = {"git": {"repositoryRef": {"name": "config"}, "branch": "main", "edits": list(edits or [EDIT])}}
+    deployment: dict[str, Any] = {"name": "web", "component": "web", "repositoryRef": {"name": "web"}}
+    deployment["flux"] = {"kustomization": "web", "namespace": "apps"}
+    spec = {"vars": {"cluster": "eu"}, "deployments": [deployment | ({"write": git} if write else {})]}
+    return Environment.from_wire({"metadata": {"name": "prod", "namespace": "shop"}, "spec": spec})
+
+
+def test_what_flux_deploys_by_image_names_the_file_in_which_its_tag_stands() -> None:
+    known = repositories(web=[COMPONENT])
+    assert problems(flux(), known) == []
+    [(path, message)] = problems(flux(write=False), known)
+    assert (path, "`write.git` must name the file" in message) == ("spec.deployments[0].flux", True)
+    # Where the commit itself is the artifact no file is needed.
+    plain = {key: value for key, value in COMPONENT.items() if key not in ("image", "tag")}
+    assert problems(flux(write=False), repositories(web=[plain])) == []
+    [(path, message)] = problems(flux({**EDIT, "file": "${sourceEnvironment}.yaml"}), known)
+    assert (path, "`${sourceEnvironment}`" in message) == ("spec.deployments[0].flux", True)

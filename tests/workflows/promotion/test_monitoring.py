@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from activities.models.configuration import DeploymentSpec, EnvironmentView
+from activities.models.configuration import DeploymentSpec, EnvironmentView, FluxSpec
 from activities.models.delivery import Observation
 from activities.models.failures import BriefFailure, FailureKind
 from activities.models.tracking import Artifact
@@ -34,3 +34,8 @@ def test_what_is_not_known_and_what_the_change_does_not_touch_has_no_monitor() -
     assert watched(VIEW, ("web", "api"), (unreadable,), None) == ()
     assert watched(VIEW, (), (SEEN,), None) == ()
     assert watched(None, ("web",), (SEEN,), None) == ()
+
+
+def test_what_flux_deploys_has_no_monitor() -> None:
+    by_flux = replace(WEB, instance="", flux=FluxSpec(environment="staging", repository="web"))
+    assert watched(replace(VIEW, deployments=(by_flux,)), ("web",), (SEEN,), None) == ()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from activities.models.configuration import DeploymentSpec, WriteKind, WriteSpec
+from activities.models.configuration import DeploymentSpec, FluxSpec, WriteKind, WriteSpec
 from activities.models.delivery import Health, Observation, OperationPhase
 from activities.models.tracking import Artifact
 from tests.worlds.refusals import unread
@@ -111,3 +111,11 @@ def test_a_finished_sync_does_not_hide_what_is_wrong_since() -> None:
 )
 def test_a_window_is_looked_at_again_around_its_end(left: timedelta | None, pause: timedelta) -> None:
     assert following.blocked_pause(NOW + left if left else None, NOW) == pause
+
+
+def test_a_deployment_of_flux_that_waits_for_flux_names_flux() -> None:
+    by_git = replace(SPEC, write=WriteSpec(kind=WriteKind.GIT))
+    by_flux = replace(by_git, flux=FluxSpec(environment="staging", repository="web"))
+    seen = replace(WRITTEN, sync_status="Synced", message="", operation_message="")
+    assert following.lag(by_flux, seen).endswith("; Flux has not picked up what is in Git")
+    assert following.lag(by_git, seen).endswith("; Argo CD has not picked up what is in Git")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from activities.models.configuration import DeploymentSpec, WriteKind, WriteSpec
+from activities.models.configuration import DeploymentSpec, FluxSpec, WriteKind, WriteSpec
 from activities.models.delivery import Health, Observation, OperationPhase, WriteOutcome, WriteResult
 from activities.models.status import NO_ACTION
 from tests.workflows.promotion.rules.test_waves import API, ARRIVED, BEHIND, WEB, WRITTEN, a_hop
@@ -14,7 +14,9 @@ from workflows.promotion.rules.remedies import of_wave
 from workflows.promotion.state import Hop, Touch
 
 BY_GIT = replace(WEB, write=WriteSpec(kind=WriteKind.GIT))
+BY_FLUX = replace(BY_GIT, application="apps/web", flux=FluxSpec(environment="staging", repository="web"))
 READ_ONLY = replace(WEB, write=None)
+FAILED = replace(BEHIND, operation_phase=OperationPhase.FAILED, sync_status="HealthCheckFailed", message="not ready")
 ILL = replace(WRITTEN, sync_status="Synced", health=Health.DEGRADED, message="Deployment web: ImagePullBackOff")
 BUSY = WriteResult(outcome=WriteOutcome.BUSY, message="ProviderUnavailable: no answer")
 
@@ -39,6 +41,8 @@ def said(hop: Hop, observed: Mapping[str, Observation], *wave: DeploymentSpec, h
         (WEB, ILL, "fix application web as its message shows"),
         (BY_GIT, replace(BEHIND, sync_status="OutOfSync"), "sync application web, or turn its automated sync on"),
         (BY_GIT, BEHIND, ""),
+        (BY_FLUX, FAILED, "fix Kustomization apps/web as its message shows"),
+        (BY_FLUX, BEHIND, ""),
         (READ_ONLY, BEHIND, "deploy it to application web, which Pilotage does not write"),
         (READ_ONLY, replace(ARRIVED, settled=False), ""),
     ],

@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.models.configuration import FindPolicyResult, PolicyOutcome
 from activities.models.delivery import Observation
-from activities.models.failures import Failure, FailureKind
+from activities.models.failures import BriefFailure, Failure, FailureKind
 from activities.models.places import BlockedBy, Counter, Phase, PlaceSignal
 from activities.models.status import (
     NO_ACTION,
@@ -332,6 +332,16 @@ def test_a_component_without_deployment_is_to_be_declared() -> None:
     found, waiting = awaiting_sync(place(other))
     assert found.reason == "ComponentNotDeployed"
     assert waiting.unblock_with.startswith("add a deployment of component web to Environment/dev")
+
+
+def test_a_deployment_that_flux_has_not_reported_is_unknown_and_its_events_are_to_be_sent() -> None:
+    message = "no event of it has come yet to /flux/shop/eu of the receiver"
+    failure = BriefFailure(kind=FailureKind.UNREPORTED, object="Kustomization/apps/web", message=message)
+    unknown = Observation(deployment="web", component="web", application="apps/web", failure=failure)
+    found, waiting = awaiting_sync(place(unknown))
+    assert (found.reason, found.object) == ("DeploymentUnreadable", "Kustomization/apps/web")
+    assert message in found.text
+    assert waiting.unblock_with.startswith("reconcile Kustomization/apps/web by Flux, and send its events")
 
 
 def test_a_target_that_cannot_be_read_is_to_be_fixed_and_not_overridden(world: World) -> None:
