@@ -20,6 +20,7 @@ from tests.bench.rows import Row
 from tests.bench.scene import Scene
 from tests.bench.stage import Say, staged
 from tests.bench.stories import measure_hop, measure_rollout
+from tests.bench.storm import measure_storm
 from tests.bench.throughput import measure_throughput
 from tests.bench.ticks import measure_ticks
 from worker.temporal.conversion import DATA_CONVERTER
@@ -113,6 +114,12 @@ async def _drift(plan: Plan, directory: Path, say: Say) -> AsyncIterator[Row]:
             yield row
 
 
+async def _flux(plan: Plan, directory: Path, say: Say) -> AsyncIterator[Row]:
+    async with staged(directory, Scene(repositories=1), say, stock=plan.stock) as stage:
+        for row in await measure_storm(stage):
+            yield row
+
+
 ACTS: Mapping[str, Act] = {
     "alone": _alone,
     "returning": _returning,
@@ -121,6 +128,7 @@ ACTS: Mapping[str, Act] = {
     "scaling": _scaling,
     "tenants": _tenants,
     "drift": _drift,
+    "flux": _flux,
 }
 """In the order in which they are played."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+import pytest
 from prometheus_client import CollectorRegistry
 
 from activities.flux.matching import Subscription
@@ -23,6 +24,7 @@ from tests.receiver.world import FakeCluster, World, declared
 from worker.flux.objects import FluxObjects
 from worker.health import Health, HealthServer
 from worker.opening.credentials import Credentials
+from worker.receiver import flux_routes
 from worker.receiver.flux_faults import Faults
 from worker.receiver.flux_places import FluxPlaces
 from worker.receiver.flux_routes import FluxRoutes
@@ -166,6 +168,17 @@ async def test_an_event_that_temporal_did_not_take_is_not_accepted_and_may_come_
         played.away = False
         assert (await played.post(document()))[0] == 202
         assert (await played.post(document()))[0] == 429
+
+
+@pytest.mark.parametrize("limit", ["BODIES_AT_ONCE", "EVENTS_AT_ONCE"])
+async def test_an_event_that_comes_while_too_many_are_at_work_is_repeated_and_not_dropped(
+    monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(flux_routes, limit, 0)
+    async with serving(Played()) as busy:
+        # After 429 Flux's controllers drop an event; after 503 they send it again.
+        assert (await busy.post(document()))[0] == 503
+        assert busy.sent == []
 
 
 async def test_a_recovery_that_says_the_same_as_the_success_before_is_no_repetition() -> None:

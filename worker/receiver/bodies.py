@@ -32,16 +32,17 @@ class Refused(Exception):
 class Places:
     """Bound how many bodies are at work, in all and for each who shares them."""
 
-    def __init__(self, *, in_all: int, each: int) -> None:
+    def __init__(self, *, in_all: int, each: int, refusal: HTTPStatus = HTTPStatus.TOO_MANY_REQUESTS) -> None:
         self._in_all = in_all
         self._each = each
+        self._refusal = refusal
         self._at_work: dict[str, int] = {}
 
     @contextmanager
     def held(self, shard: str) -> Iterator[None]:
-        """Hold a place. Raises Refused with 429."""
+        """Hold a place. Raises Refused."""
         if sum(self._at_work.values()) >= self._in_all or self._at_work.get(shard, 0) >= self._each:
-            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "too many deliveries are at work", seconds=1)
+            raise Refused(self._refusal, "too many deliveries are at work", seconds=1)
         self._at_work[shard] = self._at_work.get(shard, 0) + 1
         try:
             yield

@@ -45,7 +45,9 @@ READ_SECONDS = 3.0
 ANSWER_SECONDS = 4.5
 """Flux's controllers wait for 5 s, then send the event again."""
 BODIES_AT_ONCE, BODIES_OF_SENDER = 64, 48
-"""Events at work, so that bodies take 192 MiB at most."""
+"""Bodies that are read, so that they take 192 MiB at most."""
+EVENTS_AT_ONCE, EVENTS_OF_SENDER = 512, 384
+"""Events that wait for Temporal; each takes 300 KiB at most."""
 LOG_AGAIN_SECONDS = 60.0
 ANYBODY = ""
 
@@ -98,7 +100,10 @@ class FluxRoutes:
         self._insecure = insecure
         self._repeats = repeats or Repeats()
         self._clock = clock
-        self._places = Places(in_all=BODIES_AT_ONCE, each=BODIES_OF_SENDER)
+        # Flux's controllers repeat an event after 503, and drop it after 429.
+        busy = HTTPStatus.SERVICE_UNAVAILABLE
+        self._bodies = Places(in_all=BODIES_AT_ONCE, each=BODIES_OF_SENDER, refusal=busy)
+        self._events = Places(in_all=EVENTS_AT_ONCE, each=EVENTS_OF_SENDER, refusal=busy)
         self._noted = -LOG_AGAIN_SECONDS
 
     def routes(self) -> Sequence[web.RouteDef]:
@@ -129,11 +134,14 @@ class FluxRoutes:
             raise Refused(HTTPStatus.UNAUTHORIZED, f"{text} Flux with the type generic-hmac")
         if not (self._subscriptions.has_synced and self._reported.has_synced):
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "the receiver has just been started: send it again")
-        with self._places.held(namespace or "-"):
+        sender = namespace or "-"
+        with self._bodies.held(sender):
             body = await read_body(request, limit_bytes=BODY_LIMIT_BYTES, seconds=READ_SECONDS)
             if name:
                 await self._prove(namespace, name, request, body)
-            return await self._take(namespace, name, body)
+            event = await self._event(body)
+        with self._events.held(sender):
+            return await self._take(namespace, name, event)
 
     async def _prove(self, namespace: str, name: str, request: web.Request, body: bytes) -> None:
         headers = {key.lower(): value for key, value in request.headers.items()}
@@ -147,8 +155,8 @@ class FluxRoutes:
             text = "the Secret of this address cannot be read now: send it again"
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, text) from None
 
-    async def _take(self, namespace: str, cluster: str, body: bytes) -> Answer:
-        event, sender = await self._event(body), f"{namespace}/{cluster}"
+    async def _take(self, namespace: str, cluster: str, event: FluxEvent) -> Answer:
+        sender = f"{namespace}/{cluster}"
         if seconds := self._repeats.left(sender, event):
             headers = _rate_headers(self._clock() + timedelta(seconds=seconds))
             raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "this event was accepted before", headers=headers)
