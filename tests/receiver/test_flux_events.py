@@ -159,9 +159,11 @@ class Killing(Thread):
 
 
 def subscription(kind: str) -> Document:
+    """Return the spec of a CommitStatus with all fields of the draft that Flux discussed, and a link."""
     return {
         "providerRef": {"name": kind},
-        "eventSources": [{"kind": "Kustomization", "name": kind}],
+        "eventSeverity": "info",
+        "eventSources": [{"kind": "Kustomization", "name": kind, "namespace": NAMESPACE}],
         "prefix": "dev",
         "targetURL": "https://ui.example.com/flux",
     }
