@@ -1,1 +1,1 @@
-"""Activities: the typed vocabulary that workflows speak, and its thin implementations over provider ports."""
+"""Activities: the typed vocabulary of workflows, and its thin implementations over provider ports."""

@@ -155,7 +155,7 @@ def _of_context(newest: Mapping[str, models.CommitStatus], context: str) -> mode
 def judge(
     request: PostCommitStatusInput, wanted: models.CommitStatus, shown: models.CommitStatus | None
 ) -> PostOutcome | None:
-    """Say why a status that may overwrite another one is not posted; None where it is."""
+    """Return why a status that may overwrite another one is not posted; None where it is."""
     verdict = request.verdict
     if shown is None:
         return PostOutcome.OVERTAKEN if verdict.over_pending else None

@@ -1,4 +1,4 @@
-"""ConfigActivities: read what teams declared, and tell places what trackers want."""
+"""ConfigActivities: read what teams declared, and send places what trackers want."""
 
 import asyncio
 import secrets

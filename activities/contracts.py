@@ -159,7 +159,7 @@ class DriftActivities(ABC):
     @activity.defn
     @abstractmethod
     async def look_for_drift(self, request: LookForDriftInput) -> LookForDriftResult:
-        """Tell which monitors of an ArgoCDInstance say what is not so any more. Safe to retry."""
+        """Return which monitors of an ArgoCDInstance show what is not so any more. Safe to retry."""
 
     @activity.defn
     @abstractmethod
@@ -169,14 +169,14 @@ class DriftActivities(ABC):
     @activity.defn
     @abstractmethod
     async def present_drift(self, request: PresentDriftInput) -> PresentDriftResult:
-        """Show on a pull request what the monitors of its tracker say. Safe to retry.
+        """Show on a pull request what the monitors of its tracker report. Safe to retry.
 
         While its promotion goes on, that shows it: it is the answer then.
         """
 
 
 class ScmActivities(ABC):
-    """Speak with the SCM host (queue `scm`)."""
+    """Call the SCM host (queue `scm`)."""
 
     @activity.defn
     @abstractmethod
@@ -186,7 +186,7 @@ class ScmActivities(ABC):
     @activity.defn
     @abstractmethod
     async def list_changed_files(self, request: ListChangedFilesInput) -> ListChangedFilesResult:
-        """Tell which components a pull request touches. Safe to retry."""
+        """Return which components a pull request touches. Safe to retry."""
 
     @activity.defn
     @abstractmethod
@@ -204,7 +204,7 @@ class ScmActivities(ABC):
     @activity.defn
     @abstractmethod
     async def read_instructions(self, request: ReadInstructionsInput) -> ReadInstructionsResult:
-        """Read what people said on a pull request by labels and comments, and whether they may. Safe to retry."""
+        """Read what people asked for on a pull request by labels and comments, and whether they may. Safe to retry."""
 
     @activity.defn
     @abstractmethod
@@ -223,11 +223,11 @@ class RepositorySyncActivities(ABC):
     @activity.defn
     @abstractmethod
     async def tidy_repository(self, request: TidyRepositoryInput) -> TidyRepositoryResult:
-        """Export and remove trackers that ended long ago, and say whether any are left. Safe to retry."""
+        """Export and remove trackers that ended long ago, and return whether any are left. Safe to retry."""
 
 
 class CommitStatusActivities(ABC):
-    """Show on commits what events of Flux say (queue `scm`)."""
+    """Show on commits what events of Flux report (queue `scm`)."""
 
     @activity.defn
     @abstractmethod
@@ -245,7 +245,7 @@ class SupersessionActivities(ABC):
 
 
 class TestRunActivities(ABC):
-    """Speak with CI systems (queue `ci`)."""
+    """Call CI systems (queue `ci`)."""
 
     __test__ = False
 
@@ -307,7 +307,7 @@ class ResourceActivities(ABC):
     @activity.defn
     @abstractmethod
     async def publish_status(self, request: PublishStatusInput) -> PublishStatusResult:
-        """Write a tracker's status and events unless uid, attempt or sequence say that it is not ours to write."""
+        """Write a tracker's status and events unless uid, attempt or sequence show that it is not ours to write."""
 
     @activity.defn
     @abstractmethod
@@ -321,7 +321,7 @@ class ConditionActivities(ABC):
     @activity.defn
     @abstractmethod
     async def publish_connection(self, request: PublishConnectionInput) -> PublishStatusResult:
-        """Write one condition unless the uid or a newer generation says that it is not ours to write. Safe to retry."""
+        """Write one condition unless the uid or a newer generation shows that it is not ours. Safe to retry."""
 
 
 class DiscoveryActivities(ABC):
@@ -330,7 +330,7 @@ class DiscoveryActivities(ABC):
     @activity.defn
     @abstractmethod
     async def publish_discovery(self, request: PublishDiscoveryInput) -> PublishStatusResult:
-        """Write the condition `Discovered` unless the uid says that it is not ours to write. Safe to retry."""
+        """Write the condition `Discovered` unless the uid shows that it is not ours to write. Safe to retry."""
 
 
 class PostRecordActivities(ABC):
@@ -348,7 +348,7 @@ class DriftStatusActivities(ABC):
     @activity.defn
     @abstractmethod
     async def publish_drift(self, request: PublishDriftInput) -> PublishDriftResult:
-        """Write statuses and events of monitors unless uid or generation say that they are about another promotion.
+        """Write statuses and events of monitors unless uid or generation show that they are about another promotion.
 
         Safe to retry.
         """

@@ -1,4 +1,4 @@
-"""Coordinator: bring a pull request and its tracker to say the same, the host first."""
+"""Coordinator: bring a pull request and its tracker to agree, the host first."""
 
 import time
 from collections import OrderedDict
@@ -30,14 +30,14 @@ BELIEVED = timedelta(minutes=1)
 """How long a right that was looked up is believed."""
 _REMEMBERED = 10_000
 NO_STEERING = "people cannot steer by labels or comments at this host: use `pilotage hold`, `release`, `retest`"
-OBSERVED = "the repository is only observed (`spec.mode`): nothing that people say on its pull requests is carried out"
-LABELLER_UNKNOWN = "the host does not say who sets a label: steer by comments, such as `/pilotage hold`"
+OBSERVED = "the repository is only observed (`spec.mode`): no label and no comment on its pull requests is carried out"
+LABELLER_UNKNOWN = "the host does not show who sets a label: steer by comments, such as `/pilotage hold`"
 NO_LABELS = "the host's pull requests have no labels: steer by comments, such as `/pilotage hold`"
 NOT_WRITER = "only people with the right to write to the repository steer its changes"
 
 
 class KnownRights:
-    """Remember for a moment who may write where, so that a person who says much costs few calls."""
+    """Remember for a moment who may write where, so that a person who steers much costs few calls."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[str, ...], tuple[bool, float]] = OrderedDict()
@@ -72,7 +72,7 @@ class Coordinator:
         return LabelManager(self.repository.host, prefix=self.repository.label_prefix)
 
     async def sync_scm_to_tracker(self, request: ReadInstructionsInput) -> ReadInstructionsResult:
-        """Return what people said on the pull request since the last look, each word with whether they may."""
+        """Return what people asked for on the pull request since the last look, each with whether they may."""
         steering = self.repository.host.steering
         if self.repository.mode is RepositoryMode.OBSERVE:
             return ReadInstructionsResult(unsupported=OBSERVED)
@@ -86,7 +86,7 @@ class Coordinator:
         written = await steering.remarks(request.number, request.begun, request.comment_cursor)
         instructions += by_comments(written.remarks)
         judged = [await self._judge(steering, instruction, request.teams) for instruction in instructions]
-        # Who may not steer must not keep who may from being heard.
+        # Who may not steer must not keep out who may.
         kept = sorted(range(len(judged)), key=lambda place: (not judged[place].allowed, place))[:INSTRUCTIONS_KEPT]
         return ReadInstructionsResult(
             instructions=tuple(judged[place] for place in sorted(kept)),
@@ -98,7 +98,7 @@ class Coordinator:
         )
 
     async def sync_tracker_to_scm(self, request: PresentInput, trusted: Shown | None) -> Presented:
-        """Make the pull request show what the tracker says."""
+        """Make the pull request show the tracker's state."""
         repository = self.repository
         return await present(repository.host, request, trusted, repository.show, prefix=repository.label_prefix)
 
@@ -107,7 +107,7 @@ class Coordinator:
         return (await self.labels.sync_to_scm(number, wanted, left=left)).result.consistent
 
     def _by_comments_only(self, steering: Steering) -> str:
-        """Return why labels say nothing here; empty where they do."""
+        """Return why labels steer nothing here; empty where they do."""
         if steering.names_who_labels:
             return ""
         return LABELLER_UNKNOWN if self.repository.host.capabilities.labels else NO_LABELS
@@ -128,7 +128,7 @@ class Coordinator:
         )
 
     async def _why_not(self, steering: Steering, instruction: UnjudgedInstruction, teams: Mapping[str, str]) -> str:
-        """Return why somebody may not say that; empty where they may."""
+        """Return why a person may not ask for that; empty where they may."""
         if instruction.verb != STATE and instruction.verb not in tuple(map(str, BY_COMMENT)):
             known = ", ".join(verb for verb in map(str, BY_COMMENT) if verb != PROMOTE)
             return f"`{instruction.verb}` is no command: {known}"

@@ -1,4 +1,4 @@
-"""Prove what resources declare: one cheap call with the credential, and a word on what to fix where it fails."""
+"""Prove what resources declare: one cheap call with the credential, and what to fix where it fails."""
 
 import asyncio
 from collections.abc import Mapping
@@ -132,7 +132,7 @@ class CredentialConditions(ConditionActivities):
     @activity.defn
     @reported
     async def publish_connection(self, request: PublishConnectionInput) -> PublishStatusResult:
-        """Write one condition unless the uid or a newer generation says that it is not ours to write. Safe to retry."""
+        """Write one condition unless the uid or a newer generation shows that it is not ours. Safe to retry."""
         connection, outcome = request.connection, request.outcome
         kind = KINDS[connection.kind]
         fields: dict[str, object] = {"observedGeneration": request.generation}
@@ -177,18 +177,18 @@ def explain(error: ProviderError, connection: CheckedResource, document: Documen
         text = f"the server does not accept the credential: put a valid one into {secret}"
         return _refused(ConditionReason.UNAUTHORIZED, f"{text} ({message})")
     if isinstance(error, ProviderMisconfigured):
-        # Nothing was sent, and the message names the field or setting: no word on credentials belongs here.
+        # Nothing was sent, and the message names the field or setting: the credential was not judged.
         return _refused(ConditionReason.INVALID, message)
     if isinstance(error, ProviderNotFound):
         what = "the address" if connection.kind.endswith(("Instance", "Provider")) else "the address or name"
         text = f"the server shows nothing there: fix {what} in the spec, or let the credential of {secret} see it"
         return _refused(ConditionReason.NOT_FOUND, f"{text} ({message})")
     if isinstance(error, ProviderRateLimited):
-        text = f"the host asks to wait, which says nothing about the credential; it is checked again ({message})"
+        text = f"the host asks to wait, which does not judge the credential; it is checked again ({message})"
         return CredentialCheckOutcome(accepted=None, reason=ConditionReason.RATE_LIMITED.value, message=bounded(text))
     if isinstance(error, ProviderRejected):
         return _refused(ConditionReason.INVALID, f"the check was refused: fix the spec or the Secret ({message})")
-    text = "the server gives no usable answer: see to its address, its certificate (`caSecretRef`) and itself"
+    text = "the server gives no usable answer: check its address, its certificate (`caSecretRef`) and the server itself"
     return _refused(ConditionReason.UNAVAILABLE, f"{text} ({message})")
 
 
@@ -205,7 +205,7 @@ _REASONS: Mapping[MissingReason, ConditionReason] = {
 
 
 def explain_missing(error: ReferenceMissing) -> CredentialCheckOutcome:
-    """Turn a missing or unusable reference into a reason; its message says already what to provide."""
+    """Turn a missing or unusable reference into a reason; its message names already what to provide."""
     fields = "".join(f"; {one}" for one in error.fields)
     return _refused(_REASONS.get(error.reason, ConditionReason.INVALID), f"{error.message}{fields}")
 

@@ -20,7 +20,7 @@ class DeploymentReads:
         self._observer: Observer = EachObserver(connections)
 
     async def read(self, request: ReadDeploymentsInput) -> ReadDeploymentsResult:
-        """Read the deployments, in their order; what one of them lacks is its observation's problem."""
+        """Read the deployments, in their order; what one of them misses is its observation's problem."""
         answer = await self._observer.observe(
             request.namespace, request.deployments, refresh=request.refresh, within=READING
         )

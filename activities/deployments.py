@@ -24,7 +24,7 @@ from activities.ports import ResourceOpener
 from activities.spans import describe_delivery
 
 _WRITTEN = "the write is ours"
-"""Word of an attempt to the next one."""
+"""Note of an attempt for the next one."""
 
 
 class ArgoCDActivities(DeliveryActivities):
@@ -46,8 +46,8 @@ class ArgoCDActivities(DeliveryActivities):
     async def deliver_application(self, request: DeliverApplicationInput) -> DeliverApplicationResult:
         """Write the artifact if the application still holds what the caller compared, then start one sync of it.
 
-        Safe to retry: a write that is there already is known by its value, or by the word of the attempt that made it,
-        and a sync by its key. What became of the write is told also where the sync fails for good.
+        Safe to retry: a write that is there already is known by its value, or by the note of the attempt that made it,
+        and a sync by its key. What became of the write is returned also where the sync fails for good.
         """
         if (refused := await self._refused(request.namespace, request.deployment, request.environment)) is not None:
             return DeliverApplicationResult(written=refused)

@@ -103,11 +103,11 @@ class Memory:
         )
 
     def is_news(self, change: HostPullRequest) -> bool:
-        """Tell whether a pull request differs from what was sent last."""
+        """Return whether a pull request differs from what was sent last."""
         return self.seen.get(change.number) != digest(change)
 
     def may_be_made(self, number: int) -> bool:
-        """Tell whether a pull request never got a tracker, as far as is remembered."""
+        """Return whether a pull request never got a tracker, as far as is remembered."""
         return number > self.floor and number not in self.made
 
     def vanished(self, open_now: Collection[int]) -> list[int]:

@@ -21,7 +21,7 @@ class DiscoveryConditions(DiscoveryActivities):
     @activity.defn
     @reported
     async def publish_discovery(self, request: PublishDiscoveryInput) -> PublishStatusResult:
-        """Write the condition unless the uid says that it is not ours to write. Safe to retry."""
+        """Write the condition unless the uid shows that it is not ours to write. Safe to retry."""
         repository, discovered = request.repository, request.discovered
         written = await publish_conditions(
             self._kubernetes,

@@ -112,7 +112,7 @@ class EnvironmentReader:
     async def read(self) -> EnvironmentView:
         """Return the view. Raises ReferenceMissing for the first thing that a person must provide.
 
-        What only some deployments lack, such as their ArgoCDInstance or its Secret, is their own problem.
+        What only some deployments miss, such as their ArgoCDInstance or its Secret, is their own problem.
         """
         request = self._request
         environment = await read_resource(self._kubernetes, Environment, request.namespace, request.environment)
@@ -130,7 +130,7 @@ class EnvironmentReader:
             raise missing[0]
         found: list[DeploymentSpec] = []
         for deployment, component, names in zip(ours, components, resolved, strict=True):
-            # What nobody writes is observed.
+            # What no one writes is observed.
             write = to_write_spec(environment.write_of(deployment)) if acts else None
             spec = _to_spec(deployment, repository, component, write)
             if isinstance(names, Exception):
@@ -265,7 +265,7 @@ def deployment_named(
         if one.argocd is None:
             return None
         component = next((each for each in view.components if each.name == one.component), view.components[0])
-        # What nobody writes is observed.
+        # What no one writes is observed.
         acts = repository.spec.mode is RepositoryMode.ACT
         spec = _to_spec(one, view, component, to_write_spec(environment.write_of(one)) if acts else None)
         return _of_application(spec, one, application)

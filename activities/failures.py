@@ -43,7 +43,7 @@ _BENIGN = ApplicationErrorCategory.BENIGN
 FIXABLE_DELAY = timedelta(seconds=30)
 BUSY_DELAY = timedelta(seconds=2)
 SPREAD = 0.1
-"""How much later than asked, at most, an attempt comes: those who were told the same time must not come together."""
+"""How much later than asked, at most, an attempt comes: those with the same time must not come together."""
 LEAST_SPREAD = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(minutes=1)
 """A host that asks for a longer wait ends an activity of bounded attempts: in the workflow's own wait it stops nothing
@@ -121,7 +121,7 @@ def to_application_error(error: Exception) -> ApplicationError:
     match failure.kind:
         case kind if kind in _AWAITS_A_PERSON:
             # With bounded attempts the workflow shows the cause at once and asks again by its own timer; without a
-            # bound nobody else would, so that the activity itself tries again until the cause is fixed.
+            # bound no one else would, so that the activity itself tries again until the cause is fixed.
             final = attempts_bounded()
             delay = None if final else FIXABLE_DELAY
         case FailureKind.API_INVALID:
@@ -215,13 +215,13 @@ def spread(delay: timedelta) -> timedelta:
 
 
 def _worth_repeating(error: ProviderError) -> bool:
-    """Tell whether to try again; what a host rejects, only where nobody else would until the deadline."""
+    """Return whether to try again; what a host rejects, only where no one else would until the deadline."""
     patient = activity.in_activity() and (policy := activity.info().retry_policy) and policy.maximum_attempts == 0
     return error.retryable or bool(patient and isinstance(error, ProviderRejected))
 
 
 def last_attempt() -> bool:
-    """Tell whether no other attempt of this activity follows, so that what is known must be told now."""
+    """Return whether no other attempt of this activity follows, so that what is known must be returned now."""
     policy = activity.info().retry_policy if activity.in_activity() else None
     return policy is not None and 0 < policy.maximum_attempts <= activity.info().attempt
 

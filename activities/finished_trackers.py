@@ -27,7 +27,7 @@ class FinishedTrackers:
         self._clock = clock
 
     async def tidy(self, declared: GitRepository) -> TidyRepositoryResult:
-        """Remove what is due, and say whether anything is left that the repository is looked at for."""
+        """Remove what is due, and return whether anything is left that the repository is looked at for."""
         kept = removed = 0
         failures: list[BriefFailure] = []
         async for document in self._trackers(declared):
@@ -80,7 +80,7 @@ class FinishedTrackers:
 
 
 def is_due(document: Document, repository: str, ttl: timedelta, now: datetime) -> bool:
-    """Tell whether a tracker's attempt ended so long ago; one that is being deleted is left to that."""
+    """Return whether a tracker's attempt ended so long ago; one that is being deleted is left to that."""
     if document["metadata"].get("deletionTimestamp") or live_tracker(document, repository) is not None:
         return False
     since = status_of(document).get("stateSince")

@@ -1,4 +1,4 @@
-"""Tags often carry an abbreviated hash: have the SCM host say which commit it means."""
+"""Tags often carry an abbreviated hash: have the SCM host resolve the commit that it means."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""What labels and comments of people mean. Pure: what the host tells of them in, words out."""
+"""What labels and comments of people mean. Pure: what the host shows of them in, instructions out."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ BY_COMMENT = (Verb.HOLD, Verb.RELEASE, Verb.RETEST, Verb.PROMOTE)
 
 @dataclass(frozen=True, kw_only=True)
 class UnjudgedInstruction:
-    """What somebody said, before anybody asks whether they may."""
+    """What a person asked for, before it is judged whether they may."""
 
     id: str
     verb: str
@@ -28,9 +28,9 @@ class UnjudgedInstruction:
 
 
 def by_labels(names: LabelNames, events: Iterable[LabelEvent], begun: datetime) -> tuple[UnjudgedInstruction, ...]:
-    """Return what people said by labels, oldest first; our own changes say nothing.
+    """Return what people asked for by labels, oldest first; our own changes ask for nothing.
 
-    Of what happened before the attempt began only a hold counts that nobody took off since: it stands there.
+    Of what happened before the attempt began only a hold counts that no one took off since: it stands there.
     """
     standing, since = list[UnjudgedInstruction](), list[UnjudgedInstruction]()
     for event in events:
@@ -38,7 +38,7 @@ def by_labels(names: LabelNames, events: Iterable[LabelEvent], begun: datetime) 
         if instruction is None:
             continue
         if event.at < begun:
-            # Also one that our own account took off, or put there for a person who said it elsewhere.
+            # Also one that our own account took off, or put there for a person who asked for it elsewhere.
             if instruction.label == HOLD:
                 standing = [instruction] if instruction.verb == Verb.HOLD and not event.own else []
         elif not event.own:
@@ -52,7 +52,7 @@ def _of_label(label: str, event: LabelEvent) -> UnjudgedInstruction | None:
     elif label == RETEST and event.added:
         verb = str(Verb.RETEST)
     elif label in STATES_BY_LABEL and event.added:
-        # Nobody moves a change by a label; to ask for its tests again is what the one of Testing can mean.
+        # No one moves a change by a label; to ask for its tests again is what the one of Testing can mean.
         verb = STATE if STATES_BY_LABEL[label] is not State.TESTING else str(Verb.RETEST)
     else:
         return None
@@ -60,7 +60,7 @@ def _of_label(label: str, event: LabelEvent) -> UnjudgedInstruction | None:
 
 
 def by_comments(remarks: Iterable[Remark]) -> tuple[UnjudgedInstruction, ...]:
-    """Return what people said by comments that begin with `/pilotage`, oldest first."""
+    """Return what people asked for by comments that begin with `/pilotage`, oldest first."""
     return tuple(_instructions(remarks))
 
 

@@ -13,7 +13,7 @@ _STATES: Mapping[State, tuple[str, str]] = {
     State.AWAITING_MERGE: (_GREY, "Pilotage: waits for the merge"),
     State.AWAITING_SYNC: (_BLUE, "Pilotage: merged, and not yet running in its environment"),
     State.SYNCED: (_BLUE, "Pilotage: runs in its environment"),
-    State.AWAITING_POLICY: (_YELLOW, "Pilotage: no one policy says where the change goes next"),
+    State.AWAITING_POLICY: (_YELLOW, "Pilotage: no single policy decides where the change goes next"),
     State.TESTING: (_BLUE, "Pilotage: its tests run"),
     State.TESTS_FAILED: (_RED, "Pilotage: a required test failed"),
     State.READY_TO_PROMOTE: (_YELLOW, "Pilotage: waits for approval or for its turn"),

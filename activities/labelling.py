@@ -1,4 +1,4 @@
-"""LabelManager: read what a pull request's labels say, and make them say what the tracker does."""
+"""LabelManager: read what a pull request's labels show, and make them show what the tracker does."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -41,7 +41,7 @@ class LabelManager:
     ) -> Synced:
         """Make the labels show what is wanted, whatever is there.
 
-        With something new to add, as far as `remembered` tells, the host's answer to adding it spares the read: it
+        With something new to add, as far as `remembered` shows, the host's answer to adding it spares the read: it
         names all labels that are there then.
         """
         names = self.names
@@ -82,7 +82,7 @@ class LabelManager:
         return Synced(result=result, left=plan.left, shown=plan.wanted, writes=writes)
 
     async def add(self, number: int, label: str) -> None:
-        """Have one label of ours there, beside whatever is."""
+        """Have one label of ours there, next to those that are."""
         name = self.names.at_host(label)
         await self._labels.add(number, [name], self._looks([name]))
 

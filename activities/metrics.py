@@ -23,10 +23,10 @@ MEANINGS = {
     Count.TRIGGERS: "Test runs asked for; result is created or found.",
     Count.DUPLICATE_RUNS: "Runs that carried a key for the second time, and were cancelled.",
     Count.POLLS: "Runs read at CI systems; state is the run's, or error.",
-    Count.COMMIT_STATUSES: "Commit statuses of Flux events; outcome says what became of each.",
+    Count.COMMIT_STATUSES: "Commit statuses of Flux events; outcome is what became of each.",
     Count.LABEL_SYNCS: "Looks at a pull request's labels; outcome is consistent, repaired, or why they disagree.",
-    Count.INSTRUCTIONS: "Words of people on pull requests; outcome says whether they may say them.",
-    Count.DELIVERIES: "Writes and syncs of deployments; outcome says how each ended.",
+    Count.INSTRUCTIONS: "Labels and comments by which people steer; outcome is whether they may.",
+    Count.DELIVERIES: "Writes and syncs of deployments; outcome is how each ended.",
 }
 
 

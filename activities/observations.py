@@ -27,7 +27,7 @@ from providers.errors import ProviderError
 
 HEARTBEAT = timedelta(seconds=5)
 READ_EACH = timedelta(seconds=15)
-"""Streams may be cut by proxies without a word, and some changes never reach them; a read finds both."""
+"""Streams may be cut by proxies without notice, and some changes never reach them; a read finds both."""
 STREAMS = 20
 """Applications followed by a stream of their own; further ones are seen by the periodic read."""
 _RECONNECT = timedelta(seconds=2)

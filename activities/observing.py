@@ -62,7 +62,7 @@ def _unrecognised(deployment: DeploymentSpec, problem: str) -> BriefFailure:
 
 
 def unreadable(deployment: DeploymentSpec, failure: Failure) -> Observation:
-    """Return an observation that says why nothing could be read."""
+    """Return an observation that has the reason why nothing could be read."""
     return Observation(
         deployment=deployment.name,
         component=deployment.component,
@@ -72,7 +72,7 @@ def unreadable(deployment: DeploymentSpec, failure: Failure) -> Observation:
 
 
 def differs(known: Observation | None, seen: Observation, artifacts: Iterable[Artifact] = ()) -> bool:
-    """Tell whether a change matters: texts that come and go with each reconciliation do not.
+    """Return whether a change matters: texts that come and go with each reconciliation do not.
 
     Nor does the rollout of what the holder brings, while it is on its way: who holds the lane acts on its end alone.
     """
@@ -89,7 +89,7 @@ def differs(known: Observation | None, seen: Observation, artifacts: Iterable[Ar
 
 
 def is_believable(state: ApplicationState) -> bool:
-    """Tell whether sync status and health are newer than the last operation's end.
+    """Return whether sync status and health are newer than the last operation's end.
 
     Timestamps have a resolution of one second: equality proves nothing by itself, but with the operation's own
     revisions shown as synced the comparison was made after it.
@@ -105,7 +105,7 @@ def is_believable(state: ApplicationState) -> bool:
 
 
 def is_settled(state: ApplicationState) -> bool:
-    """Tell whether what runs is final: no operation, synced, healthy, and all of it newer than the last operation."""
+    """Return whether what runs is final: no operation, synced, healthy, and all of it newer than the last operation."""
     return (
         not operation_under_way(state)
         and state.sync_status == "Synced"
@@ -115,7 +115,7 @@ def is_settled(state: ApplicationState) -> bool:
 
 
 def needs_refresh(state: ApplicationState) -> bool:
-    """Tell whether only a refresh can show how the last operation ended."""
+    """Return whether only a refresh can show how the last operation ended."""
     return not operation_under_way(state) and not is_believable(state)
 
 
@@ -128,7 +128,7 @@ def _revision_of_raw(deployment: DeploymentSpec, raw: str) -> str | None:
 
 
 def _is_auto_synced(deployment: DeploymentSpec, state: ApplicationState, place: ApplicationPlace) -> bool:
-    """Tell whether auto-sync began the last operation, for what the spec says now: a branch may have moved since."""
+    """Return whether auto-sync began the last operation, for what the spec holds now: a branch may have moved since."""
     if not state.operation_automated or not state.operation_of_spec:
         return False
     written = _revision_of_raw(deployment, place.written) if deployment.image is None else None
@@ -137,7 +137,7 @@ def _is_auto_synced(deployment: DeploymentSpec, state: ApplicationState, place: 
 
 
 def _message(state: ApplicationState, note: str) -> str:
-    """Say what keeps it from being in order: Argo CD's own error, what is to be pruned, which resource is not well."""
+    """Return what keeps it from being in order: Argo CD's own error, what is to be pruned, or an unwell resource."""
     if state.errors:
         return "; ".join(dict.fromkeys(state.errors))
     ill = () if state.health == Health.HEALTHY else (state.health_message, *state.ill)

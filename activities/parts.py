@@ -19,7 +19,7 @@ from activities.models.failures import Failure, FailureKind
 PARTS = 0.8
 """What the parts get of an attempt's time; the rest covers a busy event loop and the way to the server."""
 ALONGSIDE = timedelta(seconds=10)
-"""What a read beside the parts gets at most: a place that is slower is read by an activity of its own, whose slot it
+"""What a read alongside the parts gets at most: a place that is slower is read by an activity of its own, whose slot it
 holds then."""
 
 Answer = TypeVar("Answer")
@@ -53,11 +53,11 @@ class Parts:
         return None if answer is None else runs_of(answer)
 
     async def read(self, reads: DeploymentReads, request: ReadDeploymentsInput | None) -> ReadDeploymentsResult | None:
-        """Read deployments beside the parts, as `alongside` does, with all that is known of them."""
+        """Read deployments alongside the parts, as `alongside` does, with all that is known of them."""
         return None if request is None else await self.attempt(reads.read(request))
 
     async def attempt(self, asked: Awaitable[Answer]) -> Answer | None:
-        """Return the answer of what is asked beside the parts; None where it fails: then it is asked for alone."""
+        """Return the answer of what is asked alongside the parts; None where it fails: then it is asked for alone."""
         until = asyncio.get_running_loop().time() + ALONGSIDE.total_seconds()
         try:
             async with asyncio.timeout_at(until if self._until is None else min(until, self._until)):

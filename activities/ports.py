@@ -38,7 +38,7 @@ class MissingReason(StrEnum):
 
 
 class ReferenceMissing(Exception):
-    """A named resource, Secret or key is missing or unusable; the message tells a person what to fix.
+    """A named resource, Secret or key is missing or unusable; the message names what to fix.
 
     `what` is the object meant, such as `Secret/jenkins-token`; `fields` are paths with their messages, where a
     validation failed.

@@ -59,7 +59,7 @@ async def present(
 ) -> Presented:
     """Show what is to be shown, each part by itself: one that is refused hides no other.
 
-    What `shown` says is trusted, except of labels, until the host says that something of it is gone. Raises only
+    What `shown` holds is trusted, except of labels, until the host answers that something of it is gone. Raises only
     what concerns every part: a credential that is not accepted, and a request for quiet.
     """
     return await _Presenter(host, request, shown, show, prefix).run()
@@ -82,9 +82,9 @@ def mention_marker(marker: str, key: str, proof: str = "", *, html: bool = True)
 async def show_drift(
     host: ScmHost, number: int, marker: str, notice: DriftNotice, show: Show = EVERYTHING, *, prefix: str = PREFIX
 ) -> None:
-    """Show what drifted on a pull request whose promotion is over, beside whatever stands there.
+    """Show what drifted on a pull request whose promotion is over, next to what stands there.
 
-    Where nobody can tell, the label stays as it is.
+    Where that is unknown, the label stays as it is.
     """
     if show.labels and host.capabilities.labels:
         manager = LabelManager(host, prefix=prefix)
@@ -175,7 +175,7 @@ class _Presenter:
 
     @property
     def _reads_labels(self) -> bool:
-        """Whether people steer by labels here: one that nobody hears would promise too much."""
+        """Whether people steer by labels here: one that is not read would promise too much."""
         return self._host.steering is not None and self._host.steering.names_who_labels
 
     async def _show_statuses(self, shown: Shown | None) -> None:
@@ -195,7 +195,7 @@ class _Presenter:
                 self._writes += 1
 
     async def _show_deployments(self, shown: Shown | None) -> None:
-        """Show them where the host has them; a credential without the right is said, and fails nothing."""
+        """Show them where the host has them; a credential without the right is reported, and fails nothing."""
         records, known = self._host.deployment_records, shown.deployments if shown else ()
         self._deployments = []
         if records is None:
@@ -312,7 +312,7 @@ class _Presenter:
         return mention_marker(self._request.marker, mention.key, proof, html=self._html)
 
     def _is_posted(self, mention: Mention, comments: Sequence[Comment]) -> bool:
-        """Say whether one of the comments is this mention as it was posted; what a shared account quotes is not."""
+        """Return whether one of the comments is this mention as it was posted; what a shared account quotes is not."""
         for comment in comments:
             text = comment.body.strip().rpartition("\n\n")[0]
             marker = self._mention_marker(mention, text)

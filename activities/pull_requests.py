@@ -51,7 +51,7 @@ half a second. The most that a repository may declare would need an hour, in a t
 
 
 class ScmHostActivities(ScmActivities):
-    """Speak with SCM hosts through named repositories."""
+    """Call SCM hosts by way of named repositories."""
 
     def __init__(self, connections: ResourceOpener) -> None:
         self._connections = connections
@@ -71,7 +71,7 @@ class ScmHostActivities(ScmActivities):
     @activity.defn
     @reported
     async def list_changed_files(self, request: ListChangedFilesInput) -> ListChangedFilesResult:
-        """Tell which components the changed files touch; a component without paths is always touched.
+        """Return which components the changed files touch; a component without paths is always touched.
 
         All are where the host does not list every file, as GitHub beyond 3000, and those whose globs are not compared
         in time: waiting in sight for a component too many is better than ending as if there were nothing to deploy.
@@ -117,7 +117,7 @@ class ScmHostActivities(ScmActivities):
     @activity.defn
     @reported
     async def read_instructions(self, request: ReadInstructionsInput) -> ReadInstructionsResult:
-        """Read what people said since the cursors; nothing is written, and the cursors count once they are kept."""
+        """Read what people asked for since the cursors; nothing is written; the cursors count once they are kept."""
         coordinator = await self._coordinator(request.namespace, request.repository)
         with polling():
             found = await coordinator.sync_scm_to_tracker(request)
@@ -131,7 +131,7 @@ class ScmHostActivities(ScmActivities):
     async def present_on_pull_request(self, request: PresentInput) -> PresentResult:
         """Send the differences between what is wanted and what is shown, each part by itself.
 
-        Parts that are refused until a person fixes something are returned beside those that are shown; with unlimited
+        Parts that are refused until a person fixes something are returned with those that are shown; with unlimited
         attempts, and where a part failed of what passes, the attempt fails and the next one finds what is there.
         """
         coordinator = await self._coordinator(request.namespace, request.repository)
@@ -168,7 +168,7 @@ class ScmHostActivities(ScmActivities):
 
 
 def _outcome(found: SyncResult) -> str:
-    """Return what a look at labels came to, as one of a few words."""
+    """Return what a look at labels came to, as one of a few terms."""
     if found.consistent:
         return "consistent"
     return "repaired" if found.reason is LabelsReason.IN_SYNC else str(found.reason)

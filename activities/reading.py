@@ -32,7 +32,7 @@ REFRESHING = timedelta(seconds=20)
 """How long all refreshes of one answer may last together, of which each takes as long as a reconciliation. What was
 not refreshed in time is shown as it is known, and not settled, so that the next read asks for it again."""
 READING = timedelta(seconds=50)
-"""How long all reads of one answer may last together, refreshes included, where nobody beats for longer: an Argo CD
+"""How long all reads of one answer may last together, refreshes included, where no one beats for longer: an Argo CD
 that is slower makes those of its deployments unreadable that were not read by then, and no others."""
 NO_ANSWER = (503, 504)
 """How the client names a call without connection, and one without an answer in time."""
@@ -157,7 +157,7 @@ async def _read_one(port: Deployments, reading: _Reading, unanswered: list[Provi
 
 
 def _leave_to_the_next_attempt(error: Exception) -> None:
-    """Raise our own busyness, which says nothing of a deployment, as long as another attempt can do without it."""
+    """Raise our own busyness, which is no evidence of a deployment, as long as another attempt can do without it."""
     if isinstance(error, ProviderBusy) and not last_attempt():
         raise error
 
@@ -187,7 +187,7 @@ def reference(deployment: DeploymentSpec) -> ApplicationRef:
 
 
 def explain(deployment: DeploymentSpec, error: ProviderError) -> str:
-    """Say what a person can do about an application that cannot be read."""
+    """Return what a person can do about an application that cannot be read."""
     where = f"application {deployment.application} in project {deployment.project} of {deployment.instance}"
     if isinstance(error, ProviderNotFound):
         return f"Argo CD shows no {where}: create it, or fix the name or project in the Environment ({describe(error)})"

@@ -3,7 +3,7 @@
 Two nets: the values of Secrets that the activity at hand has read are known and cut out wherever they appear, and what
 is shaped like a credential is cut out even when it is not known.
 
-What is known belongs to one activity, never to the process: a tenant whose Secret holds the word `Completed` would
+What is known belongs to one activity, never to the process: a tenant whose Secret holds the text `Completed` would
 blank it for all others, and one with thousands of values would push theirs out.
 """
 
@@ -16,7 +16,7 @@ from providers.redaction import variants, without_begun
 
 PLACEHOLDER = "***"
 _LEAST_LENGTH = 8
-"""Shorter values would cut out parts of ordinary words."""
+"""Shorter values would cut out parts of ordinary texts."""
 FORMS_LIMIT = 4000
 """Of one activity: a text of 2 KB is searched for as many in 10 ms. A token has two, a private key 30."""
 

@@ -1,4 +1,4 @@
-"""The status that is written where the whole one was refused: state, wait and the refusal, beside what stands there."""
+"""The status that is written where the whole one was refused: state, wait and refusal, added to what is there."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -18,10 +18,10 @@ REASON = EventReason.STATUS_REFUSED
 """Of the event, and of the result that a workflow gets."""
 
 OMITTED_LIMIT = 256
-"""What the schema takes of the text that says what an entry lacks."""
+"""What the schema takes of the text that names what an entry misses."""
 
 _SHARE_BYTES = 400
-"""Room of each half of the message: neither the state's own words nor the refusal push the other out."""
+"""Room of each half of the message: neither the state's own text nor the refusal pushes the other out."""
 
 _KEPT = ("pullRequest", "artifacts", "promotions")
 """What the API server took before may stay, so that a refusal loses no record."""
@@ -30,7 +30,7 @@ _KEPT = ("pullRequest", "artifacts", "promotions")
 def reduced_tracker_statuses(status: TrackerStatus, refusal: str) -> tuple[TrackerStatus, ...]:
     """Return parts of the status, the largest first, each with the refusal in its message.
 
-    All say where the promotion stands and what it waits for. What is refused is rarely known by its name, so that the
+    All show where the promotion stands and what it waits for. What is refused is rarely known by its name, so that the
     tests at hand go first, then the details of the records, then all that may stand in the resource already.
     """
     message = f"{cut(status.message, _SHARE_BYTES)}; " if status.message else ""

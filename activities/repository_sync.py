@@ -96,7 +96,7 @@ class RepositorySyncs(RepositorySyncActivities):
     @activity.defn
     @reported
     async def tidy_repository(self, request: TidyRepositoryInput) -> TidyRepositoryResult:
-        """Export and remove trackers that ended long ago, and say whether any are left. Safe to retry."""
+        """Export and remove trackers that ended long ago, and return whether any are left. Safe to retry."""
         declared = await self._declared(request.namespace, request.repository, request.uid)
         if declared is None:
             return TidyRepositoryResult(gone=True)
@@ -219,7 +219,7 @@ class _Look:
         )
 
     def _seen(self, ended: bool) -> set[int]:
-        """Say of which pull requests the last news are kept: of those that the next reading lists again."""
+        """State of which pull requests the last news are kept: of those that the next reading lists again."""
         if self.unchanged or not ended:
             return set(self.memory.seen)
         if not self.repository.host.pull_request_lists.by_update:
@@ -232,7 +232,7 @@ class _Look:
         }
 
     def _vanished(self) -> list[int]:
-        """Return what was open, at a host whose list says no more than what is open now."""
+        """Return what was open, at a host whose list shows no more than what is open now."""
         whole = self.began_here and not self.cursor.following and not self.unchanged
         if self.repository.host.pull_request_lists.by_update or not whole:
             return []
@@ -356,7 +356,7 @@ class _Look:
         self.failures.append(BriefFailure(kind=failure.kind, message=failure.message, object=f"pull request #{number}"))
 
     def _discovered(self, rival: str) -> Discovered | None:
-        """Say what became of what matches; None where there is no `discovery`."""
+        """Return what became of what matches; None where there is no `discovery`."""
         wanted = self.declared.spec.discovery
         if wanted is None:
             return None

@@ -67,7 +67,7 @@ class PublicationObserver(Protocol):
     """Learn of each status that was written, for metrics."""
 
     def tracker_written(self, tracker: TrackerRef, previous: Mapping[str, Any], status: TrackerStatus) -> None:
-        """See a tracker's status beside the one before it."""
+        """See a tracker's status and the one before it."""
 
     def status_refused(self, kind: str, namespace: str) -> None:
         """Learn of a status that the API server, or its own type, refused."""
@@ -87,7 +87,7 @@ class KubernetesResources(ResourceActivities):
     @activity.defn
     @reported
     async def publish_status(self, request: PublishStatusInput) -> PublishStatusResult:
-        """Write a tracker's status and events unless uid, attempt or sequence say that it is not ours to write."""
+        """Write a tracker's status and events unless uid, attempt or sequence show that it is not ours to write."""
         tracker, status, events = request.tracker, request.status, (*_left_out(request), *request.events)
 
         async def render(document: Document) -> Document:
@@ -151,7 +151,7 @@ class KubernetesResources(ResourceActivities):
             name=environment,
             uid=publication.uid,
         )
-        # The condition and the log line say it too.
+        # The condition and the log line show it too.
         with suppress(ApiForbidden, ApiNotFound):
             await self._kubernetes.post_event(
                 target,
@@ -218,7 +218,7 @@ class KubernetesResources(ResourceActivities):
                     component=WORKFLOW_MANAGER,
                 )
             except ApiNotFound:
-                # Only the namespace can be missing here: nobody would read the event.
+                # Only the namespace can be missing here: no one would read the event.
                 return
             except ApiForbidden as error:
                 # A namespace that is being deleted takes no new events, and a Role may grant none: no status waits
@@ -240,7 +240,7 @@ def _again_if_refused() -> Iterator[None]:
 
 
 def _left_out(request: PublishStatusInput) -> tuple[EventNote, ...]:
-    """Return the event that stands for those left out while nobody wrote them."""
+    """Return the event that stands for those left out while no one wrote them."""
     if not request.events_dropped:
         return ()
     message = f"{request.events_dropped} older events were left out while no watcher wrote them; the status is complete"

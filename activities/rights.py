@@ -18,7 +18,7 @@ _AT_ONCE = 8
 async def with_rights(
     connections: ResourceOpener, namespace: str, deployments: Sequence[DeploymentSpec], seen: Sequence[Observation]
 ) -> tuple[Observation, ...]:
-    """Return the observations; those that could be written but for a missing right say so."""
+    """Return the observations; those that could be written but for a missing right state it."""
     declared = {one.name: one for one in deployments}
     gate = asyncio.Semaphore(_AT_ONCE)
 
@@ -36,7 +36,7 @@ async def with_rights(
 
 
 async def _is_denied(connections: ResourceOpener, namespace: str, deployment: DeploymentSpec, verb: str) -> bool:
-    """Tell whether the server denies it; what it does not answer is no denial."""
+    """Return whether the server denies it; what it does not answer is no denial."""
     try:
         port = await connections.deployments(namespace, deployment.instance)
         return await port.may(reference(deployment), verb) is False

@@ -1,6 +1,6 @@
 """What runs of a deployment, read from an Argo CD application's state. Pure.
 
-Unknown is not nothing, and several are not the first one: what cannot be told is a problem that says so.
+Unknown is not nothing, and several are not the first one: what is unknown is a problem that is stated.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _TAG_CHARACTERS = 128
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """Say what runs, what else does or is being brought, and why neither can be told."""
+    """Return what runs, what else does or is being brought, and why neither is known."""
 
     runs: str | None = None
     operating: str | None = None
@@ -60,12 +60,12 @@ def at(texts: Sequence[str], index: int) -> str | None:
 
 
 def operation_under_way(state: ApplicationState) -> bool:
-    """Tell whether an operation was requested or runs."""
+    """Return whether an operation was requested or runs."""
     return state.operation_pending or state.phase in _UNDER_WAY
 
 
 def nothing_deployed(state: ApplicationState) -> bool:
-    """Tell whether nothing was ever deployed: no complete sync, and nothing that would hide one."""
+    """Return whether nothing was ever deployed: no complete sync, and nothing that would hide one."""
     return not any(running_revisions(state)) and (
         state.sync_status != "Synced" and not state.deployed_revisions and (state.history_kept or _is_missing(state))
     )
@@ -160,7 +160,7 @@ def _tag_pattern(template: str) -> Any:
 
 
 def _unrecognised(deployment: DeploymentSpec, state: ApplicationState, tags: tuple[str, ...]) -> str:
-    """Say why no revision can be read from the images; empty where nothing was ever deployed."""
+    """Return why no revision can be read from the images; empty where nothing was ever deployed."""
     template = deployment.tag or ""
     if tags:
         listed = ", ".join(f"`{tag}`" for tag in tags)

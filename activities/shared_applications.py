@@ -90,7 +90,7 @@ class SharedApplications:
             return {}
         named_in, bare = split_name(named(server, deployment.application)[1])
         found = look.alike.get((server, bare), {})
-        # Of two that both name a namespace the names tell.
+        # Of two that both name a namespace the names decide.
         others = {namespace: who for namespace, who in found.items() if namespace != named_in and who < one}
         return others if not named_in else {name: who for name, who in others.items() if not name}
 

@@ -13,7 +13,7 @@ class Slots:
     """Share out the slots of one queue in one process.
 
     Who has its share already gets ProviderBusy with a time to come back, as at a host with too many calls: a slot that
-    waits for another one serves nobody.
+    waits for another one serves no one.
     """
 
     def __init__(self, slots: int, *, refused: Callable[[], None] = lambda: None) -> None:

@@ -1,7 +1,7 @@
 """What is to be changed so that a pull request's labels show the tracker's state. Pure: labels in, labels out.
 
 The tracker's state wins over state labels; others' labels are never touched. A state label that people took off comes
-back once; taken off again it stays off until the state changes, and the condition says so.
+back once; taken off again it stays off until the state changes, and the condition states it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -42,13 +42,13 @@ class LabelNames:
         return f"{PREFIX}{key[len(self.prefix) :]}"
 
     def fits(self, name: str) -> bool:
-        """Say whether the host has room for a name."""
+        """Return whether the host has room for a name."""
         return len(name) <= self.limit
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelReading:
-    """What a pull request's labels say."""
+    """What a pull request's labels show."""
 
     states: tuple[State, ...] = ()
     """In the order of a change's way."""

@@ -27,21 +27,21 @@ def target_of(deployment: DeploymentSpec) -> ApplicationTarget:
 
 
 def wanted_raw(deployment: DeploymentSpec, artifact: Artifact) -> str | None:
-    """Return the value that writes this artifact; None where the artifact lacks it."""
+    """Return the value that writes this artifact; None where the artifact misses it."""
     if deployment.write is None or deployment.write.kind is WriteKind.TARGET_REVISION:
         return artifact.revision
     return artifact.tag
 
 
 def not_writable(deployment: DeploymentSpec, place: ApplicationPlace) -> str:
-    """Say why a write would be reverted or could not be made; empty when it may be written."""
+    """Return why a write would be reverted or could not be made; empty when it may be written."""
     if deployment.write is None:
         return ""
     return taken(deployment) if deployment.taken_by else place.obstacle
 
 
 def taken(deployment: DeploymentSpec) -> str:
-    """Say whose application it is, where an older Environment names it."""
+    """State whose application it is, where an older Environment names it."""
     named = f"names {deployment.application}"
     if deployment.write is not None and deployment.write.kind is WriteKind.GIT:
         named += ", or writes the same value of a file,"

@@ -2,7 +2,7 @@
 
 A CI system offers no compare-and-set: a reply may get lost after a run began, its list may lag, and anybody may start
 a run that shows our key. So each attempt looks for the key before it creates, and what is found is checked against
-what was sent (`_found_or_created`). What an attempt has begun for certain, or surely not, it leaves as a word for the
+what was sent (`_found_or_created`). What an attempt has begun for certain, or surely not, it leaves as a note for the
 next one (`trigger_attempts.py`); only where that is unknown and nothing can be found a trigger ends as untraceable.
 
 The tests of a round are triggered side by side, and each answers for itself (`parts.py`); the activity as a whole fails
@@ -57,7 +57,7 @@ _FINAL = frozenset(state.value for state in RunState if state.final)
 
 
 class CiActivities(TestRunActivities):
-    """Speak with CI systems through named runners."""
+    """Call CI systems by way of named runners."""
 
     def __init__(self, connections: ResourceOpener) -> None:
         self._connections = connections
@@ -68,7 +68,7 @@ class CiActivities(TestRunActivities):
     async def trigger_test(self, request: TriggerTestInput) -> TriggerTestResult:
         """Find our run of this key, else create it; of several of ours the oldest counts, the others are cancelled.
 
-        A run that shows the key and is not ours is named, counts for nothing and is in nobody's way.
+        A run that shows the key and is not ours is named, counts for nothing and is in no one's way.
 
         Safe to retry: where runs cannot be found by key, only attempts that surely began none are followed by another.
         """
@@ -88,7 +88,7 @@ class CiActivities(TestRunActivities):
     async def trigger_round(self, request: TriggerRoundInput) -> TriggerRoundResult:
         """Trigger each test as `trigger_test` does, side by side, then read the source.
 
-        Safe to retry: what an attempt before has begun is found by its key, or known by the word that it left.
+        Safe to retry: what an attempt before has begun is found by its key, or known by the note that it left.
         """
         sending = RoundSending([one.key for one in request.tests])
         try:
@@ -184,7 +184,7 @@ class CiActivities(TestRunActivities):
 
         triggering = [asyncio.create_task(trigger(one)) for one in request.tests]
         try:
-            # A worker that is killed while one host hangs leaves word of what the others have begun.
+            # A worker that is killed while one host hangs leaves a note of what the others have begun.
             while (await asyncio.wait(triggering, timeout=_NOTED_EACH_SECONDS))[1]:
                 sending.note()
         finally:

@@ -13,17 +13,17 @@ from activities.models.failures import FailureKind
 from activities.models.testing import TriggerTestResult
 
 UNSENT = "no attempt can have begun a run"
-"""Word of an attempt to the next one."""
+"""Note of an attempt for the next one."""
 
 SENT = "a run may have begun at"
-"""Word of an attempt that lost its reply, with the server's time."""
+"""Note of an attempt that lost its reply, with the server's time."""
 
 DONE = "the run is"
-"""Word of an attempt of several triggers, with the run that this one got."""
+"""Note of an attempt of several triggers, with the run that this one got."""
 
 
 class ServerClock:
-    """Tell the Temporal server's time within one attempt: when it started the attempt, and what has passed since."""
+    """Give the Temporal server's time within one attempt: when it started the attempt, and what has passed since."""
 
     def __init__(self) -> None:
         self._started, self._begun_at = activity.info().started_time, time.monotonic()
@@ -39,9 +39,9 @@ class ServerClock:
 class TriggerAttempts:
     """Follow the current attempt, and know of those before it what they left behind.
 
-    An attempt that ends without having begun a run says so in its heartbeat, with its number: the SDK delivers it
-    before the failure, and the next attempt reads it. One that was killed or ran out of time leaves no such word, and
-    a word that was not delivered is none, so that in doubt an attempt counts as having begun a run.
+    An attempt that ends without having begun a run states it in its heartbeat, with its number: the SDK delivers it
+    before the failure, and the next attempt reads it. One that was killed or ran out of time leaves no such note, and
+    a note that was not delivered is none, so that in doubt an attempt counts as having begun a run.
 
     One that lost its reply leaves the time: the CI system's lists may show its run only after a lag, and a Temporal
     server that was restarted repeats the attempt at once, whatever its interval. Times are the server's, which started
@@ -89,7 +89,7 @@ class TriggerAttempts:
         return self._details if self.repeats else (UNSENT, self._attempt)
 
     def note(self) -> None:
-        """Leave word to the next attempt; what one before has left stays."""
+        """Leave a note for the next attempt; what one before has left stays."""
         if self.begun or not self.repeats:
             activity.heartbeat(*self.details())
 
@@ -115,12 +115,12 @@ class RoundSending:
         self._done[key] = result
 
     def judged(self, failure: ApplicationError) -> ApplicationError:
-        """Return the failure of the whole attempt, which says of a run what is known of all parts together."""
+        """Return the failure of the whole attempt, which has of a run what is known of all parts together."""
         judged = [part.judged(failure) for part in self._parts.values()]
         return next((one for one in judged if not carried(one).surely_unsent), judged[0] if judged else failure)
 
     def note(self) -> None:
-        """Leave word to the next attempt about every key."""
+        """Leave a note about every key for the next attempt."""
         activity.heartbeat(
             {key: (DONE, self._done[key]) if key in self._done else part.details() for key, part in self._parts.items()}
         )

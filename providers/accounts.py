@@ -4,14 +4,14 @@ from providers.errors import ProviderMisconfigured
 
 
 def known(own: str | None) -> str:
-    """Return our account's name in lower case, by which our own labels and comments are told from others'.
+    """Return our account's name in lower case, which sets our own labels and comments apart from others'.
 
-    Raises ProviderMisconfigured where the host does not say it: what we wrote ourselves must never be taken for a
-    person's word.
+    Raises ProviderMisconfigured where the host does not show it: what we wrote ourselves must never be taken for a
+    person's instruction.
     """
     if not own:
         raise ProviderMisconfigured(
-            "the host does not say whose the credential is, so that labels and comments of people cannot be told from"
+            "the host does not show whose the credential is, so that labels and comments of people look like"
             " our own: give the credential the right to read its account"
         )
     return own.lower()

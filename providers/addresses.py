@@ -52,7 +52,7 @@ class HostPattern:
 
     @classmethod
     def parse(cls, text: str) -> "HostPattern":
-        """Read one entry. Raises ValueError that says what is wrong with it."""
+        """Read one entry. Raises ValueError that names what is wrong with it."""
         entry = text.strip().lower()
         if "://" in entry or "/" in entry or "@" in entry:
             raise ValueError(f"`{text[:80]}`: write a host without scheme, path and user, such as api.github.com:443")

@@ -32,7 +32,7 @@ class Admission:
     One namespace holds at most its share of the places (providers/shares.py). Who finds no place waits for `patience`
     at most, in a queue of `waiting_limit`; a place that becomes free goes to the namespaces in turn, and to the tenants
     of each in turn. In a full queue the namespace, and in it the tenant, with the most waiting calls loses its newest
-    one to one with fewer, so that nobody's thousand keeps out another's one. Who loses, or waits too long, gets
+    one to one with fewer, so that no one's thousand keeps out another's one. Who loses, or waits too long, gets
     ProviderBusy with a time to come back: as far apart as the calls of one namespace can be served.
 
     `everywhere` counts what is under way or waits at all hosts together.
@@ -63,7 +63,7 @@ class Admission:
         """Whether nothing would be lost with this object."""
         now = _now()
         scarce = self._budget.scarce and self._budget.left(time.time()) > 0
-        return not self._shares.taken and not self._horizons.told(now) and self._quiet_until <= now and not scarce
+        return not self._shares.taken and not self._horizons.known(now) and self._quiet_until <= now and not scarce
 
     @asynccontextmanager
     async def place(self, *, waits: bool = True) -> AsyncIterator[None]:
@@ -107,7 +107,7 @@ class Admission:
         self._quiet_text = f"{self._host} asked to be called again after {moment:%H:%M:%S} UTC"
 
     def note_budget(self, budget: Budget) -> None:
-        """Take what the newest answer says is left of the credential's calls, if it says anything."""
+        """Take what the newest answer shows to be left of the credential's calls, if it shows anything."""
         if budget.remaining is not None:
             self._budget = budget
 

@@ -13,7 +13,7 @@ class ApplicationRef:
 
 
 class ApplicationField(StrEnum):
-    """The value in an Application's spec that says which artifact it wants."""
+    """The value in an Application's spec that decides which artifact it wants."""
 
     TARGET_REVISION = "TargetRevision"
     KUSTOMIZE_IMAGE = "KustomizeImage"
@@ -25,7 +25,7 @@ class ApplicationTarget:
     """What of an Application a deployment means, as it was declared."""
 
     field: ApplicationField | None = ApplicationField.TARGET_REVISION
-    """None = no value of the Application says which artifact it wants."""
+    """None = no value of the Application decides which artifact it wants."""
     name: str = ""
     """Image of the kustomize entry, or name of the Helm parameter."""
     repository: str = ""
@@ -67,7 +67,7 @@ class SyncWindow:
     schedule: str
     duration: str
     until: datetime | None = None
-    """When it is no longer in the way, if its schedule is in UTC; None where that cannot be told."""
+    """When it is no longer in the way, if its schedule is in UTC; None where that is unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ class HelmParameter:
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationState:
-    """What an Argo CD Application's spec and status say, before our own rules are applied to it."""
+    """Spec and status of an Argo CD Application, before our own rules are applied to them."""
 
     name: str
     """As an ApplicationRef names it."""
@@ -111,7 +111,7 @@ class ApplicationState:
     finished_at: datetime | None = None
     reconciled_at: datetime | None = None
     owner: str = ""
-    """Who would revert our write, such as `ApplicationSet/web`; empty when nobody is known to."""
+    """Who would revert our write, such as `ApplicationSet/web`; empty when no one is known to."""
     auto_sync: bool = False
     auto_prune: bool = False
     """Whether auto-sync prunes."""
@@ -119,7 +119,7 @@ class ApplicationState:
     """Resources that only a sync with prune would bring into sync, such as `ConfigMap shop/web-abc`; a thousand at
     most."""
     ill: tuple[str, ...] = ()
-    """Resources that are not healthy, and why, as far as the server says so."""
+    """Resources that are not healthy, and why, as far as the server states it."""
     operation_automated: bool = False
     """Whether the operation shown by `phase` was begun by auto-sync."""
     operation_of_spec: bool = False

@@ -97,7 +97,7 @@ async def _decoded(response: httpx.Response) -> AsyncIterator[bytes]:
             for piece in gunzip.inflate(chunk):
                 yield piece
     except zlib.error:
-        raise ProviderMalformed("the answer says that it is gzip, and is not") from None
+        raise ProviderMalformed("the answer is declared as gzip, and is not") from None
     if not gunzip.whole:
         raise _Cut("the compressed answer is cut short")
 

@@ -1,4 +1,4 @@
-"""What a host says is left of a credential's calls: polls slow down before promotions do. Pure."""
+"""What a host shows to be left of a credential's calls: polls slow down before promotions do. Pure."""
 
 import time
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _OLDEST_EPOCH = 1_000_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """One window of a credential at a host, as its newest answer says it; None where it says nothing of a part."""
+    """One window of a credential at a host, as its newest answer shows it; None where it is no evidence of a part."""
 
     limit: float | None = None
     remaining: float | None = None

@@ -29,7 +29,7 @@ def polling() -> Iterator[None]:
 
 
 def polls() -> bool:
-    """Tell whether the calls of this context can come later."""
+    """Return whether the calls of this context can come later."""
     return _POLLS.get()
 
 

@@ -95,13 +95,13 @@ class RemarkLook:
         self._kept: list[Remark] = []
 
     async def take(self, reply: Reply, reader: Callable[[], Iterable[Remark]]) -> bool:
-        """Read a page, and say whether it goes back to what is no news."""
+        """Read a page, and return whether it goes back to what is no news."""
         return await read(reply, partial(self._take, reader))
 
     def remarks(self) -> Remarks:
         """Return what was written after the look's moment and is newer than what was seen.
 
-        What was edited is passed over, whether it was seen or not: nobody is known to have said it.
+        What was edited is passed over, whether it was seen or not: no one is known to have written it.
         """
         at = self.at
         if self._kept:
@@ -119,12 +119,12 @@ class RemarkLook:
 
 
 def was_edited(made: datetime, changed: datetime | None) -> bool:
-    """Say whether a text was changed after it was written, by the host's two times."""
+    """Return whether a text was changed after it was written, by the host's two times."""
     return changed is not None and changed - made > _AT_ONCE
 
 
 def remark_number(remark: Remark) -> int:
-    """Return what grows with each comment: the last part of its id, where nothing else is said."""
+    """Return what grows with each comment: the last part of its id, where nothing else is known."""
     return remark.order or _number(remark.id.rpartition(":")[2].rpartition("/")[2])
 
 

@@ -35,7 +35,7 @@ _BLANKS = re.compile(r"[ \t\n\r]*+")
 
 
 def is_crowded(body: bytes) -> bool:
-    """Say whether a body may hold more values than are decoded in one go; 1 ms for 1 MiB."""
+    """Return whether a body may hold more values than are decoded in one go; 1 ms for 1 MiB."""
     return len(body) > STRUCTURE_LIMIT and len(body) - len(body.translate(None, _STRUCTURE)) > STRUCTURE_LIMIT
 
 

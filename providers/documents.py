@@ -62,7 +62,7 @@ def required_text(value: object, *path: str) -> str:
     """Read a text that the API promises. Raises ProviderMalformed when it is missing, empty or too long to be whole."""
     found = text(value, *path)
     if not found:
-        raise ProviderMalformed(f"the answer lacks `{_name(path)}`")
+        raise ProviderMalformed(f"the answer has no `{_name(path)}`")
     whole = at(value, *path)
     if isinstance(whole, str) and not _within(whole, TEXT_LIMIT_BYTES)[1]:
         raise ProviderMalformed(f"the answer's `{_name(path)}` is longer than {TEXT_LIMIT_BYTES} bytes")
@@ -78,7 +78,7 @@ def sendable_text(value: object, *path: str) -> str:
 
 
 def is_sendable(value: str) -> bool:
-    """Say whether a text of a host can be sent back to it in a header."""
+    """Return whether a text of a host can be sent back to it in a header."""
     return value.isascii() and value.isprintable() and len(value) <= TEXT_LIMIT_BYTES
 
 
@@ -95,7 +95,7 @@ def number(value: object, *path: str, default: int = 0) -> int:
 def required_number(value: object, *path: str) -> int:
     """Read a whole number that the API promises. Raises ProviderMalformed when it is missing."""
     if at(value, *path) is None:
-        raise ProviderMalformed(f"the answer lacks `{_name(path)}`")
+        raise ProviderMalformed(f"the answer has no `{_name(path)}`")
     return number(value, *path)
 
 
@@ -145,7 +145,7 @@ def required_moment(value: object, *path: str) -> datetime:
     """Read a time that the API promises. Raises ProviderMalformed when it is missing."""
     found = moment(value, *path)
     if found is None:
-        raise ProviderMalformed(f"the answer lacks `{_name(path)}`")
+        raise ProviderMalformed(f"the answer has no `{_name(path)}`")
     return found
 
 

@@ -34,7 +34,7 @@ _REDIRECT_LIMIT = 3
 _NAMES = frozenset({"username", "appID", "installationID", "clientID", "tenantID", "authority", "ca.crt"})
 # Headers of single calls that prove nothing.
 _OPEN_HEADERS = frozenset({"accept", "if-none-match"})
-# A stream that says nothing for so long was probably cut by a proxy; the caller reads again.
+# A stream that is silent for so long was probably cut by a proxy; the caller reads again.
 _STREAM_SILENCE_SECONDS = 90.0
 
 Authorize = Callable[[], Awaitable[Mapping[str, str]]]
@@ -44,7 +44,7 @@ Refine = Callable[[Request, Reply, ProviderError], ProviderError]
 class Endpoint:
     """Call one address. `authorize` is asked for headers at each call; `refine` may name a vendor's error better.
 
-    `secrets` are hidden in texts beside those of the credential, such as a Basic header's value. A `slow` system is
+    `secrets` are hidden in texts next to those of the credential, such as a Basic header's value. A `slow` system is
     one that delays its answers on purpose, and is given the time for that.
     """
 
@@ -211,7 +211,7 @@ class Endpoint:
         started = time.perf_counter()
         code = 500
         try:
-            # The span ends when the stream is open: it lasts for minutes, and says nothing for most of them.
+            # The span ends when the stream is open: it lasts for minutes, and is silent for most of them.
             with self._http.options.trace(request.method, host_of(base)) as span:
                 url, headers = _join(base, request.target), {**headers, **span.headers}
                 made = _build(client, request, url, headers, _STREAM_SILENCE_SECONDS)
@@ -314,7 +314,7 @@ def _call(request: Request, code: int, started: float, headers: Mapping[str, str
 
 
 async def _decoded(body: bytes) -> object:
-    """Decode what is large once, in steps where it is too much for one go; None for no JSON, which its reader says."""
+    """Decode what is large once, in steps where it is too much for one go; None for no JSON, which its reader shows."""
     if len(body) <= AT_ONCE_BYTES:
         return None
     try:

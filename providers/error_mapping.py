@@ -21,7 +21,7 @@ from providers.errors import (
 from providers.host_clock import seconds_until
 from providers.messages import Reply
 
-# A host that asks for more is asked again after this long; nobody's budget window is longer.
+# A host that asks for more is asked again after this long; no one's budget window is longer.
 _LONGEST_WAIT = timedelta(hours=1)
 # GitHub's rule for secondary limits that name no time; fits others as well.
 _UNNAMED_WAIT = timedelta(minutes=1)
@@ -42,7 +42,7 @@ _ERROR_KEYS = ("message", "error", "error_description", "errors")
 _RATE_LIMIT = re.compile(r"rate limit|abuse detection|too many requests", re.IGNORECASE)
 _TITLE = re.compile("<title", re.IGNORECASE)
 _TITLE_END = re.compile("</title", re.IGNORECASE)
-# Of an answer that is no success so much is looked at, and of what it says so much is kept.
+# Of an answer that is no success so much is looked at, and of what it states it much is kept.
 _SCANNED_BYTES = 64 * 1024
 _MESSAGE_CHARACTERS = 2_000
 _MESSAGES_KEPT = 20
@@ -68,7 +68,7 @@ def refusal(reply: Reply, what: str, *, url: str = "") -> ProviderError:
 def moved(reply: Reply, what: str, *, url: str) -> ProviderMisconfigured:
     """Make the error of a write that was answered with a redirect; `what` names the call. Not redacted yet.
 
-    The host did nothing, and a write is never sent to a place that nobody named.
+    The host did nothing, and a write is never sent to a place that no one named.
     """
     where = _place(url, reply.headers.get("location", ""))
     text = f"{what} answered {reply.status} and did nothing: it was moved to {where}; fix the address or the name"
@@ -78,7 +78,7 @@ def moved(reply: Reply, what: str, *, url: str) -> ProviderMisconfigured:
 def asked_wait(reply: Reply) -> timedelta | None:
     """Return how long a host wants no call at all with this credential; other refusals concern one call.
 
-    The words of a 403 alone ask nobody else to wait: they may quote what a tenant named.
+    The text of a 403 alone asks no one else to wait: it may quote what a tenant named.
     """
     if reply.status == 503:
         return retry_after(reply.headers)
@@ -88,7 +88,7 @@ def asked_wait(reply: Reply) -> timedelta | None:
 
 
 def is_rate_limited(reply: Reply, message: str) -> bool:
-    """Tell a limit from a missing right: GitHub answers both with 403.
+    """Separate a limit from a missing right: GitHub answers both with 403.
 
     https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
     """
@@ -104,7 +104,7 @@ def is_rate_limited(reply: Reply, message: str) -> bool:
 
 
 def retry_after(headers: Mapping[str, str]) -> timedelta | None:
-    """Read how long to wait from Retry-After, else from a spent budget's reset time; None when nothing is said."""
+    """Read how long to wait from Retry-After, else from a spent budget's reset time; None where neither is given."""
     message = headers.get("retry-after", "").strip()
     if message:
         seconds = _seconds_named(message, headers)
@@ -120,7 +120,7 @@ def retry_after(headers: Mapping[str, str]) -> timedelta | None:
 
 
 def message_of(reply: Reply) -> str:
-    """Read the host's own words from a JSON error, the title of an HTML page or plain text; nothing else is shown."""
+    """Read the host's own message from a JSON error, the title of an HTML page or plain text; nothing else is shown."""
     kind = reply.headers.get("content-type", "")
     if "html" in kind:
         return _title(reply.body[:_SCANNED_BYTES].decode(errors="replace")) or "an HTML page"
@@ -142,7 +142,7 @@ def _title(page: str) -> str:
 
 
 def _place(url: str, location: str) -> str:
-    """Return origin and path of a redirect; a query may hold what nobody should see."""
+    """Return origin and path of a redirect; a query may hold what no one should see."""
     origin = _origin(url, location)
     return f"{origin}{urlsplit(urljoin(url, location)).path}" if origin != _NO_URL else _NO_URL
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 
 class ProviderError(Exception):
-    """Say what a host answered, bounded and redacted, with what a caller can act on."""
+    """Return what a host answered, bounded and redacted, with what a caller can act on."""
 
     retryable = True
 
@@ -23,7 +23,7 @@ class ProviderBlocked(ProviderUnavailable):
 
 
 class ProviderRateLimited(ProviderError):
-    """The host asks us to wait; `retry_after` says how long."""
+    """The host asks us to wait, for `retry_after`."""
 
 
 class ProviderBusy(ProviderError):
@@ -41,7 +41,7 @@ class ProviderNotFound(ProviderError):
 class ProviderMisconfigured(ProviderError):
     """A field of a resource, or a setting of Pilotage, keeps anything from being sent; the message names it.
 
-    No credential helps: the message says which field or setting to fix.
+    No credential helps: the message names the field or setting to fix.
     """
 
 

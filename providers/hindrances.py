@@ -1,4 +1,4 @@
-"""Why nothing may be written to a repository, as far as its host says so of the repository itself. Pure."""
+"""Why nothing may be written to a repository, as far as its host states it of the repository itself. Pure."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Times that a host names are by its own clock, which its answers tell: ours may be hours off, and so may its own."""
+"""Times that a host names are by its own clock, which its answers show: ours may be hours off, and so may its own."""
 
 import time
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from providers.documents import http_date
 
 
 def clock_of(headers: Mapping[str, str]) -> datetime | None:
-    """Return the host's time when it answered (RFC 9110, Date); None where it does not tell."""
+    """Return the host's time when it answered (RFC 9110, Date); None where it does not show it."""
     return http_date(headers.get("date", ""))
 
 
@@ -19,6 +19,6 @@ def seconds_until(moment: float, headers: Mapping[str, str]) -> float:
 
 
 def seconds_ahead(headers: Mapping[str, str]) -> float:
-    """Return how far our clock is ahead of the host's, negative where it is behind; 0 where the host does not tell."""
+    """Return how far our clock is ahead of the host's, negative where it is behind; 0 where that is unknown."""
     theirs = clock_of(headers)
     return 0.0 if theirs is None else time.time() - theirs.timestamp()

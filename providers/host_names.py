@@ -18,7 +18,7 @@ def address_of(host: str) -> Address | None:
 
     An IPv4 address within an IPv6 one (`::ffff:127.0.0.1`) is that address: the same socket is connected to.
     """
-    # A zone (`fe80::1%eth0`) says through which interface, not where.
+    # A zone (`fe80::1%eth0`) names the interface, not the address.
     text = host.removeprefix("[").removesuffix("]").partition("%")[0].rstrip(".").lower()
     try:
         found = ipaddress.ip_address(text)

@@ -107,9 +107,9 @@ class HttpClients:
 
     @asynccontextmanager
     async def client(self, route: Route) -> AsyncIterator[httpx.AsyncClient]:
-        """Lend the client of a route, whose CA it trusts beside the usual ones. Raises ProviderMisconfigured.
+        """Lend the client of a route, whose CA it trusts in addition to the usual ones. Raises ProviderMisconfigured.
 
-        Clients that nobody uses are closed, the least recently used first, once there are too many.
+        Clients that no one uses are closed, the least recently used first, once there are too many.
         """
         key = hashlib.sha256(json.dumps(asdict(route)).encode()).hexdigest()
         if key not in self._clients:

@@ -1,4 +1,4 @@
-"""How labels are made that nobody says a look of."""
+"""How labels are made for which no look is given."""
 
 from providers.models import LabelLook
 

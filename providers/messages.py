@@ -33,7 +33,7 @@ class Request:
     """Fields of a `multipart/form-data` body, sent byte by byte; a name holds no quote and no control character."""
     headers: Mapping[str, str] = field(default_factory=dict)
     accepts: frozenset[int] = frozenset()
-    """Statuses beside 2xx that the caller reads itself instead of having them raised."""
+    """Statuses other than 2xx that the caller reads itself instead of having them raised."""
     timeout: timedelta | None = None
     """Shorter bound for the whole round trip; None = the client's."""
 
@@ -116,5 +116,5 @@ def segment(name: str) -> str:
 
 
 def has_next_page(reply: Reply) -> bool:
-    """Say whether the Link header names a next page (RFC 8288)."""
+    """Return whether the Link header names a next page (RFC 8288)."""
     return any('rel="next"' in part or "rel=next" in part for part in reply.headers.get("link", "").split(","))

@@ -33,7 +33,7 @@ class HostPullRequest:
 
 
 class MergeMethod(StrEnum):
-    """How a pull request is merged; a host that lacks one refuses it."""
+    """How a pull request is merged; a host that misses one refuses it."""
 
     MERGE = "Merge"
     SQUASH = "Squash"
@@ -130,7 +130,7 @@ class Ancestry(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class LabelLook:
-    """How a label is made where a repository lacks it; hosts without colours or descriptions leave them out."""
+    """How a label is made where a repository misses it; hosts without colours or descriptions leave them out."""
 
     colour: str
     """Six hexadecimal digits."""
@@ -151,7 +151,7 @@ class CommitStatus:
     description: str
     url: str = ""
     posted_at: datetime | None = field(default=None, compare=False)
-    """When the host took it, by its own clock; None for one that is to be set, and where the host does not say."""
+    """When the host took it, by its own clock; None for one that is to be set, and where the host does not show it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +159,7 @@ class Comment:
     id: str
     body: str
     account_known: bool = True
-    """Whether the host says that our own account wrote it; where it does not, only a proof of the text shows that."""
+    """Whether the host shows that our own account wrote it; where it does not, only a proof of the text shows that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +197,7 @@ class Remark:
     own: bool
     """Whether our own account wrote it."""
     edited: bool
-    """Whether its text was changed since. Hosts let others do that, and show it as the word of who wrote it."""
+    """Whether its text was changed since. Hosts let others do that, and show it as the text of its author."""
     order: int = 0
     """What grows with each comment of a pull request; 0 where the last part of the id does."""
 
@@ -274,7 +274,7 @@ class RunReading:
 
 @dataclass(frozen=True, kw_only=True)
 class Capabilities:
-    """Declare what a host lacks; the caller does the declared fallback."""
+    """Declare what a host misses; the caller does the declared fallback."""
 
     labels: bool = True
     label_case: bool = True

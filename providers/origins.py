@@ -1,7 +1,7 @@
 """Whether a run that shows our key is ours: a person who sees the key can start another run with it.
 
 An adapter collects what its CI system shows of a run, as `Facts`. What is not shown is not compared; each system's
-page in docs/ says what that is.
+page in docs/ explains what that is.
 """
 
 import hashlib
@@ -33,13 +33,13 @@ class Facts:
     accounts: tuple[str, ...] | None = None
     """Who started it: several where the system made one run of equal requests."""
     means: str | None = None
-    """By what it was started, in the system's word."""
+    """By what it was started, in the system's terms."""
     parameters: Mapping[str, object] | None = None
     """As they are shown, the key left out; None is no value of ours, and one that is hidden is left out."""
     complete: bool = False
     """Whether the parameters shown are all that it was started with, and no others."""
     copied: str = ""
-    """That the run repeats another one by hand, in the system's words."""
+    """That the run repeats another one by hand, in the system's terms."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ def own(runs: Sequence[Run]) -> tuple[Run, ...]:
 
 
 def foreign_note(runs: Sequence[Run]) -> str:
-    """Say which runs show the key and are not ours; empty without any."""
+    """State which runs show the key and are not ours; empty without any."""
     notes = ", ".join(f"{run.url or run.id}: {run.foreign}" for run in islice(filter(_is_foreign, runs), _NAMES_SHOWN))
     return f"; not ours: {notes}" if notes else ""
 
@@ -103,7 +103,7 @@ def _of_time(facts: Facts, origin: Origin | None) -> str:
         return ""
     # Measured now, after the answer: the age only grows, so that a slow answer never makes our own run too old.
     age = timedelta(seconds=max(time.monotonic() - origin.began, 0.0))
-    # Differences, since a clock that says the year 1 has nothing before it.
+    # Differences, since a clock in the year 1 has nothing before it.
     if facts.now - facts.created <= age + _RESOLUTION:
         return ""
     return f"it was created at {facts.created:%Y-%m-%dT%H:%M:%SZ}, before the round began"
@@ -140,17 +140,17 @@ def _differ(found: str | None, wanted: str | None) -> bool:
 
 
 def _same(sent: object, shown: object) -> bool:
-    """Compare as the systems keep values: truths by their word, texts without outer blanks, lines in one form."""
+    """Compare as the systems keep values: truths by their name, texts without outer blanks, lines in one form."""
     if shown is None:
         return False
     if isinstance(sent, Digest):
-        # Anything but the word is false, as below.
+        # Anything but the name is false, as below.
         return (
             (sent.hexadecimal in _TRUE) == shown if isinstance(shown, bool) else sent.hexadecimal == _digest(str(shown))
         )
     left, right = _plain(sent), _plain(shown)
     if isinstance(sent, bool) or isinstance(shown, bool):
-        # Anything but the word is false (java.lang.Boolean.parseBoolean).
+        # Anything but the name is false (java.lang.Boolean.parseBoolean).
         return (left.lower() == _TRUTHS[0]) == (right.lower() == _TRUTHS[0])
     return left == right
 
@@ -169,5 +169,5 @@ _TRUE = frozenset(_digest("".join(letters)) for letters in product(*zip(_TRUTHS[
 
 
 def _quoted(name: str | None) -> str:
-    text = name or "nobody"
+    text = name or "an unknown person"
     return f"`{text if len(text) <= _NAME_CHARACTERS else text[: _NAME_CHARACTERS - 1] + '…'}`"

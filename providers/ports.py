@@ -124,13 +124,13 @@ class DeploymentRecords(Protocol):
     """The host's own view of deployments."""
 
     async def record(self, wanted: DeploymentRecord) -> None:
-        """Show it; nothing is sent where the newest record of commit and environment says the same."""
+        """Show it; nothing is sent where the newest record of commit and environment shows the same."""
         ...
 
 
 class Revisions(Protocol):
     async def compare(self, base: str, head: str) -> Ancestry:
-        """Say how head stands to base; UNKNOWN when the host does not know one of them."""
+        """Return how head stands to base; UNKNOWN when the host does not know one of them."""
         ...
 
     async def resolve(self, revision: str) -> str | None:
@@ -154,9 +154,9 @@ class Labels(Protocol):
     async def add(
         self, number: int, names: Sequence[str], looks: Mapping[str, LabelLook] = NO_LOOKS
     ) -> tuple[str, ...]:
-        """Add labels, creating those that the repository lacks; return all that the change has then.
+        """Add labels, creating those that the repository misses; return all that the change has then.
 
-        `looks` says by name how one is made; labels that the repository has stay as they are.
+        `looks` gives by name how one is made; labels that the repository has stay as they are.
         """
         ...
 
@@ -169,7 +169,7 @@ class Comments(Protocol):
     async def own(self, number: int) -> tuple[Comment, ...]:
         """Return the comments that the credential's own account wrote, oldest first; others' are passed over.
 
-        Where the host does not say whose the credential is, those of all accounts that it may be; see `account_known`.
+        Where the host does not show whose the credential is, those of all accounts that it may be; see `account_known`.
         """
         ...
 
@@ -187,11 +187,11 @@ class Comments(Protocol):
 
 
 class Steering(Protocol):
-    """Who said what on a pull request, and who may: what steering by labels and comments needs of a host."""
+    """Who asked for what on a pull request, and who may: what steering by labels and comments needs of a host."""
 
     @property
     def names_who_labels(self) -> bool:
-        """Whether the host says who put a label on a pull request; where not, `label_events` is never called."""
+        """Whether the host shows who put a label on a pull request; where not, `label_events` is never called."""
         ...
 
     @property
@@ -209,17 +209,17 @@ class Steering(Protocol):
     async def remarks(self, number: int, since: datetime, cursor: str) -> Remarks:
         """Return the comments made after a moment and since a cursor of an earlier answer, oldest first.
 
-        One that is edited is not said again, nor at all where it was edited before this look: others may have done
+        One that is edited does not count again, nor at all where it was edited before this look: others may have done
         that. A bounded number at once, and of each its beginning.
         """
         ...
 
     async def may_write(self, person: Person) -> bool:
-        """Say whether somebody may write to the repository. Raises ProviderUnauthorized where we may not ask."""
+        """Return whether somebody may write to the repository. Raises ProviderUnauthorized where we may not ask."""
         ...
 
     async def is_member(self, team: str, person: Person) -> bool:
-        """Say whether somebody is a member of a team, named as people of the host name it."""
+        """Return whether somebody is a member of a team, named as people of the host name it."""
         ...
 
     async def react(self, comment_id: str, *, agreed: bool) -> None:
@@ -292,7 +292,7 @@ class TestRuns(Protocol):
         __test__ = False
 
     async def find(self, job: str, key: str, origin: Origin | None = None) -> tuple[Run, ...]:
-        """Return every run that shows this key, queued ones included, oldest first; foreign ones say why they are.
+        """Return every run that shows this key, queued ones included, oldest first; foreign ones carry the reason.
 
         A key proves nothing by itself: a run is ours if it is no older than the key and has our parameters, our ref
         and our account, as far as the system shows them.
@@ -315,7 +315,7 @@ class TestRuns(Protocol):
         ...
 
     async def traceable(self, job: str) -> bool:
-        """Say whether runs of this job show their key; where not, a trigger that may be sent is never repeated."""
+        """Return whether runs of this job show their key; where not, a trigger that may be sent is never repeated."""
         ...
 
     async def check(self) -> str:
@@ -336,7 +336,7 @@ class Deployments(Protocol):
         """Return a digest of each of a project's applications, by its name as references have it, in one call.
 
         It changes whenever another revision, image, health or sync status is shown, or an operation ends. Of what is
-        written to the spec it tells nothing until Argo CD has compared that.
+        written to the spec it shows nothing until Argo CD has compared that.
         """
         ...
 
@@ -345,7 +345,7 @@ class Deployments(Protocol):
         ...
 
     async def favours_list(self, project: str, wanted: int) -> bool:
-        """Say whether `list` costs less than single reads of so many of the project's applications."""
+        """Return whether `list` costs less than single reads of so many of the project's applications."""
         ...
 
     def locate(self, target: ApplicationTarget, state: ApplicationState) -> ApplicationPlace:
@@ -369,7 +369,7 @@ class Deployments(Protocol):
         ...
 
     async def may(self, ref: ApplicationRef, verb: str) -> bool | None:
-        """Tell whether the credential may `update` or `sync` an application; None where the server does not say."""
+        """Return whether the credential may `update` or `sync` an application; None where that is not shown."""
         ...
 
     def stream(self, ref: ApplicationRef) -> AsyncIterator[ApplicationState]:

@@ -1,4 +1,4 @@
-"""Conditional lists of a repository's pull requests: the same call at every host, whose wire module says the rest.
+"""Conditional lists of a repository's pull requests: the same call at every host, whose wire module defines the rest.
 
 A list is asked for without a condition on time, so that its address stays the same and a host that knows entity tags
 answers 304 while nothing has changed. Where to stop is decided by what a page shows.
@@ -31,7 +31,7 @@ class ListedPullRequest:
 
     change: HostPullRequest
     updated_at: datetime
-    """When it changed last, as far as the host says: it is not sooner than that."""
+    """When it changed last, as far as the host states: it is not sooner than that."""
     merged_at: datetime | None = None
     whole: bool = True
     """False where the list leaves out a hash, or shortens it: reading the pull request by itself shows it."""
@@ -48,7 +48,7 @@ class PullRequestPage:
     etag: str = ""
     """Of the first page, at hosts that have it."""
     unchanged: bool = False
-    """Whether the host says that the first page is as it was: at most of them such an answer costs no quota."""
+    """Whether the host answers that the first page is as it was: at most of them such an answer costs no quota."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,7 @@ class Asked:
 
 
 PageReader = Callable[[Reply, Asked], PullRequestPage]
-"""Reads a page, and says whether another one is needed."""
+"""Reads a page, and returns whether another one is needed."""
 
 
 class ConditionalLists:
@@ -125,7 +125,7 @@ class ConditionalLists:
 
 
 def reaches(listed: tuple[ListedPullRequest, ...], since: datetime | None) -> bool:
-    """Say whether a page that is ordered by update goes back to a time, so that no other one is needed."""
+    """Return whether a page that is ordered by update goes back to a time, so that no other one is needed."""
     return since is not None and any(one.updated_at < since for one in listed)
 
 

@@ -1,4 +1,4 @@
-"""Read large answers beside the event loop: a list of thousands of entries takes a second, in which nothing else runs.
+"""Read large answers outside of the event loop: a list of thousands of entries takes a second, in which all else waits.
 
 What is read of an answer costs up to 0.7 µs a byte. So readers of more than `AT_ONCE_BYTES` run in a few threads, which
 give the interpreter back every 5 ms. Namespaces share them: hosts of one that send large answers hold up the reading of
@@ -27,5 +27,5 @@ async def read(answer: Reply | bytes, reader: Callable[[], T]) -> T:
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """Return what takes long also for a little input, beside the event loop; raises what it raises."""
+    """Return what takes long also for a little input, outside of the event loop; raises what it raises."""
     return await _READING.run(work)

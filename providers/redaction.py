@@ -14,7 +14,7 @@ _CUT_AT_LEAST = 20
 """A stored text shorter than this was not cut by the host."""
 # Text is cut to this before the patterns run, so that a hostile body cannot make them slow.
 _SCANNED_LIMIT = 20_000
-# Shorter texts are no secrets worth the name, and hiding them would blank out innocent words.
+# Shorter texts are no secrets worth the name, and hiding them would blank out innocent text.
 _SECRET_MINIMUM = 4
 # Go and Ruby write the former; others the latter.
 _UNICODE_ESCAPES = tuple({ord(mark): f"\\u{ord(mark):04x}" for mark in marks} for marks in ("&<>", "&<>'"))
@@ -113,7 +113,7 @@ def shown(text: str, secrets: Iterable[str] = (), *, limit: int = TEXT_LIMIT) ->
 
 
 def reads_as(found: str, whole: str) -> bool:
-    """Say whether a text that a host shows is the one that it was sent, or what it cut from that."""
+    """Return whether a text that a host shows is the one that it was sent, or what it cut from that."""
     stem = found.rstrip("….")
     return found == whole or (len(stem) >= _CUT_AT_LEAST and whole.startswith(stem))
 

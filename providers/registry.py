@@ -9,7 +9,7 @@ Keys of a Secret, by kind:
 - `bitbucketDataCenter`: `token`, an HTTP access token; or `username` with `password`.
 - `jenkins`: `username` with `token` (API token) or `password`.
 - `gitlab`: `token` of scope api (an access token, or an OAuth one), of a user whose role is Developer or higher.
-- `gitlabCI`: `token` of scope api; with `triggerToken` beside it that one starts pipelines and `token` needs read_api.
+- `gitlabCI`: `token` of scope api; with a `triggerToken` that one starts pipelines, and `token` needs read_api.
 - `azureDevOps`: `token` (personal access token); or `clientID`, `clientSecret` and `tenantID` of an application of
   Entra, and optionally `authority`, the address of another Entra than the public one.
 - `argocd`: `token`.
@@ -78,7 +78,7 @@ DeploymentOptions = ArgoCDOptions
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """What every adapter is opened with beside its options."""
+    """What every adapter is opened with in addition to its options."""
 
     http: HttpClients
     credential: Credential
@@ -216,7 +216,7 @@ def _argocd(options: ArgoCDOptions, access: Access, record: Recorder) -> Deploym
     return ArgoCDDeployments(http=access.http, base_url=options.server, credential=access.credential, record=record)
 
 
-# A table's key is the type of the options that its entry takes, which no type of Python's says.
+# A table's key is the type of the options that its entry takes, which no type of Python's expresses.
 SCM_HOSTS: Mapping[type[HostOptions], Callable[[Any, Access, Recorder], ScmHost]] = {
     GitHubOptions: _github,
     GitLabOptions: _gitlab,

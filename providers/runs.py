@@ -1,4 +1,4 @@
-"""What all CI adapters share: the result knobs and the words of a summary."""
+"""What all CI adapters share: the result knobs and the terms of a summary."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ RESULT_DEFAULTS: Mapping[str, RunPhase] = {
     "skipped": RunPhase.ERROR,
     "manual": RunPhase.QUEUED,
 }
-"""Results that teams read differently, with what they mean unless a runner's `results` says otherwise.
+"""Results that teams read differently, with what they mean unless a runner's `results` maps them.
 
 `unstable`: Jenkins, tests failed but the build did not. `neutral`: GitHub Actions, neither good nor bad.
 `skipped`: GitHub Actions and GitLab CI, nothing ran. `manual`: GitLab CI, the pipeline waits for a person.
@@ -56,7 +56,7 @@ def shows_key(title: str, key: str) -> bool:
 
 
 def test_counts(*, passed: int, failed: int, skipped: int) -> str:
-    """Say how many test cases did what, such as `41 passed, 1 failed`; empty when there were none."""
+    """Return how many test cases did what, such as `41 passed, 1 failed`; empty when there were none."""
     if passed + failed + skipped == 0:
         return ""
     parts = [f"{passed} passed"]

@@ -1,4 +1,4 @@
-"""Names that tenants choose are labels of metrics, and series stay as long as their process: so many are told apart."""
+"""Names that tenants choose are labels of metrics, and series stay as long as their process: so many are kept apart."""
 
 NAMES_LIMIT = 200
 """Of one namespace and one kind of label; a thousand declared one after the other would be a thousand series."""

@@ -76,7 +76,7 @@ class Horizons:
         """Learn how long a place was held."""
         self._held_seconds += _WEIGHT * (held_seconds - self._held_seconds)
 
-    def told(self, now: float) -> bool:
+    def known(self, now: float) -> bool:
         """Return whether a time that was named is still to come."""
         return any(until > now for tenants in self._until.values() for until in tenants.values())
 
@@ -92,6 +92,6 @@ class Horizons:
         for kept in (tenants, self._until):
             while len(kept) > _HORIZONS:
                 kept.popitem(last=False)
-        # Spread by half: what is told to many at the horizon's end must not make them come together either.
+        # Spread by half: those that wait for the same horizon must not come together at its end either.
         seconds = (at - now) * random.uniform(0.5, 1.0) + random.uniform(0.0, _SOONEST_SECONDS)  # noqa: S311 -- keeps no secret
         return timedelta(seconds=seconds)

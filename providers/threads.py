@@ -2,7 +2,7 @@
 
 The loop's own threads are few and first come, first served: names that never resolve, each held for ten seconds and
 more, would take them all, and with them everybody's look-ups. A thread cannot be stopped, so that its place is taken
-until it ends, also where nobody waits for it any more.
+until it ends, also where no one waits for it any more.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class Threads:
 
         def end(ended: "asyncio.Future[T]") -> None:
             if not ended.cancelled():
-                # Retrieved, so that nothing is said of an error that nobody waits for.
+                # Retrieved, so that no error is logged that no one waits for.
                 ended.exception()
             places.give_back(tenant)
 

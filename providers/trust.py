@@ -1,4 +1,4 @@
-"""Whom a connection trusts: the usual authorities, and those that a Secret names beside them.
+"""Whom a connection trusts: the usual authorities, and those that a Secret names in addition.
 
 OpenSSL reads a certificate in 0.2 ms and keeps the interpreter to itself meanwhile, so that a Secret full of them would
 stop everybody's work for a third of a second, each time a client is opened.

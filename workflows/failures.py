@@ -22,13 +22,13 @@ def failure_of(refusal: BaseException, object_: str = "", *, through: str = "") 
 
 
 def worth_showing(failure: Failure, since: datetime, now: datetime, *, passing: timedelta) -> bool:
-    """Tell whether people are to know of it; what usually ends by itself, once it has lasted for `passing`."""
+    """Return whether people are to know of it; what usually ends by itself, once it has lasted for `passing`."""
     return not failure.kind.passing or now - since >= passing
 
 
 def _read(cause: BaseException) -> Failure:
     if isinstance(cause, TimedOut):
-        # What the last attempt but this one failed of says more than that time ran out, except of what this one did.
+        # What the last attempt but this one failed of is better evidence than a timeout, except of what this one did.
         last = cause.__cause__
         found = _read(last) if isinstance(last, ApplicationError) else None
         return replace(found or Failure(kind=FailureKind.EXPIRED, message=str(cause)), began=True)

@@ -54,7 +54,7 @@ def config_read_shown(queues: Queues, timings: Timings, *, summary: str) -> Acti
 
 
 def send_view(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
-    """Tell a place a member's view: what it was not told within this activity it is told at the step's next wait.
+    """Send a place a member's view: what is not sent within this activity is sent at the step's next wait.
 
     A place that never receives it would keep others waiting; a step that never gets back would receive no command.
     """
@@ -64,7 +64,7 @@ def send_view(queues: Queues, timings: Timings, *, summary: str) -> ActivityConf
 
 
 def send_last_view(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
-    """Tell places the last word of a promotion that ended: no step awaits it, and nobody would repeat it."""
+    """Send places the last view of a promotion that ended: no step awaits it, and no one would repeat it."""
     return _config(queues.config, timings, _backoff(initial=1, maximum=30), summary)
 
 
@@ -138,7 +138,7 @@ def ci_poll(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig
 
 
 def ci_cancel(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
-    """Cancel runs by key: few attempts, since the workflow asks again beside its steps, as long as that may help."""
+    """Cancel runs by key: few attempts, since the workflow asks again in the background, as long as that may help."""
     return _config(queues.ci, timings, _backoff(initial=2, maximum=60, attempts=3), summary)
 
 
@@ -183,7 +183,7 @@ def kubernetes_publish(queues: Queues, timings: Timings, *, summary: str) -> Act
 def _present(queues: Queues, timings: Timings, summary: str, *, attempts: int) -> ActivityConfig:
     config = _config(queues.scm, timings, _backoff(initial=5, maximum=300, attempts=attempts), summary)
     config["schedule_to_close_timeout"] = timings.present_deadline
-    # One that is cancelled ends with the attempt at work, so that the next one never writes beside it.
+    # One that is cancelled ends with the current attempt, so that the next one never writes at the same time.
     config["cancellation_type"] = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
     return config
 

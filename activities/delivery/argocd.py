@@ -39,7 +39,7 @@ class ArgoCDWriter:
         return Written(results={deployment.name: result})
 
     async def start(self, order: Order) -> Written:
-        """Request one sync after a re-read that still shows our write and nothing that the artifact lacks."""
+        """Request one sync after a re-read that still shows our write and nothing that the artifact misses."""
         [deployment] = order.deployments
         [artifact] = order.artifacts
         return Written(results={deployment.name: await self._sync(order, deployment, artifact)})
@@ -82,7 +82,7 @@ class ArgoCDWriter:
                 return verdict
             try:
                 by_revision = place.one_source and deployment.image is None
-                # Without a revision it is what the spec says, which is what was written.
+                # Without a revision it is what the spec holds, which is what was written.
                 revisions = (artifact.revision,) if by_revision else ()
                 await port.sync(ref, revisions=revisions, key=order.key, prune=prunes(deployment, state))
             except ProviderConflict as error:
@@ -124,12 +124,12 @@ def before_sync(order: Order, state: ApplicationState, place: ApplicationPlace) 
 
 
 def prunes(deployment: DeploymentSpec, state: ApplicationState) -> bool:
-    """Tell whether our sync prunes: as auto-sync would where it is on, else as the Environment says."""
+    """Return whether our sync prunes: as auto-sync would where it is on, else as the Environment declares."""
     return state.auto_prune if state.auto_sync else deployment.write is not None and deployment.write.prune
 
 
 def leaves_to_argocd(state: ApplicationState) -> bool:
-    """Tell whether auto-sync does it: it tries each revision and spec once, and ours may only be in its way."""
+    """Return whether auto-sync does it: it tries each revision and spec once, and ours may only be in its way."""
     return state.auto_sync and not state.operation_of_spec
 
 
@@ -138,7 +138,7 @@ def _busy(deployment: DeploymentSpec, why: str) -> WriteResult:
 
 
 def _refusal(deployment: DeploymentSpec, error: ProviderError, verb: str) -> str:
-    """Say what was refused: an application that cannot be written may well be read."""
+    """Return what was refused: an application that cannot be written may well be read."""
     if isinstance(error, ProviderNotFound):
         return explain(deployment, error)
     cannot = f"application {deployment.application} in project {deployment.project} of {deployment.instance} cannot be"

@@ -51,7 +51,7 @@ class BranchWriter:
         self._connections = connections
 
     async def write(self, order: Order) -> Written:
-        """Open the pull request, show the gates, and merge what was tested where the Environment says so."""
+        """Open the pull request, show the gates, and merge what was tested where the Environment states it."""
         branch = _branch_of(order.deployments)
         if (theirs := next((one for one in order.deployments if one.taken_by), None)) is not None:
             return answered(order, Proposed(result=refused(taken(theirs))), only=theirs.name)
@@ -93,7 +93,7 @@ class _Promotion:
         branch, known = self._branch, self._order.proposal
         opened = await (self._host.pull_requests.get(known.number) if known is not None else self._opened())
         if opened is None:
-            # Somebody merged it, so that it is on its way, or it has yet to be pushed: what runs will tell.
+            # A person merged it, so that it is on its way, or it has yet to be pushed: what runs will show.
             return Proposed(result=_busy(f"`{branch.target}` holds all of `{branch.source}` already"))
         known = known or Proposal(key=self._order.key, number=opened.number, head_sha=opened.head_sha)
         if opened.state is ChangeState.MERGED and opened.base_branch == branch.target:
@@ -121,7 +121,7 @@ class _Promotion:
             return None
 
     def _moved(self, opened: HostPullRequest, known: Proposal) -> WriteResult | None:
-        """Say that the branch holds what was not tested."""
+        """Report that the branch holds what was not tested."""
         branch, head = self._branch, opened.head_sha
         tested = {known.head_sha}
         if branch.repository == self._order.repository and not self._order.retried:

@@ -82,12 +82,12 @@ def apply(edits: Iterable[Edit], files: Mapping[str, YamlFile]) -> tuple[Held, .
 
 
 def marked(message: str, key: str) -> bool:
-    """Tell whether a commit's message names the key in its last paragraph."""
+    """Return whether a commit's message names the key in its last paragraph."""
     return f"{TRAILER}: {key}" in (line.strip() for line in message.strip().rpartition("\n\n")[2].splitlines())
 
 
 def commit_message(edits: Sequence[Edit], variables: Mapping[str, str], key: str) -> str:
-    """Write the message of the commit; it says no word that the author of a pull request chose."""
+    """Return the message of the commit; it holds no text that the author of a pull request chose."""
     moved = ", ".join(dict.fromkeys(f"{one.artifact.component} {one.artifact.revision[:12]}" for one in edits))
     subject = f"Deploy {moved} to {variables.get('targetEnvironment', '')}"
     url = variables.get("pullRequest.url", "")

@@ -1,4 +1,4 @@
-"""What a branch lacks: its files as they are at its head, and as they are to be."""
+"""What a branch misses: its files as they are at its head, and as they are to be."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

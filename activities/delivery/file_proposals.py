@@ -28,7 +28,7 @@ _KEY_CHARACTERS = 16
 
 
 async def propose(host: ScmHost, order: Order, git: GitWriteSpec, edits: Sequence[Edit], base: Plan) -> Proposed:
-    """Bring the edits that `base` lacks into a pull request. Raises ProviderConflict where a branch moved meanwhile."""
+    """Bring the edits that `base` misses into a pull request. Raises ProviderConflict where a branch moved."""
     branches, changes = host.branches, host.changes
     if branches is None or changes is None:
         return Proposed(result=refused(f"GitRepository {git.repository} is at a host where none is opened yet"))
@@ -100,14 +100,14 @@ async def _changes_only(host: ScmHost, number: int, edits: Sequence[Edit]) -> bo
 
 
 def _ended(found: HostPullRequest, git: GitWriteSpec) -> WriteResult | None:
-    """Say what a person decided; the branch that is to be written lacks the edits all the same."""
+    """Return what a person decided; the branch that is to be written misses the edits all the same."""
     if found.state is ChangeState.MERGED and found.base_branch == git.branch:
         return refused(f"pull request {found.url} was merged, and what it wrote was set back since")
     return not_merged(found, git.branch)
 
 
 def _changed(found: HostPullRequest, known: Proposal, git: GitWriteSpec) -> WriteResult | None:
-    """Say what others made of it: who may push, or lead it elsewhere, could else have us merge what they may not."""
+    """Return what others made of it: who may push, or lead it elsewhere, could else have us merge what they may not."""
     if found.head_sha != known.head_sha:
         text = f"pull request {found.url} holds commits of others, so that it is neither merged nor shown as tested: "
         return awaited(f"{text}merge it, or close it and `retry`")

@@ -71,7 +71,7 @@ class FileWriter:
     async def _tried(
         self, host: ScmHost, branches: Branches, order: Order, git: GitWriteSpec, edits: Sequence[Edit]
     ) -> Proposed:
-        """Look at the branch and write what it lacks. Raises ProviderConflict where it moved meanwhile."""
+        """Look at the branch and write what it misses. Raises ProviderConflict where it moved meanwhile."""
         base = await plan(branches, git.branch, _where(git), edits, order.key)
         await self._check_held(order, base.held)
         if not base.changed:
@@ -120,7 +120,7 @@ def _where(git: GitWriteSpec) -> str:
 
 
 def _stands(base: Plan, order: Order) -> WriteResult:
-    """Say that nothing is to be written; a merge of our pull request is ours, also as a person made it."""
+    """Report that nothing is to be written; a merge of our pull request is ours, also as a person made it."""
     if base.made is not None:
         return _done(base.made.sha, base.branch)
     outcome = WriteOutcome.ALREADY if order.proposal is None else WriteOutcome.DONE

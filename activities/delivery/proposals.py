@@ -22,14 +22,14 @@ class Proposed:
 
 
 def answered(order: Order, found: Proposed, *, only: str = "") -> Written:
-    """Give each deployment its result; beside the `only` one that is refused the others wait."""
+    """Give each deployment its result; where `only` one is refused, the others wait."""
     waits = WriteResult(outcome=WriteOutcome.BUSY, message=f"nothing is written, since {only} cannot be")
     results = {one.name: found.result if only in ("", one.name) else waits for one in order.deployments}
     return Written(results=results, proposal=found.proposal)
 
 
 def not_merged(found: HostPullRequest, target: str) -> WriteResult | None:
-    """Say that a person decided against it; None where it is open, or was merged into the target."""
+    """Report that a person decided against it; None where it is open, or was merged into the target."""
     if found.state is ChangeState.CLOSED:
         return refused(f"pull request {found.url} was closed without being merged: `retry` opens another one")
     if found.state is ChangeState.MERGED and found.base_branch != target:
@@ -39,7 +39,7 @@ def not_merged(found: HostPullRequest, target: str) -> WriteResult | None:
 
 
 def led_elsewhere(found: HostPullRequest, target: str) -> WriteResult | None:
-    """Say that others lead an open one to another branch, where they might have us merge what they may not."""
+    """Report that others lead an open one to another branch, where they might have us merge what they may not."""
     if found.base_branch == target:
         return None
     text = f"pull request {found.url} leads to `{found.base_branch}` by now, so that it is not merged: "
@@ -47,13 +47,13 @@ def led_elsewhere(found: HostPullRequest, target: str) -> WriteResult | None:
 
 
 async def merge(changes: PullRequestChanges, opened: HostPullRequest, wanted: Merge, *, auto: bool) -> WriteResult:
-    """Merge it, or say what it waits for. Raises ProviderConflict where its head is another one."""
+    """Merge it, or return what it waits for. Raises ProviderConflict where its head is another one."""
     if not auto:
         return awaited(f"pull request {opened.url} waits to be merged")
     try:
         made = await changes.merge(opened.number, wanted)
     except ProviderBusy as error:
-        # The host computes or merges still, or our own calls wait for their turn, which says nothing of the host.
+        # The host computes or merges still, or our own calls wait for their turn, which is no evidence of the host.
         return awaited(f"pull request {opened.url} is not merged yet: {describe(error)}")
     except ProviderRejected as error:
         return awaited(f"pull request {opened.url} may not be merged yet: {describe(error)}")
@@ -71,7 +71,7 @@ async def show_gates(host: ScmHost, order: Order, head: str) -> None:
 
 
 def digest_of(gates: tuple[Gate, ...]) -> str:
-    """Return what tells gates that were shown from those that are to be; empty for none."""
+    """Return in what gates that were shown differ from those that are to be; empty for nothing."""
     return hashlib.sha256(repr(gates).encode()).hexdigest()[:16] if gates else ""
 
 

@@ -42,7 +42,7 @@ class Order:
     gates: tuple[Gate, ...] = ()
     """What is shown on that."""
     retried: bool = False
-    """Whether a person said `retry`, who takes a branch as it is then."""
+    """Whether a person gave `retry`, and so takes a branch as it is then."""
     prepares: bool = False
     """Only open the pull request, and show the gates: nothing may be merged yet."""
 
@@ -85,7 +85,7 @@ class Writer(Protocol):
     """One way to write. Both calls may be repeated; what a person must fix is a result, what passes is raised."""
 
     async def write(self, order: Order) -> Written:
-        """Write what the order lacks, only over what was compared or what the artifacts contain."""
+        """Write what the order misses, only over what was compared or what the artifacts contain."""
         ...
 
     async def start(self, order: Order) -> Written:

@@ -48,13 +48,13 @@ class PromotedChanges(DriftActivities):
     @activity.defn
     @reported
     async def look_for_drift(self, request: LookForDriftInput) -> LookForDriftResult:
-        """Tell which monitors of an ArgoCDInstance say what is not so any more."""
+        """Return which monitors of an ArgoCDInstance show what is not so any more."""
         return await self._looks.look(request)
 
     @activity.defn
     @reported
     async def present_drift(self, request: PresentDriftInput) -> PresentDriftResult:
-        """Show on a pull request what the monitors of its tracker say."""
+        """Show on a pull request what the monitors of its tracker report."""
         return await presenting.present(self._kubernetes, self._connections, request)
 
     @activity.defn

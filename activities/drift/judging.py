@@ -27,7 +27,7 @@ _SHORT = 12
 
 @dataclass(frozen=True, kw_only=True)
 class Promoted:
-    """What a monitor says was promoted."""
+    """What a monitor declares as promoted."""
 
     uid: str
     revision: str
@@ -37,11 +37,11 @@ class Promoted:
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """What is to be said of an application."""
+    """What is published of an application."""
 
     verdict: Verdict
     moved: Verdict | None = None
-    """What is to be said instead where `pair` shows that the promoted revision is not contained."""
+    """What is published instead where `pair` shows that the promoted revision is not contained."""
     pair: RevisionPair | None = None
     parameters: dict[str, str] | None = None
     """Baseline to be kept."""
@@ -50,7 +50,7 @@ class Judgement:
 def judge(
     promoted: Promoted, deployment: DeploymentSpec, state: ApplicationState, seen: Observation
 ) -> Judgement | None:
-    """Say whether the change is in place; None while an operation is under way, which may change everything."""
+    """Return whether the change is in place; None while an operation is under way, which may change everything."""
     if operation_under_way(state):
         return None
     if seen.problem:
@@ -85,7 +85,7 @@ def _of_the_same(promoted: Promoted, found: dict[str, str], seen: Observation) -
 def parameters_of(uid: str, deployment: DeploymentSpec, state: ApplicationState) -> dict[str, str]:
     """Return a digest of each Helm parameter and Kustomize image, but of what a promotion writes itself.
 
-    Values may be secrets: a few bytes of a digest that holds for one monitor alone tell nothing but a change.
+    Values may be secrets: a few bytes of a digest that holds for one monitor alone show nothing but a change.
     """
     write = deployment.write
     helm = [(one.name, one.value) for one in state.helm_parameters if write is None or one.name != write.parameter]
@@ -129,7 +129,7 @@ def _digest(uid: str, *values: str) -> str:
 
 
 def _is(expected: str, found: str) -> bool:
-    """Tell whether both name one commit: a tag may carry an abbreviated hash."""
+    """Return whether both name one commit: a tag may carry an abbreviated hash."""
     return expected.startswith(found) or found.startswith(expected)
 
 

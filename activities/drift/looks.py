@@ -1,12 +1,12 @@
-"""Look at the applications of all monitors of one ArgoCDInstance: one list per project says which of them changed, and
+"""Look at the applications of all monitors of one ArgoCDInstance: one list per project shows which of them changed, and
 only those are read.
 
 A list holds a digest of each application (`Deployments.fingerprints`), and a monitor's status keeps the one of the last
 look that led to it: where both are the same, nothing changed, and nothing is read. What a look finds otherwise is
 answered, a bounded number of readings at a time; the next look goes on behind the last one.
 
-What does not answer is told from what is not there: a project that cannot be listed, or whose server is silent, is a
-`Silence` of all its monitors, never a word about one application.
+What does not answer is not what is gone: a project that cannot be listed, or whose server is silent, is a
+`Silence` of all its monitors, and no evidence about one application.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ class DriftLooks:
         self._reader = Reader(kubernetes, connections)
 
     async def look(self, request: LookForDriftInput) -> LookForDriftResult:
-        """Return what differs from what the monitors' statuses say."""
+        """Return what differs from the monitors' statuses."""
         instance = request.instance
         if not await self._exists(instance):
             return LookForDriftResult(gone=True)
@@ -142,7 +142,7 @@ async def _list_all(port: Deployments, projects: Sequence[str]) -> dict[str, dic
             return ProviderUnavailable(f"project {project} was not listed in time", status=504)
         except ProviderError as error:
             if isinstance(error, ProviderBusy) and not last_attempt():
-                # Our own busyness says nothing of a project.
+                # Our own busyness is no evidence of a project.
                 raise
             return error
 
@@ -185,7 +185,7 @@ def _in_turn(monitors: Sequence[DriftMonitor], request: LookForDriftInput) -> li
 
 
 def _renewal(monitor: DriftMonitor) -> DriftReading:
-    """Say once more what stands there, so that its time is written."""
+    """State once more what stands there, so that its time is written."""
     status = monitor.status
     verdict = Verdict(
         kind=Drift(status.kind) if status.kind is not None else None,

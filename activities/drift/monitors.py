@@ -62,7 +62,7 @@ async def _make(kubernetes: Kubernetes, request: CreateDriftMonitorsInput, one: 
 
 
 def _is_to_be_taken(present: Document, request: CreateDriftMonitorsInput, one: WatchedDeployment) -> bool:
-    """Tell whether this promotion is the later one, and brought what runs there."""
+    """Return whether this promotion is the later one, and brought what runs there."""
     spec, at = present["spec"], format_time(request.promoted_at)
     if present["metadata"].get("deletionTimestamp"):
         # It goes with its tracker; the next try makes another one.

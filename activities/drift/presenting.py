@@ -1,4 +1,4 @@
-"""Show on a pull request what the monitors of its tracker say: a label, and a part of the summary comment."""
+"""Show on a pull request what the monitors of its tracker report: a label, and a part of the summary comment."""
 
 from activities.models.bounds import cut
 from activities.models.budgets import DRIFT_LINES, LINE_BYTES
@@ -57,7 +57,7 @@ async def _show(
 
 
 def notice_of(monitors: tuple[Document, ...]) -> DriftNotice:
-    """Sum up what monitors say: one that drifted is enough, and only where all can tell nothing drifted."""
+    """Sum up monitors: one that drifted is enough; nothing drifted only where all of them are known."""
     drifted: list[Document] = []
     unknown: list[Document] = []
     for one in monitors:

@@ -49,7 +49,7 @@ class DriftObserver(Protocol):
     """Learn of each drift that is shown, for metrics."""
 
     def drift_shown(self, namespace: str, kind: str) -> None:
-        """Learn that a monitor says this kind now; `InPlace` where its drift is over."""
+        """Learn that a monitor shows this kind now; `InPlace` where its drift is over."""
 
 
 class DriftStatuses(DriftStatusActivities):
@@ -62,7 +62,7 @@ class DriftStatuses(DriftStatusActivities):
     @activity.defn
     @reported
     async def publish_drift(self, request: PublishDriftInput) -> PublishDriftResult:
-        """Write what changed, and to the monitors of a project without answer that nobody can tell.
+        """Write what changed, and to the monitors of a project without answer that their state is unknown.
 
         Safe to retry: what stands there already is not written again.
         """
@@ -97,7 +97,7 @@ class DriftStatuses(DriftStatusActivities):
                 return
 
     async def _write(self, namespace: str, name: str, render: Render) -> bool:
-        """Write one status as a compare-and-set, then say what became other by it."""
+        """Write one status as a compare-and-set, then publish what became other by it."""
         for turn in range(CONFLICTS):
             try:
                 document, _ = await read_basis(self._kubernetes, MONITORS, namespace, name, fresh=turn > 0)
@@ -133,7 +133,7 @@ class DriftStatuses(DriftStatusActivities):
             uid=metadata["uid"],
         )
         digest = hashlib.sha256(f"{metadata['uid']}/{now}/{status['since']}".encode()).hexdigest()
-        # A namespace that is being deleted takes no events; the status says it too.
+        # A namespace that is being deleted takes no events; the status shows it too.
         with suppress(ApiForbidden, ApiNotFound):
             await self._kubernetes.post_event(
                 target,
@@ -159,7 +159,7 @@ def rendered_change(change: DriftChange, at: datetime, document: Document) -> Do
 
 
 def rendered_silence(silence: Silence, at: datetime, document: Document) -> Document | None:
-    """Return the status while nothing answers; None where it says so already."""
+    """Return the status while nothing answers; None where it states it already."""
     present = DriftMonitorStatus.from_wire(status_of(document))
     verdict = Verdict(kind=Drift.UNKNOWN, observed=silence.failure.named)
     if present.kind is DriftKind.UNKNOWN and present.observed == verdict.observed:
@@ -220,5 +220,5 @@ def _sentence(document: Document, status: Document) -> str:
         return f"{place} runs what {spec['trackerRef']['name']} promoted, or what contains it"
     observed = status.get("observed") or ""
     if status["kind"] == DriftKind.UNKNOWN:
-        return f"nobody can tell whether {place} is as promoted: {observed}"
+        return f"it cannot be known whether {place} is as promoted: {observed}"
     return f"{place} drifted: expected {status.get('expected') or ''}, observed {observed}"

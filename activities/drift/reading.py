@@ -1,4 +1,4 @@
-"""Read the applications of some monitors, and judge each; a server that is silent is told from one application."""
+"""Read the applications of some monitors, and judge each; a silent server is no evidence about one application."""
 
 import asyncio
 from collections import defaultdict
@@ -41,7 +41,7 @@ class Found:
     """What was read."""
 
     judged: list[tuple[DriftMonitor, Judgement]] = field(default_factory=list)
-    """Of each monitor that anything can be said of now."""
+    """Of each monitor of which anything is known now."""
     silent: dict[str, ProviderError] = field(default_factory=dict)
     """Projects whose server answered not several times, with the last of its failures."""
 

@@ -32,13 +32,13 @@ def description(event: FluxEvent) -> str:
 
 
 def flux_description(event: FluxEvent) -> str:
-    """Return the words of the event's reason in lower case, as Flux does: `ApplySucceeded` is `apply succeeded`."""
+    """Return the event's reason as terms in lower case, as Flux does: `ApplySucceeded` is `apply succeeded`."""
     parts: list[str] = []
     for character in event.reason:
         if parts and _class(parts[-1][-1]) == _class(character):
             parts[-1] += character
         elif parts and _class(character) == "lower" and _class(parts[-1][-1]) == "upper":
-            # An upper run gives its last letter to the word that follows: `CELExpression` is two words.
+            # An upper run gives its last letter to the term that follows: `CELExpression` is two terms.
             head, last = parts[-1][:-1], parts[-1][-1]
             parts[-1:] = [*([head] if head else []), last + character]
         else:

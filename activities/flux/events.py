@@ -52,12 +52,12 @@ class InvolvedObject:
 
 @dataclass(frozen=True, kw_only=True)
 class FluxEvent:
-    """What one controller says of one object."""
+    """What one controller reports of one object."""
 
     involved: InvolvedObject = InvolvedObject()
     severity: str = ""
     timestamp: datetime
-    """When it happened, by the clock of the sending cluster; when it arrived, where the event does not say."""
+    """When it happened, by the clock of the sending cluster; when it arrived, where the event names no time."""
     message: str = ""
     reason: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)

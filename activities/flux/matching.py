@@ -22,7 +22,7 @@ class Source:
     """Labels that the object must have; empty asks for none."""
 
     def names(self, event: FluxEvent) -> bool:
-        """Tell whether the event's object is one of these, labels aside."""
+        """Return whether the event's object is one of these, labels aside."""
         involved = event.involved
         return (
             (self.kind, self.namespace) == (involved.kind, involved.namespace)
@@ -58,11 +58,11 @@ class Subscription:
 
 
 class NotTaken(ValueError):
-    """A subscription does not take an event; the text says why."""
+    """A subscription does not take an event; the text has the reason."""
 
 
 def wants_labels(subscriptions: Iterable[Subscription], event: FluxEvent) -> bool:
-    """Tell whether the labels of the event's object decide who takes it."""
+    """Return whether the labels of the event's object decide who takes it."""
     return any(source.labels and source.names(event) for one in subscriptions for source in one.sources)
 
 

@@ -11,7 +11,7 @@ _FLUX_LENGTH = 40
 
 
 class NoCommit(ValueError):
-    """The metadata names no commit; the text says why."""
+    """The metadata names no commit; the text has the reason."""
 
 
 def commit_of(metadata: Mapping[str, str], *, compat: bool = False) -> str:

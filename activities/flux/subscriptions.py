@@ -95,7 +95,7 @@ def from_alert(document: Mapping[str, Any]) -> Subscription:
 
 
 def from_flux_provider(document: Mapping[str, Any]) -> Target:
-    """Read a Provider of Flux; one of a type without commit statuses is read too, and said to be so when it is used."""
+    """Read a Provider of Flux; one of a type without commit statuses is read too, and refused when it is used."""
     metadata, spec = document["metadata"], document.get("spec") or {}
     return Target(
         is_flux=True,

@@ -1,4 +1,4 @@
-"""What an event says of a commit: nothing, that work goes on, or how it ended."""
+"""What an event means for a commit: nothing, that work continues, or how it ended."""
 
 from enum import StrEnum
 
@@ -22,7 +22,7 @@ class Verdict(StrEnum):
 
 
 class Passed(ValueError):
-    """The event is no verdict on a commit; the text says why, `fault` whether a person must act on it."""
+    """The event is no verdict on a commit; the text has the reason, `fault` whether a person must act on it."""
 
     def __init__(self, reason: str, *, fault: bool = False) -> None:
         super().__init__(reason)
@@ -30,7 +30,7 @@ class Passed(ValueError):
 
 
 def verdict_of(event: FluxEvent) -> Verdict:
-    """Return what the event says of its commit. Raises Passed."""
+    """Return what the event means for its commit. Raises Passed."""
     unfinished = event.reason in UNFINISHED
     if event.involved.kind != KUSTOMIZATION and not event.metadata.get(COMMIT_KEY):
         kind = event.involved.kind or "an object without a kind"

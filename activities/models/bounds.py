@@ -76,7 +76,7 @@ class Last:
 
 
 Short = Annotated[str, Bytes(limit=budgets.SHORT_BYTES)]
-"""A word of others."""
+"""A short text of others."""
 
 Line = Annotated[str, Bytes(limit=budgets.LINE_BYTES)]
 """A text of which a value holds many."""

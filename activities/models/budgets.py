@@ -15,7 +15,7 @@ LINK_BYTES = 512
 
 SHORT_BYTES = 128
 MENTION_BYTES = 4000
-"""A word of others, such as a label, a login or a build number."""
+"""A short text of others, such as a label, a login or a build number."""
 
 LABELS_KEPT = 100
 """Labels of a pull request: the host allows as many."""
@@ -57,7 +57,7 @@ EVENTS_BYTES = 60_000
 """The events of one publication."""
 
 TRACKERS_LISTED = 500
-"""Live trackers of one page: a place carries them until each has answered, beside all that it carries anyway."""
+"""Live trackers of one page: a place carries them until each has answered, next to all that it carries anyway."""
 
 DRIFT_READINGS = 150
 """Applications that one look for drift reads and answers with; the others have their turn at the next one."""

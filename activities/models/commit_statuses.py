@@ -18,7 +18,7 @@ class StatusSlot:
     namespace: str
     provider: str
     provider_uid: str
-    """Tells a Provider that was made again from the one before it."""
+    """Sets a Provider that was made again apart from the one before it."""
     flux: bool = False
     """Whether it is a Provider of Flux's own API group."""
     repository: str
@@ -39,7 +39,7 @@ class StatusSlot:
 
 @dataclass(frozen=True, kw_only=True)
 class CommitVerdict(Bounded):
-    """What one event says of a commit. Sent as a signal."""
+    """What one event means for a commit. Sent as a signal."""
 
     at: datetime
     """When it happened, by the clock of the cluster that sent the event."""
@@ -58,7 +58,7 @@ class CommitVerdict(Bounded):
     """Whether it may replace `pending` alone: a newer commit was reconciled before this one."""
 
     def posts_the_same(self, other: "CommitVerdict | None") -> bool:
-        """Tell whether people would see no difference."""
+        """Return whether people would see no difference."""
         return other is not None and (self.state, self.description, self.target_url) == (
             other.state,
             other.description,
@@ -116,7 +116,7 @@ class PostCommitStatusInput:
 
 @dataclass(frozen=True, kw_only=True)
 class PostCommitStatusResult:
-    """Tell what became of it."""
+    """What became of it."""
 
     outcome: PostOutcome
 

@@ -123,7 +123,7 @@ class GitEditSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class GitWriteSpec:
-    """Say which files of which branch are written."""
+    """State which files of which branch are written."""
 
     repository: str
     """GitRepository name."""
@@ -137,7 +137,7 @@ class GitWriteSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class BranchWriteSpec:
-    """Say which branch is merged into which, and how its pull request looks."""
+    """State which branch is merged into which, and how its pull request looks."""
 
     repository: str
     """GitRepository name."""
@@ -155,7 +155,7 @@ class BranchWriteSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class WriteSpec:
-    """Say how a deployment is moved."""
+    """Return how a deployment is moved."""
 
     kind: WriteKind = WriteKind.TARGET_REVISION
     image: str | None = None
@@ -265,7 +265,7 @@ class EnvironmentView:
     url: str = ""
     """Where people see what runs there."""
     teams: dict[str, str] = field(default_factory=dict)
-    """Verb -> team of the SCM host whose members may say it by a comment (`spec.commands`)."""
+    """Verb -> team of the SCM host whose members may give it by a comment (`spec.commands`)."""
     notify: tuple[str, ...] = ()
     """Users and teams of the SCM host that are mentioned when a change waits for approval to come here."""
 
@@ -303,7 +303,7 @@ class ReadRepositoryResult:
 
 @dataclass(frozen=True, kw_only=True)
 class TrackersCursor(Bounded):
-    """Say where the next page of live trackers begins."""
+    """State where the next page of live trackers begins."""
 
     after: str
     """Name of the last tracker looked at."""

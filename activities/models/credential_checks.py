@@ -1,4 +1,4 @@
-"""What is asked and said about the connection that a resource declares."""
+"""What a check of a resource's credential asks and answers."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -9,7 +9,7 @@ from activities.models.tracking import Timings
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedResource:
-    """Name one resource that declares a connection; the uid tells a recreated one from its predecessor."""
+    """Name one resource that declares a connection; the uid sets a recreated one apart from its predecessor."""
 
     kind: str
     namespace: str
@@ -20,14 +20,14 @@ class CheckedResource:
 
 @dataclass(frozen=True, kw_only=True)
 class CredentialCheckOutcome(Bounded):
-    """Say whether the credential was proved, and if not, what to fix."""
+    """Return whether the credential was proved, and if not, what to fix."""
 
     accepted: bool | None = None
     """None where the host gave no verdict."""
     reason: str = "Unavailable"
     message: Text = ""
     version: Short = ""
-    """What the server calls itself; empty where it does not say or does not answer."""
+    """What the server calls itself; empty where it does not answer that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class CredentialCheckInput:
     connection: CheckedResource
     timings: Timings = field(default_factory=Timings)
     generation: int = 0
-    """The newest generation heard of when the run started."""
+    """The newest generation that was known when the run started."""
     failures: int = 0
     """How many checks in a row had failed when the previous run ended."""
     history_limit: int = 200
@@ -54,7 +54,7 @@ class CheckConnectionInput:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckConnectionResult:
-    """Tell the outcome for the generation that was read; `gone` where there is no such resource any more."""
+    """Return the outcome for the generation that was read; `gone` where there is no such resource any more."""
 
     gone: bool = False
     generation: int = 0

@@ -34,7 +34,7 @@ class Observation(Bounded):
     """Show what one deployment runs: its synced artifact, the revision written to it and that of an operation.
 
     `settled` is the done test of design §5 guarantee 5: no operation, Synced, Healthy, and a reconciliation newer
-    than the last operation's end. `failure` says why nothing could be read; then the other fields are of no use.
+    than the last operation's end. `failure` is why nothing could be read; then the other fields are of no use.
     """
 
     deployment: str
@@ -65,9 +65,9 @@ class Observation(Bounded):
     writable: Line = ""
     """Empty when it may be written; else why not, such as `OwnedBy ApplicationSet/web`."""
     owner: Line = ""
-    """Who may revert a write, such as `ApplicationSet/web`; empty where nobody is known to."""
+    """Who may revert a write, such as `ApplicationSet/web`; empty where no one is known to."""
     auto_synced: bool = False
-    """Whether the operation shown is auto-sync's own, of what the spec says now."""
+    """Whether the operation shown is auto-sync's own, of what the spec holds now."""
 
     @property
     def problem(self) -> str:
@@ -80,7 +80,7 @@ class Observation(Bounded):
         return self.failure is not None and self.failure.kind.passing
 
     def is_rolling_out(self, revision: str | None) -> bool:
-        """Tell whether nothing but this revision is on its way here, not settled yet, and neither failed nor ill."""
+        """Return whether nothing but this revision is on its way here, not settled yet, and neither failed nor ill."""
         failed = self.operation_phase in (OperationPhase.FAILED, OperationPhase.ERROR)
         if self.problem or self.settled or failed or self.health in (Health.DEGRADED, Health.MISSING):
             return False
@@ -104,7 +104,7 @@ class ReadDeploymentsResult:
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentRuns(Bounded):
-    """Say of one deployment no more than what it runs, as an Observation does."""
+    """State of one deployment no more than what it runs, as an Observation does."""
 
     deployment: str
     component: str
@@ -150,7 +150,7 @@ class WriteOutcome(StrEnum):
     HEAD_MOVED = "HeadMoved"
     """The branch that is to be merged holds others' commits since it was tested."""
     REFUSED = "Refused"
-    """Argo CD refuses for a reason that a person must fix; `message` says which."""
+    """Argo CD refuses for a reason that a person must fix; `message` names it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,7 +235,7 @@ class WriteResult(Bounded):
 
 @dataclass(frozen=True, kw_only=True)
 class DeliverApplicationResult:
-    """Say what became of the write, and of the sync where the write stands: its result, or why there is none."""
+    """Return what became of the write, and of the sync where the write stands: its result, or why there is none."""
 
     written: WriteResult
     synced: WriteResult | None = None

@@ -29,7 +29,7 @@ class Drift(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceRef:
-    """Name one ArgoCDInstance; the uid tells a recreated one from its predecessor."""
+    """Name one ArgoCDInstance; the uid sets a recreated one apart from its predecessor."""
 
     namespace: str
     name: str
@@ -48,7 +48,7 @@ class DriftWorkflowInput:
     silent: tuple["Silence", ...] = ()
     """What did not answer when it was asked last."""
     owed: tuple[str, ...] = ()
-    """Trackers whose pull requests do not show yet what their monitors say."""
+    """Trackers whose pull requests do not show yet what their monitors report."""
     syncs: tuple["OpenSync", ...] = ()
     """Syncs that are still to be requested."""
     cursor: str = ""
@@ -59,7 +59,7 @@ class DriftWorkflowInput:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict(Bounded):
-    """Say whether a promoted change is in place, and how it drifted if not."""
+    """Return whether a promoted change is in place, and how it drifted if not."""
 
     kind: Drift | None = None
     """None = it is in place."""
@@ -79,7 +79,7 @@ class Suspicion(Bounded):
 
 @dataclass(frozen=True, kw_only=True)
 class Silence(Bounded):
-    """Say why nothing can be read of a project, or with an empty one of all that an instance knows."""
+    """Return why nothing can be read of a project, or with an empty one of all that an instance knows."""
 
     project: str
     failure: BriefFailure
@@ -89,7 +89,7 @@ class Silence(Bounded):
 
 @dataclass(frozen=True, kw_only=True)
 class DriftReading(Bounded):
-    """What a look at one monitor's application found, where that is not what its status says."""
+    """What a look at one monitor's application found, where that differs from its status."""
 
     monitor: str
     uid: str
@@ -99,18 +99,18 @@ class DriftReading(Bounded):
     seen: str
     """Digest of what Argo CD listed, to be known again; empty at a second look, which lists nothing."""
     verdict: Verdict
-    """What is to be said, unless `moved` is."""
+    """What is published, unless `moved` is."""
     moved: Verdict | None = None
-    """What is to be said instead, unless `pair` shows that what runs contains what was promoted."""
+    """What is published instead, unless `pair` shows that what runs contains what was promoted."""
     pair: RevisionPair | None = None
     shown: Drift | None = None
-    """The kind that the status says."""
+    """The kind that the status shows."""
     shown_tracker: str = ""
-    """The tracker that the status speaks of; empty where there is no status yet."""
+    """The tracker that the status is about; empty where there is no status yet."""
     current: bool = True
-    """Whether the status speaks of this generation; what is in place from the beginning needs no second look."""
+    """Whether the status is about this generation; what is in place from the beginning needs no second look."""
     renewed: bool = False
-    """Whether the status says the same, and has done so for long: only its time is written."""
+    """Whether the status shows the same, and has done so for long: only its time is written."""
     parameters: dict[str, str] | None = None
     """Baseline to be kept, where none is kept yet for this promotion."""
     promoted_at: datetime
@@ -139,7 +139,7 @@ class LookForDriftInput:
 
 @dataclass(frozen=True, kw_only=True)
 class LookForDriftResult(Bounded):
-    """What differs from what is shown; whatever is not named is as its status says."""
+    """What differs from what is shown; what is not named is as its status shows."""
 
     gone: bool = False
     """There is no such instance any more."""
@@ -187,17 +187,17 @@ class PublishDriftResult:
 
 @dataclass(frozen=True, kw_only=True)
 class DriftNotice(Bounded):
-    """What the monitors of a tracker say, for the presentation of its promotion."""
+    """What the monitors of a tracker report, for the presentation of its promotion."""
 
     order: int = 0
     """Only grows; an older notice changes nothing."""
     drifted: bool | None = None
-    """None = nobody can tell, so that the label stays as it is."""
+    """None = unknown, so that the label stays as it is."""
     lines: Annotated[tuple[Line, ...], First(budgets.DRIFT_LINES)] = ()
 
     @property
     def section(self) -> str:
-        """Return the end of a summary comment that says what drifted; empty where nothing did."""
+        """Return the end of a summary comment that names what drifted; empty where nothing did."""
         return "\n".join((DRIFT_HEADING, *self.lines)) if self.lines else ""
 
 
@@ -212,7 +212,7 @@ class GoneTracker(Bounded):
 
 @dataclass(frozen=True, kw_only=True)
 class PresentDriftInput:
-    """Show on a tracker's pull request what all its monitors say."""
+    """Show on a tracker's pull request what all its monitors report."""
 
     installation: str
     namespace: str

@@ -25,7 +25,7 @@ class FailureKind(StrEnum):
     REJECTED = "ProviderRejected"
     CONFLICT = "ProviderConflict"
     UNTRACEABLE = "TriggerUnknown"
-    """A run may have begun that nobody can find."""
+    """A run may have begun that no one can find."""
     REFERENCE_MISSING = "ReferenceMissing"
     INVALID_PARAMETERS = "InvalidParameters"
     API_FORBIDDEN = "ApiForbidden"
@@ -40,7 +40,7 @@ class FailureKind(StrEnum):
 
     @property
     def passing(self) -> bool:
-        """Whether it usually ends by itself within minutes; nobody has done anything wrong."""
+        """Whether it usually ends by itself within minutes; no one has done anything wrong."""
         return self in _PASSING
 
     @property
@@ -60,7 +60,7 @@ class FailureKind(StrEnum):
 
     @property
     def ours(self) -> bool:
-        """Whether it says nothing of the system that was to be called, nor of what is declared."""
+        """Whether it is no evidence of the system that was to be called, nor of what is declared."""
         return self in _OURS
 
 
@@ -102,7 +102,7 @@ _OURS = frozenset({FailureKind.EXPIRED, FailureKind.API_UNAVAILABLE, FailureKind
 
 @dataclass(frozen=True, kw_only=True)
 class Failure(Bounded):
-    """Say what an attempt failed of. The message is bounded and without credentials."""
+    """Return what an attempt failed of. The message is bounded and without credentials."""
 
     kind: FailureKind
     message: Text
@@ -146,7 +146,7 @@ class Failure(Bounded):
 
 @dataclass(frozen=True, kw_only=True)
 class BriefFailure(Failure):
-    """Say it of one of many, such as a deployment."""
+    """State it of one of many, such as a deployment."""
 
     message: Line
 

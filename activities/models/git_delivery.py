@@ -22,7 +22,7 @@ class Proposal:
 
 @dataclass(frozen=True, kw_only=True)
 class Gate(Bounded):
-    """Say how a test of the round stands, to be shown on a pull request of ours."""
+    """Return how a test of the round stands, to be shown on a pull request of ours."""
 
     name: str
     passed: bool
@@ -54,7 +54,7 @@ class DeliverFilesInput:
     gates: tuple[Gate, ...] = ()
     """What is shown on it."""
     retried: bool = False
-    """Whether a person said `retry`, who takes a branch as it is then."""
+    """Whether a person gave `retry`, and so takes a branch as it is then."""
     prepares: bool = False
     """Only open the pull request, and show the gates: nothing may be merged yet."""
     environment: str = ""
@@ -63,7 +63,7 @@ class DeliverFilesInput:
 
 @dataclass(frozen=True, kw_only=True)
 class FilesWritten:
-    """Say what became of one deployment's files."""
+    """Return what became of one deployment's files."""
 
     deployment: str
     result: WriteResult

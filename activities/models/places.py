@@ -11,7 +11,7 @@ from activities.models.tracking import Artifact, Timings, TrackerRef
 
 
 class Phase(StrEnum):
-    """Say what a member wants of a place."""
+    """Return what a member wants of a place."""
 
     WORKING = "Working"
     READY = "Ready"
@@ -35,7 +35,7 @@ class Counter:
 
 @dataclass(frozen=True, kw_only=True)
 class MemberSignal:
-    """Tell a place the whole view of one tracker."""
+    """Send a place the whole view of one tracker."""
 
     tracker: TrackerRef
     number: int
@@ -52,7 +52,7 @@ class MemberSignal:
     artifacts: tuple[Artifact, ...] = ()
     """What the hop promotes, once its round has begun."""
     received: Counter | None = None
-    """The newest counter heard of this place: a place without memory waits until it is named here."""
+    """The newest counter received of this place: a place without memory waits until it is named here."""
 
     @property
     def awaits_answer(self) -> bool:
@@ -83,7 +83,7 @@ class BlockedBy(Bounded):
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceSignal(Bounded):
-    """Tell a member the whole view of a place."""
+    """Send a member the whole view of a place."""
 
     environment: str
     counter: Counter

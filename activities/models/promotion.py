@@ -33,7 +33,7 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Command(Bounded):
-    """A person's word for one hop. `request_id` is the PromotionCommand's uid: the same id is executed once."""
+    """A person's command for one hop. `request_id` is the PromotionCommand's uid: the same id is executed once."""
 
     request_id: str
     actor: Line

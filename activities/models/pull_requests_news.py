@@ -12,7 +12,7 @@ class PullRequestNews(Bounded):
     """Hold a pull request as its host listed it; what the list leaves out is unknown, not nothing."""
 
     pull_request: PullRequest
-    """A merged one may lack its merge commit: some hosts list none."""
+    """A merged one may miss its merge commit: some hosts list none."""
     listed_at: datetime
     """When the list was asked for: news that was asked for earlier is older, whenever it comes."""
     labels_listed: bool = True

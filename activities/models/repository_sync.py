@@ -20,7 +20,7 @@ MADE_NAMED = 50
 
 @dataclass(frozen=True, kw_only=True)
 class RepositoryRef:
-    """Name one GitRepository; the uid tells a recreated one from its predecessor."""
+    """Name one GitRepository; the uid sets a recreated one apart from its predecessor."""
 
     namespace: str
     name: str
@@ -29,7 +29,7 @@ class RepositoryRef:
 
 @dataclass(frozen=True, kw_only=True)
 class ListCursor(Bounded):
-    """Say how far a repository's list was read."""
+    """Return how far a repository's list was read."""
 
     since: datetime | None = None
     """What changed before it was seen; None until all was read once."""
@@ -72,23 +72,23 @@ class SyncRepositoryInput:
 
 @dataclass(frozen=True, kw_only=True)
 class Discovered(Bounded):
-    """Say what became of what matches; it is written as the condition `Discovered`."""
+    """Return what became of what matches; it is written as the condition `Discovered`."""
 
     complete: bool
     reason: str
     message: Line = ""
     generation: int = 0
-    """Of the resource that it speaks of."""
+    """Of the resource that it is about."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SyncRepositoryResult(Bounded):
-    """Say what was found and done, part by part; what failed is tried again by the next look."""
+    """Return what was found and done, part by part; what failed is tried again by the next look."""
 
     gone: bool = False
     """Whether there is no such GitRepository any more."""
     unchanged: bool = False
-    """Whether the host says that nothing has changed."""
+    """Whether the host answers that nothing has changed."""
     more: bool = False
     """Whether the reading is to go on at once."""
     cursor: ListCursor = field(default_factory=ListCursor)
@@ -115,7 +115,7 @@ class TidyRepositoryInput:
 
 @dataclass(frozen=True, kw_only=True)
 class TidyRepositoryResult(Bounded):
-    """Say what is left."""
+    """Return what is left."""
 
     gone: bool = False
     needed: bool = True

@@ -36,7 +36,7 @@ class ListChangedFilesResult:
 
 
 class Relation(StrEnum):
-    """Say how `head` stands to `base`."""
+    """Return how `head` stands to `base`."""
 
     IDENTICAL = "Identical"
     AHEAD = "Ahead"
@@ -117,7 +117,7 @@ class Shown:
     """What our last presentation left on the pull request, so that the next one sends differences without reading."""
 
     labels: tuple[str, ...] = ()
-    """Of ours, as the host has them. Only tell whether one is to be added: people change labels, so that the host is
+    """Of ours, as the host has them. Only know whether one is to be added: people change labels, so that the host is
     read or answers with all."""
     statuses: tuple[DesiredStatus, ...] = ()
     comment_id: str = ""
@@ -126,7 +126,7 @@ class Shown:
     """Keys of the mentions that were posted."""
     deployments: tuple[DesiredDeployment, ...] = ()
     deployments_refused: str = ""
-    """Why the host takes no deployments from this credential; they are tried no more where it says so."""
+    """Why the host takes no deployments from this credential; they are tried no more where it states it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +134,7 @@ class PresentInput:
     """Hold the whole wanted presentation of a tracker on its pull request; only differences are sent.
 
     Without `shown` the activity reads what is there first; with it, it sends the differences from `shown` and reads
-    only when the host says that something of it is gone.
+    only when the host answers that something of it is gone.
     """
 
     namespace: str

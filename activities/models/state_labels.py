@@ -1,7 +1,7 @@
 """The labels by which a pull request shows where its change is, and by which people steer it.
 
 Names are written here with the prefix that a GitRepository has unless it declares another one (`spec.labels.prefix`);
-the activity puts the declared one in its place where it speaks with the host.
+the activity puts the declared one in its place where it calls the host.
 """
 
 from activities.models.status import State
@@ -10,7 +10,7 @@ PREFIX = "pilotage/"
 HOLD = f"{PREFIX}hold"
 """Stands exactly while the change is held: adding it holds, removing it releases."""
 RETEST = f"{PREFIX}retest"
-"""Asks for a new round of tests, and is taken off once that was heard."""
+"""Asks for a new round of tests, and is taken off once that was accepted."""
 DRIFTED = f"{PREFIX}drifted"
 PLACE_PREFIX = f"{PREFIX}env/"
 

@@ -234,7 +234,7 @@ class PublishStatusInput:
     status: TrackerStatus
     events: tuple[EventNote, ...] = ()
     events_dropped: int = 0
-    """Older events that were left out while nobody wrote them."""
+    """Older events that were left out while no one wrote them."""
 
 
 @dataclass(frozen=True, kw_only=True)

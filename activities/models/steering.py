@@ -1,4 +1,4 @@
-"""What people say on a pull request: by labels, and by comments that begin with `/pilotage`."""
+"""What people ask for on a pull request: by labels, and by comments that begin with `/pilotage`."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Annotated
 from activities.models.bounds import Bounded, First, Line, Short
 
 INSTRUCTIONS_KEPT = 20
-"""Words that one look returns; those of people who may steer come before the others."""
+"""Instructions that one look returns; those of people who may steer come before the others."""
 PROMOTE = "promote"
 STATE = "state"
 """The verb of a label that stands for a state: it moves nothing, but `pilotage/testing` may be a `retest`."""
@@ -15,19 +15,19 @@ STATE = "state"
 
 @dataclass(frozen=True, kw_only=True)
 class Instruction(Bounded):
-    """One word of one person. Its id is that of the label's event or of the comment, so that it counts once."""
+    """One instruction of one person. Its id is that of the label's event or of the comment, so that it counts once."""
 
     id: Short
     verb: Short
     """A Verb, STATE, or anything else that somebody wrote in the place of one."""
     by: Line
     allowed: bool
-    """Whether that person may say it, as the host shows it."""
+    """Whether that person may ask for it, as the host shows it."""
     why_not: Line = ""
     label: Short = ""
-    """The label by which it was said; empty for a comment."""
+    """The label by which it was given; empty for a comment."""
     comment: Short = ""
-    """The comment by which it was said; empty for a label."""
+    """The comment by which it was given; empty for a label."""
     reason: Line = ""
 
 
@@ -41,7 +41,7 @@ class ReadInstructionsInput:
     label_cursor: str = ""
     comment_cursor: str = ""
     teams: dict[str, str] = field(default_factory=dict)
-    """Verb -> team of the host whose members may say it by a comment, as the Environment that it is about allows."""
+    """Verb -> team of the host whose members may give it by a comment, as the Environment that it is about allows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class ReadInstructionsResult(Bounded):
     label_cursor: Short = ""
     comment_cursor: Short = ""
     left_out: int = 0
-    """Words beyond those that one look returns; who said them has to say them again."""
+    """Instructions beyond those that one look returns; their authors have to repeat them."""
     account: Short = ""
     """Our own account's name at the host, in lower case; empty where that is not known."""
     unsupported: Line = ""
@@ -60,7 +60,7 @@ class ReadInstructionsResult(Bounded):
 
 @dataclass(frozen=True, kw_only=True)
 class Answered(Bounded):
-    """A word and what became of it, as the summary comment shows it."""
+    """An instruction and what became of it, as the summary comment shows it."""
 
     verb: Short
     by: Line

@@ -13,7 +13,7 @@ from activities.models.failures import Failure
 
 
 class RunState(StrEnum):
-    """Say how far a run is; the last five are final."""
+    """Return how far a run is; the last five are final."""
 
     QUEUED = "Queued"
     RUNNING = "Running"
@@ -58,7 +58,7 @@ class TriggerTestInput:
     variables: dict[str, str]
     test: str = ""
     again: bool = False
-    """Whether an earlier trigger of this key may have been accepted without our hearing of it."""
+    """Whether an earlier trigger of this key may have been accepted without an answer that reached us."""
     listing_lag: timedelta = timedelta(0)
     """How long a run that was accepted may be missing in the CI system's lists."""
     repository: str = ""
@@ -110,7 +110,7 @@ class TriggerRoundInput:
 
 @dataclass(frozen=True, kw_only=True)
 class TriggeredTest:
-    """Say what became of one test: exactly one of the two is there."""
+    """Return what became of one test: exactly one of the two is there."""
 
     key: str
     result: TriggerTestResult | None = None
@@ -138,7 +138,7 @@ class PollTestsInput:
 
 @dataclass(frozen=True, kw_only=True)
 class RunReport(Bounded):
-    """Say what the CI system shows of one run. A poll that failed for this run alone has `failure` and no verdict."""
+    """Return what the CI system shows of one run. A poll that failed for this run has `failure` and no verdict."""
 
     key: str
     run: RunRef

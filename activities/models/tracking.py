@@ -11,7 +11,7 @@ from activities.models.bounds import Bounded, First, Line, Link, Short
 
 @dataclass(frozen=True, kw_only=True)
 class TrackerRef:
-    """Name one attempt of one PullRequestTracker; the uid tells a recreated tracker from its predecessor."""
+    """Name one attempt of one PullRequestTracker; the uid sets a recreated tracker apart from its predecessor."""
 
     namespace: str
     name: str
@@ -97,7 +97,7 @@ class Timings:
     poll_gap: timedelta = timedelta(seconds=5)
     """The least time between two polls of one promotion, or two looks at one place."""
     poke_gap: timedelta = timedelta(seconds=1)
-    """The same where a poke asks for the second one: a webhook says that there is something to see."""
+    """The same where a poke asks for the second one: a webhook reports that there is something to see."""
     backstop: timedelta = timedelta(hours=6)
     """How long any wait lasts before the workflow looks again by itself, ± 20 %."""
     holder_backstop: timedelta = timedelta(minutes=10)
@@ -116,7 +116,7 @@ class Timings:
     """Pauses between two looks for something missing that a person must provide."""
     passing: timedelta = timedelta(minutes=3)
     """How long a failure that usually ends by itself is not shown, such as a full queue, a rate limit or a host that is
-    restarted: showing it costs calls to the very host that lacks time, for each of its pull requests."""
+    restarted: showing it costs calls to the very host that misses time, for each of its pull requests."""
     last_look: timedelta = timedelta(minutes=3)
     """How long a CI system that fails keeps a late run from being ended: its verdict may be there."""
     observe_initial: timedelta = timedelta(seconds=10)
@@ -124,12 +124,12 @@ class Timings:
     watch: timedelta = timedelta(seconds=60)
     """How long one watch_deployments activity follows the stream before it returns a fresh read."""
     delivery_refresh: timedelta = timedelta(seconds=30)
-    """How old what Argo CD says may become while it works: the place is quiet about the holder's own rollout."""
+    """How old Argo CD's report may become while it works: the place is quiet about the holder's own rollout."""
     delivery_unsynced: timedelta = timedelta(seconds=45)
     """How long Argo CD gets to begin a sync that was requested of it, or left to its auto-sync."""
     activity_start_to_close: timedelta = timedelta(seconds=60)
     publish_gap: timedelta = timedelta(seconds=1)
-    """Between two writes of a status that say details of the same: what comes meanwhile is gathered."""
+    """Between two writes of a status that show details of the same: what comes meanwhile is gathered."""
     publish_within: timedelta = timedelta(seconds=2)
     """How long an answer that usually comes at once is awaited before what is known is published."""
     compare_initial: timedelta = timedelta(seconds=1)

@@ -166,7 +166,7 @@ def _key(operation: object) -> str:
 
 
 def _message(state: object) -> str:
-    """Say how the operation goes or went, naming each resource that failed and each hook that runs."""
+    """Return how the operation goes or went, naming each resource that failed and each hook that runs."""
     resources = documents(state, "syncResult", "resources")
     failed = [
         f"{_named(resource)}: {text(resource, 'message')}"
@@ -194,7 +194,7 @@ def _prunable(status: object) -> tuple[str, ...]:
 
 
 def _ill(status: object) -> tuple[str, ...]:
-    """Name the resources that are not healthy, the worst first; servers that keep no health of resources say none."""
+    """Name the resources that are not healthy, the worst first; servers that keep no health of resources name none."""
     found = [
         (_ILL.index(str(at(resource, "health", "status"))), resource)
         for resource in documents(status, "resources")
@@ -208,7 +208,7 @@ def _ill(status: object) -> tuple[str, ...]:
 
 
 def _is_of_spec(state: object, sources: tuple[Document, ...]) -> bool:
-    """Tell whether an operation that ended was about the sources as they are now."""
+    """Return whether an operation that ended was about the sources as they are now."""
     if text(state, "phase") not in _FINISHED:
         return False
     result = at(state, "syncResult")
@@ -239,7 +239,7 @@ def _is_automated(spec: Document) -> bool:
 
 
 def _errors(status: object) -> tuple[str, ...]:
-    """Return the conditions whose type says that they are errors, as Argo CD tells them from warnings.
+    """Return the conditions whose type shows that they are errors, as Argo CD separates them from warnings.
 
     https://github.com/argoproj/argo-cd/blob/master/pkg/apis/application/v1alpha1/types.go (IsError)
     """

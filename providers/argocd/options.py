@@ -1,4 +1,4 @@
-"""What Argo CD needs beside a credential."""
+"""What Argo CD needs in addition to a credential."""
 
 from dataclasses import dataclass
 from typing import ClassVar

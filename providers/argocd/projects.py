@@ -19,10 +19,10 @@ class ProjectSizes:
         self._sizes[project] = (time.monotonic() + _BELIEVED_SECONDS, applications)
 
     def is_known(self, project: str) -> bool:
-        """Say whether the size was noted lately."""
+        """Return whether the size was noted lately."""
         return self._sizes.get(project, (0.0, None))[0] > time.monotonic()
 
     def favour_list(self, project: str, wanted: int) -> bool:
-        """Say whether one list of the project costs less than single reads of so many of its applications."""
+        """Return whether one list of the project costs less than single reads of so many of its applications."""
         applications = self._sizes[project][1]
         return applications is not None and applications <= LISTED_PER_WANTED * wanted

@@ -184,7 +184,7 @@ def _nothing_to_write(target: ApplicationTarget, state: ApplicationState) -> str
 
 
 def _ambiguity(target: ApplicationTarget, state: ApplicationState, found: Sequence[Value]) -> str:
-    """Say why several values cannot be written together: those that hold the same of ours can."""
+    """Return why several values cannot be written together: those that hold the same of ours can."""
     where = ", ".join(one.pointer.removeprefix("/spec/") for one in found)
     match target.field:
         case ApplicationField.TARGET_REVISION if len({one.text for one in found}) == 1:

@@ -22,7 +22,7 @@ from providers.messages import Reply, Request, segment
 
 # Anything else, even with a charset, is answered with 415; a body-less DELETE needs it as well.
 _WRITES: Mapping[str, str] = {"Content-Type": "application/json"}
-# A lost compare-and-set comes as 500; these words tell it from an outage.
+# A lost compare-and-set comes as 500; this text separates it from an outage.
 _LOST_PATCH = re.compile(r"error applying patch:", re.IGNORECASE)
 _BAD_PATCH = re.compile(r"error (?:decoding|calculating|unmarshaling) (?:\w+ )?(?:json |merge )?patch", re.IGNORECASE)
 _IN_PROGRESS = re.compile(r"another operation is already in progress", re.IGNORECASE)
@@ -64,7 +64,7 @@ def _path(ref: ApplicationRef, action: str = "") -> str:
 
 
 def _identity(ref: ApplicationRef) -> dict[str, str]:
-    """Always name the project: without it a missing application cannot be told from a forbidden one."""
+    """Always name the project: without it a missing application looks like a forbidden one."""
     namespace, name = names(ref)
     return {"name": name, "project": ref.project, **({"appNamespace": namespace} if namespace else {})}
 
@@ -153,7 +153,7 @@ def patch(ref: ApplicationRef, operations: Sequence[Mapping[str, object]]) -> Re
 
 
 def sync(ref: ApplicationRef, *, revisions: Sequence[str], key: str, prune: bool = False) -> Request:
-    """Request a sync, which prunes only if told to, whatever the sync policy says.
+    """Request a sync, which prunes only if it is asked to, whatever the sync policy holds.
 
     Several revisions go to the sources in order, whose positions count from 1.
     """
@@ -233,7 +233,7 @@ def read_version(value: Document) -> str:
 
 
 def refine(request: Request, reply: Reply, error: ProviderError) -> ProviderError:
-    """Tell what generic statuses hide: lost patches (500), operations in progress (400), sync windows (403)."""
+    """Separate what generic statuses hide: lost patches (500), operations in progress (400), sync windows (403)."""
     message = str(error)
     kind: type[ProviderError] | None = None
     if request.operation == "patch" and _LOST_PATCH.search(message):
@@ -243,7 +243,7 @@ def refine(request: Request, reply: Reply, error: ProviderError) -> ProviderErro
     elif request.operation == "sync" and reply.status == 400 and _IN_PROGRESS.search(message):
         kind = ProviderConflict
     elif request.operation == "sync" and reply.status in (400, 403) and _SYNC_WINDOW.search(message):
-        # A window passes by itself; nobody needs to fix a right.
+        # A window passes by itself; no one needs to fix a right.
         kind = ProviderBlocked
     return kind(message, status=error.status, retry_after=error.retry_after) if kind else error
 

@@ -184,13 +184,15 @@ class AzureDevOpsHost:
     async def check(self) -> str:
         """Prove the credential, and the repository where there is one; return its full name or the account's.
 
-        Raises ProviderUnauthorized naming a permission that the account lacks, as far as the host answers that.
+        Raises ProviderUnauthorized naming a permission that the account misses, as far as the host answers that.
         """
         if self._calls.repository:
             repository = (await self._calls.call(wire.get_repository(self._calls.repository))).document()
             name = wire.read_repository(repository)
             for bit, permission in wire.PERMISSIONS.items():
                 if wire.is_denied(await self._calls.call(wire.ask_permission(repository, bit))):
-                    raise ProviderUnauthorized(f"the account lacks {permission}: grant it on repository `{name}`")
+                    raise ProviderUnauthorized(
+                        f"the account does not have {permission}: grant it on repository `{name}`"
+                    )
             return name
         return wire.read_account_name((await self._calls.call(wire.get_account())).document())

@@ -31,7 +31,7 @@ class AzureDevOpsAuth:
         self._credential = credential
         token = credential.data.get("token", "").strip()
         self._basic = base64.b64encode(f":{token}".encode()).decode("ascii") if token else ""
-        # Where the application's secret goes is named beside it: who writes a spec cannot lead it elsewhere.
+        # Where the application's secret goes is named with it: who writes a spec cannot lead it elsewhere.
         authority = credential.data.get("authority", "").strip().rstrip("/") or DEFAULT_AUTHORITY
         self._entra = Endpoint(
             http=http, base_url=authority, credential=credential, record=record, refine=refuse_credential

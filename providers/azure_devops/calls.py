@@ -84,7 +84,7 @@ class AzureDevOpsCalls:
         return self._endpoint.error(request, reply)
 
     def shown(self, error: ProviderError) -> ProviderError:
-        """Make an error fit to be shown whose text holds a host's words."""
+        """Make an error fit to be shown whose text holds a host's answer."""
         text = self._endpoint.shown(str(error))
         return type(error)(text, status=error.status, retry_after=error.retry_after)
 

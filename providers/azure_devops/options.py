@@ -1,4 +1,4 @@
-"""What an Azure DevOps host needs beside a credential."""
+"""What an Azure DevOps host needs in addition to a credential."""
 
 from dataclasses import dataclass
 from typing import ClassVar

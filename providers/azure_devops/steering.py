@@ -1,4 +1,4 @@
-"""Steering by comments at Azure DevOps, which does not say who labels a pull request."""
+"""Steering by comments at Azure DevOps, which does not show who labels a pull request."""
 
 from datetime import datetime
 from functools import partial

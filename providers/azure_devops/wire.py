@@ -109,7 +109,7 @@ def request(
 
 
 def is_sign_in(reply: Reply) -> bool:
-    """Recognise the ways in which a credential that is not accepted is answered beside 401: a page, or the way to one.
+    """Recognise the answers, other than 401, to a credential that is not accepted: a page, or the way to one.
 
     https://learn.microsoft.com/en-us/azure/devops/integrate/get-started/authentication/authentication-guidance
     """
@@ -176,7 +176,7 @@ def ask_permission(repository: Document, bit: int) -> Request:
 
 
 def is_denied(reply: Reply) -> bool:
-    """Return whether the account lacks the permission; one that is not answered for is not known to be lacking."""
+    """Return whether the account is without the permission; one that is not answered for is not known to be missing."""
     return reply.ok and at(reply.value(), "value") == [False]
 
 
@@ -220,7 +220,7 @@ def read_pull(value: Document, web: str) -> HostPullRequest:
 
 
 def has_head(value: Document) -> bool:
-    """Say whether the host has looked at a pull request's branches: of a new one it shows no commit at first."""
+    """Return whether the host has looked at a pull request's branches: of a new one it shows no commit at first."""
     return bool(text(value, "lastMergeSourceCommit", "commitId"))
 
 

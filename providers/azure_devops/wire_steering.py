@@ -63,7 +63,7 @@ def get_permissions(repository: Document, descriptor: str) -> Request:
 
 
 def may_write(reply: Reply, descriptor: str) -> bool:
-    """Say whether an account holds *Contribute*, whatever gives it."""
+    """Return whether an account holds *Contribute*, whatever gives it."""
     for one in wire.items_of(reply):
         entries = at(one, "acesDictionary")
         for entry in entries.values() if isinstance(entries, Mapping) else ():

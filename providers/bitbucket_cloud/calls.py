@@ -21,7 +21,7 @@ _OTHER_MECHANISM = "not accessible by this authentication mechanism"
 
 
 class OwnAccount:
-    """Remember as whom a credential writes; None = not asked yet, empty = the host does not say."""
+    """Remember as whom a credential writes; None = not asked yet, empty = the host does not show it."""
 
     def __init__(self) -> None:
         self.uuid: str | None = None
@@ -144,7 +144,7 @@ class BitbucketCloudCalls:
             self._commits.forget(f"{self.repository.lower()} {sha[:digits]}")
 
     async def account(self) -> str:
-        """Return the id under which the credential writes; empty where the host does not say."""
+        """Return the id under which the credential writes; empty where the host does not show it."""
         if self._own.uuid is None:
             try:
                 self._own.uuid = wire.read_account((await self.call(wire.check_account())).document())
@@ -155,7 +155,7 @@ class BitbucketCloudCalls:
         return self._own.uuid
 
     def learn_account(self, uuid: str) -> None:
-        """Take the author of what was just written for the account, where the host did not say it when it was asked."""
+        """Take the author of what was just written for the account, where the host did not show it before."""
         if self._own.uuid == "":
             self._own.uuid = uuid
 
@@ -167,7 +167,7 @@ class BitbucketCloudCalls:
 
 
 def is_no_account(error: ProviderUnauthorized) -> bool:
-    """Tell a credential that has no account, or may not ask for it, from one that is not accepted."""
+    """Separate a credential that has no account, or may not ask for it, from one that is not accepted."""
     return error.status == 403 or _OTHER_MECHANISM in str(error)
 
 

@@ -117,7 +117,7 @@ class BitbucketCloudPullRequestChanges:
         raise ProviderBusy("the host still merges it in the background", status=202)
 
     async def _refused(self, wanted: NewPullRequest, error: ProviderError) -> ProviderError:
-        """Say what a refused creation means by the branches as they are: the host's texts are not documented."""
+        """Return what a refused creation means by the branches as they are: the host's texts are not documented."""
         shas = []
         for branch in (wanted.head, wanted.base):
             reply = await self._calls.call(wire_branches.get_head(self._calls.repository, branch))

@@ -1,4 +1,4 @@
-"""What Bitbucket Cloud needs beside a credential."""
+"""What Bitbucket Cloud needs in addition to a credential."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -98,7 +98,7 @@ def followed(request: Request, named: str, base: str) -> Request:
 
 
 def _stays(url: str, path: str) -> bool:
-    """Say whether a URL can be sent as it is, and whether its path stays below where it begins."""
+    """Return whether a URL can be sent as it is, and whether its path stays below where it begins."""
     plain = is_sendable(url) and not {" ", "#", "\\"} & set(url)
     return plain and not {".", ".."} & set(path.lower().replace("%2e", ".").split("/"))
 
@@ -294,7 +294,7 @@ def read_account_name(value: Document) -> str:
 
 
 def refine(request: Request, reply: Reply, error: ProviderError) -> ProviderError:
-    """Name the scopes that a credential lacks; the host lists them beside its words.
+    """Name the scopes that a credential misses; the host lists them in its answer.
 
     https://developer.atlassian.com/cloud/bitbucket/rest/intro/#authentication
     """

@@ -137,8 +137,8 @@ def read_task(reply: Reply) -> Document | None:
 def judged(pull: HostPullRequest, merge: Merge, error: ProviderError | None) -> ProviderError | str | None:
     """Judge a merge by the pull request as it is: its merge commit where it is merged, else why it may not be.
 
-    None where nothing speaks against it and there was no error. The head of what was merged is looked at as well, since
-    the host cannot be told what it is expected to be.
+    None where nothing is in the way and there was no error. The head of what was merged is looked at as well, since
+    the host takes no expected head.
     """
     if not wire.is_same_commit(pull.head_sha, merge.head_sha):
         done = "it was merged at" if pull.state is ChangeState.MERGED else "its head is"

@@ -51,7 +51,7 @@ class BitbucketDataCenterRevisions:
         return None
 
     async def _has(self, since: str, until: str) -> bool:
-        """Say whether a commit has any that another one lacks."""
+        """Return whether a commit has any that another one misses."""
         reply = await self._calls.call(wire.list_commits_between(self._calls.repository, since, until))
         return bool(wire.values(reply, limit=wire.PAGE_SIZE))
 
@@ -101,7 +101,7 @@ class BitbucketDataCenterComments:
         return wire.read_comment(str(number), created)
 
     async def update(self, comment: Comment, body: str) -> None:
-        """Write over what is there, whatever its version: nobody else writes our comments."""
+        """Write over what is there, whatever its version: no one else writes our comments."""
         try:
             await self._update(comment.id, body)
         except ProviderConflict:

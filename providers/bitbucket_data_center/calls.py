@@ -14,7 +14,7 @@ from providers.models import Credential
 
 
 class OwnAccount:
-    """Remember as whom a credential writes; None = not asked yet, empty = the host does not say."""
+    """Remember as whom a credential writes; None = not asked yet, empty = the host does not show it."""
 
     def __init__(self) -> None:
         self.name: str | None = None
@@ -79,13 +79,13 @@ class BitbucketDataCenterCalls:
         await self.call(wire.check_repository(self.repository))
 
     async def account(self) -> str:
-        """Return the name under which the credential writes, in lower case; empty where the host does not say."""
+        """Return the name under which the credential writes, in lower case; empty where the host does not show it."""
         if self._own.name is None:
             self._own.name = wire.account_of(await self.call(wire.check_account()))
         return self._own.name
 
     def learn_account(self, name: str) -> None:
-        """Take the author of what was just written for the account, where the host did not say it when it was asked."""
+        """Take the author of what was just written for the account, where the host did not show it before."""
         if self._own.name == "":
             self._own.name = name.lower()
 

@@ -1,4 +1,4 @@
-"""What Bitbucket Data Center needs beside a credential."""
+"""What Bitbucket Data Center needs in addition to a credential."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -16,7 +16,7 @@ class BitbucketDataCenterSteering(SteeringByComments):
         self._calls = calls
 
     async def remarks(self, number: int, since: datetime, cursor: str) -> Remarks:
-        # Empty where a proxy took the header that says whose the credential is: what we write begins with no command.
+        # Empty where a proxy took the header that shows whose the credential is: what we write begins with no command.
         own = await self._calls.account()
         look = RemarkLook(since, cursor, own)
         request = wire.list_activities(self._calls.repository, number, "list-comments")

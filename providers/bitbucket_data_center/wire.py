@@ -155,7 +155,7 @@ def _path(value: object) -> str:
 
 
 def is_cut(reply: Reply) -> bool:
-    """Say whether a last page is as full as a page can be: the host leaves out what is beyond."""
+    """Return whether a last page is as full as a page can be: the host leaves out what is beyond."""
     value = reply.document()
     return len(values(reply)) >= min(number(value, "limit", default=CHANGES_PAGE), CHANGES_PAGE)
 
@@ -287,7 +287,7 @@ def check_repository(repository: str) -> Request:
 
 
 def is_archived(repository: Document) -> bool:
-    """Say whether the server refuses every change of the repository; older versions know no such state."""
+    """Return whether the server refuses every change of the repository; older versions know no such state."""
     return flag(repository, "archived")
 
 
@@ -316,11 +316,11 @@ def exceptions(reply: Reply) -> tuple[str, ...]:
 
 
 def refine(request: Request, reply: Reply, error: ProviderError) -> ProviderError:
-    """Tell a missing permission from a credential that is not accepted; both are 401."""
+    """Separate a missing permission from a credential that is not accepted; both are 401."""
     if reply.status != 401 or _NOT_PERMITTED not in exceptions(reply):
         return error
     wanted = "read" if request.reads else "write"
-    text = f"{error}: the credential is accepted, and lacks the permission; give it {wanted} access to the repository"
+    text = f"{error}: the credential is accepted, without the permission; give it {wanted} access to the repository"
     return ProviderUnauthorized(text, status=403)
 
 

@@ -35,7 +35,7 @@ _METHODS: Mapping[MergeMethod, str] = {
 
 
 def list_open(repository: str, head: str) -> Request:
-    """Ask for open pull requests from a branch; the other side cannot be asked for beside it."""
+    """Ask for open pull requests from a branch; the other side cannot be asked for in the same call."""
     return Request(
         method="GET",
         path=f"{repository}/pull-requests",
@@ -73,7 +73,7 @@ def create_pull(repository: str, project: str, slug: str, wanted: NewPullRequest
 
 
 def refused_creation(error: ProviderError, reply: Reply) -> ProviderError:
-    """Say what a 409 means, beside a duplicate: nothing to merge, or something that a person must change."""
+    """Return what a 409 means, other than a duplicate: nothing to merge, or something that a person must change."""
     kind = ProviderConflict if _NOTHING_NEW in wire.exceptions(reply) else ProviderRejected
     return kind(str(error), status=error.status)
 
@@ -120,7 +120,7 @@ def merge_pull(repository: str, number: int, merge: Merge, version: int) -> Requ
 
 
 def refused_merge(error: ProviderError, reply: Reply) -> ProviderError:
-    """Say what a 409 means: something else was changed meanwhile, or a conflict or a merge check forbids it."""
+    """Return what a 409 means: something else was changed meanwhile, or a conflict or a merge check forbids it."""
     kind = ProviderBusy if _OUT_OF_DATE in wire.exceptions(reply) else ProviderRejected
     return kind(str(error), status=error.status)
 
@@ -128,7 +128,7 @@ def refused_merge(error: ProviderError, reply: Reply) -> ProviderError:
 def judged(pull: HostPullRequest, merge: Merge, error: ProviderError | None) -> ProviderError | str | None:
     """Judge a merge by the pull request as it is: its merge commit where it is merged, else why it may not be.
 
-    None where nothing speaks against it and there was no error.
+    None where nothing is in the way and there was no error.
     """
     if pull.head_sha != merge.head_sha:
         return ProviderConflict(f"its head is {pull.head_sha}, not {merge.head_sha}", status=409)

@@ -1,6 +1,6 @@
 """Bitbucket Data Center's list of a repository's pull requests.
 
-https://developer.atlassian.com/server/bitbucket/rest/latest/api-group-pull-requests/: its order `NEWEST` is not said to
+https://developer.atlassian.com/server/bitbucket/rest/latest/api-group-pull-requests/: its order `NEWEST` need not
 be that of updates, so that what is open is listed whole, and then the newest of all.
 """
 

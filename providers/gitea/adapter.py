@@ -187,4 +187,4 @@ class GiteaHost:
                 raise ProviderUnauthorized(self._calls.shown(f"{text}: give it the right to write there"), status=403)
             await self._calls.call(wire.check_issues(self._calls.repository))
             return name
-        return await self._calls.account() or "a token that may not say whose it is"
+        return await self._calls.account() or "a token whose owner the host does not show"

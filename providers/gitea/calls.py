@@ -14,7 +14,7 @@ from providers.models import Credential
 
 
 class OwnAccount:
-    """Remember under which name a credential writes; None = not asked yet, empty = the host does not say."""
+    """Remember under which name a credential writes; None = not asked yet, empty = the host does not show it."""
 
     def __init__(self) -> None:
         self.login: str | None = None
@@ -75,13 +75,13 @@ class GiteaCalls:
         return wire.read_login(reply.document())
 
     async def login(self) -> str:
-        """Return the account's name as comments show it; empty where the host does not say it."""
+        """Return the account's name as comments show it; empty where the host does not show it."""
         if self._own.login is None:
             self._own.login = await self.account()
         return self._own.login
 
     def learn_login(self, login: str) -> None:
-        """Take the author of what was just written for the account, where the host did not say it when it was asked."""
+        """Take the author of what was just written for the account, where the host did not show it before."""
         if self._own.login == "":
             self._own.login = login
 

@@ -68,4 +68,4 @@ class GiteaPullRequestChanges:
         if head is None or base is None:
             raise ProviderNotFound(f"there is no branch `{wanted.base if head else wanted.head}`")
         if head == base or not await self._revisions.has_more(head, base):
-            raise ProviderConflict(f"`{wanted.head}` holds no commit that `{wanted.base}` lacks")
+            raise ProviderConflict(f"`{wanted.head}` holds no commit that is not in `{wanted.base}`")

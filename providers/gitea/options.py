@@ -1,4 +1,4 @@
-"""What a Gitea or Forgejo host needs beside a credential."""
+"""What a Gitea or Forgejo host needs in addition to a credential."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -7,7 +7,7 @@ from providers.models import Ancestry
 from providers.reading import read
 
 FAILED = 500
-"""What the host answers in some places for what it does not find; it says why to administrators alone."""
+"""What the host answers in some places for what it does not find; it shows the reason to administrators alone."""
 
 
 class GiteaRevisions:
@@ -36,6 +36,6 @@ class GiteaRevisions:
         return None
 
     async def has_more(self, sha: str, base: str) -> bool:
-        """Say whether one commit contains what the other does not; both must exist."""
+        """Return whether one commit contains what the other does not; both must exist."""
         reply = await self._calls.call(wire.commits_beyond(self._calls.repository, sha, base))
         return bool(await read(reply, reply.documents))

@@ -1,6 +1,6 @@
 """REST shapes of Gitea and Forgejo as pure functions (https://docs.gitea.com/api, https://codeberg.org/api/swagger).
 
-What both answer was recorded at a Gitea 1.26, or read in their sources where a line says so.
+What both answer was recorded at a Gitea 1.26, or read in their sources where a line states it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -312,17 +312,17 @@ def is_archived(repository: Document) -> bool:
 
 
 def may_write(repository: Document) -> bool:
-    """Say whether the account may write to the repository, or the host does not say."""
+    """Return whether the account may write to the repository, or the host does not show it."""
     return at(repository, "permissions", "push") is not False
 
 
 def misses_scope(message: str) -> bool:
-    """Say whether a 403 is about what a token may do: the host knows the token then."""
+    """Return whether a 403 is about what a token may do: the host knows the token then."""
     return "required scope" in message
 
 
 def refine(_request: Request, _reply: Reply, error: ProviderError) -> ProviderError:
-    """Name all scopes that Pilotage needs where the host names one that a token lacks."""
+    """Name all scopes that Pilotage needs where the host names one that a token misses."""
     if not isinstance(error, ProviderUnauthorized) or not misses_scope(str(error)):
         return error
     text = f"{error}; Pilotage needs a token with {' and '.join(f'`{scope}`' for scope in SCOPES)}"
@@ -330,9 +330,9 @@ def refine(_request: Request, _reply: Reply, error: ProviderError) -> ProviderEr
 
 
 def has_more(reply: Reply, seen: int, found: int) -> bool:
-    """Say whether a list goes on: by the number of all its items, else where the page is as full as was asked for.
+    """Return whether a list goes on: by the number of all its items, else where the page is as full as was asked for.
 
-    A host may give smaller pages than it is asked for, so that a page's size alone says nothing.
+    A host may give smaller pages than it is asked for, so that a page's size alone proves nothing.
     """
     total = reply.headers.get("x-total-count", "")
     return bool(found) and (seen < int(total) if total.isascii() and total.isdigit() else found >= PAGE_SIZE)

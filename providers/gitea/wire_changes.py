@@ -17,7 +17,7 @@ _METHODS: Mapping[MergeMethod, str] = {
     MergeMethod.SQUASH: "squash",
     MergeMethod.REBASE: "rebase",
 }
-# Said while mergeability is computed, and where a push came in between.
+# Answered while mergeability is computed, and where a push came in between.
 # https://github.com/go-gitea/gitea/blob/main/routers/api/v1/repo/pull.go
 _PASSING = ("try again later", "out of date", "being checked")
 
@@ -106,7 +106,7 @@ def merge_pull(repository: str, number: int, merge: Merge) -> Request:
 def judged(pull: Document, merge: Merge, error: ProviderError | None) -> ProviderError | str:
     """Judge a merge by the pull request as it is now: its merge commit where it is merged, else why it is not.
 
-    `error` is what a refusal says. A merged one is looked at first: its head moves on with its branch.
+    `error` is what a refusal states. A merged one is looked at first: its head moves on with its branch.
     """
     found = wire.read_pull(pull)
     if found.state is ChangeState.MERGED:
@@ -119,6 +119,6 @@ def judged(pull: Document, merge: Merge, error: ProviderError | None) -> Provide
     if found.head_sha != merge.head_sha:
         return ProviderConflict(f"its head is {found.head_sha[:40]}, not {merge.head_sha}", status=409)
     if any(phrase in message.lower() for phrase in _PASSING):
-        # Of some versions the first words also mean a conflict of the branches: nobody is told apart by them.
+        # Of some versions the first phrases also mean a conflict of the branches: they do not separate the two.
         return ProviderBusy(message, status=error.status)
     return ProviderRejected(message, status=error.status)

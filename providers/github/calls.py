@@ -23,7 +23,7 @@ from providers.models import Credential
 
 
 class OwnAccount:
-    """Remember under which name a credential writes; None = not asked yet, empty = the host does not say."""
+    """Remember under which name a credential writes; None = not asked yet, empty = the host does not show it."""
 
     def __init__(self) -> None:
         self.login: str | None = None
@@ -99,7 +99,7 @@ class GitHubCalls:
         return self._endpoint.error(request, reply)
 
     async def prove_rights(self) -> str:
-        """Prove that the repository may be written to as is needed, as far as the host says so; return its name.
+        """Prove that the repository may be written to as is needed, as far as the host states so; return its name.
 
         Raises ProviderUnauthorized for a missing right, ProviderRejected for an archived repository, and
         ProviderMisconfigured for one that is called otherwise now.
@@ -130,7 +130,7 @@ class GitHubCalls:
         return (await self.call(wire.check_account(app=False))).document()
 
     async def login(self) -> str:
-        """Return the account's name as comments and runs show it; empty where the host does not say."""
+        """Return the account's name as comments and runs show it; empty where the host does not show it."""
         if self._own.login is None:
             try:
                 account = await self.account()
@@ -153,7 +153,7 @@ class GitHubCalls:
             return ""
 
     def learn_login(self, login: str) -> None:
-        """Take the author of what was just written for the account, where the host did not say it when it was asked."""
+        """Take the author of what was just written for the account, where the host did not show it before."""
         if self._own.login == "":
             self._own.login = login
 

@@ -27,7 +27,7 @@ class GitHubPullRequestChanges:
         reply = await self._calls.call(request)
         if reply.ok:
             return await read(reply, partial(wire.read_pull, reply.document()))
-        # Somebody may have opened one since, whatever the text says.
+        # Somebody may have opened one since, no matter what the text states.
         if found := await self.find_open(wanted.head, wanted.base):
             return found[0]
         error = self._calls.error(request, reply)

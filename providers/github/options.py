@@ -1,4 +1,4 @@
-"""What a GitHub host needs beside a credential."""
+"""What a GitHub host needs in addition to a credential."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

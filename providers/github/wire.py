@@ -22,12 +22,12 @@ from providers.messages import Reply, Request, segment
 from providers.models import Ancestry, ChangeState, Comment, CommitStatus, HostPullRequest, LabelLook, StatusState
 from providers.redaction import shortened
 
-# Newer versions lack `merge_commit_sha`; the old one is served until at least 24 months after its successor.
+# Newer versions miss `merge_commit_sha`; the old one is served until at least 24 months after its successor.
 HEADERS: Mapping[str, str] = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 PAGE_SIZE = 100
 # A host that always claims a next page must not keep us reading.
 PAGE_LIMIT = 100
-# Of a pull request that changes more files the rest is left out without a word:
+# Of a pull request that changes more files the rest is left out without notice:
 # https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files
 FILES_LISTED = 3000
 DESCRIPTION_LIMIT = 140
@@ -51,12 +51,12 @@ def base_url(domain: str) -> str:
         return "https://api.github.com"
     if "://" in domain:
         return domain
-    # Enterprise Cloud with data residency speaks at a sub-domain, Enterprise Server below a path.
+    # Enterprise Cloud with data residency answers at a sub-domain, Enterprise Server below a path.
     return f"https://api.{domain}" if domain.endswith(".ghe.com") else f"https://{domain}/api/v3"
 
 
 def graphql_url(base_url: str) -> str:
-    """Return the address below which GraphQL answers: Enterprise Server has it beside the version of its REST API.
+    """Return the address below which GraphQL answers: Enterprise Server has it next to the version of its REST API.
 
     https://docs.github.com/en/enterprise-server/graphql/guides/managing-enterprise-accounts
     """
@@ -322,7 +322,7 @@ def read_account(value: object) -> str:
 
 
 def refine(request: Request, reply: Reply, error: ProviderError) -> ProviderError:
-    """Name what a refusal lacks, and what a redirect of a write means: reads of a repository that was renamed go on.
+    """Name what a refusal misses, and what a redirect of a write means: reads of a repository that was renamed go on.
 
     https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects
     """
@@ -335,7 +335,7 @@ def refine(request: Request, reply: Reply, error: ProviderError) -> ProviderErro
 
 
 def is_unrelated(message: str) -> bool:
-    """Tell commits without a common ancestor from unknown ones; both are 404."""
+    """Separate commits without a common ancestor from unknown ones; both are 404."""
     return "no common ancestor" in message.lower()
 
 
@@ -352,6 +352,6 @@ def _verdict(state: str) -> StatusState:
 
 
 def items_on(reply: Reply, *path: str) -> int:
-    """Count a page's items, to tell a full last page from one with successors where no Link header came."""
+    """Count a page's items, to separate a full last page from one with successors where no Link header came."""
     found = at(reply.value(), *path)
     return len(found) if isinstance(found, list) else 0

@@ -28,7 +28,7 @@ _NO_FILES = {"dir": "a directory", "symlink": "a symbolic link", "submodule": "a
 _CREATE_COMMIT = (
     "mutation ($input: CreateCommitOnBranchInput!) { createCommitOnBranch(input: $input) { commit { oid } } }"
 )
-# https://docs.github.com/en/graphql/guides/using-graphql-clients and what the API was seen to answer.
+# https://docs.github.com/en/graphql/guides/using-graphql-clients and answers of the API.
 _KINDS: Mapping[str, type[ProviderError]] = {
     "STALE_DATA": ProviderConflict,
     "NOT_FOUND": ProviderNotFound,
@@ -103,7 +103,7 @@ def read_file(reply: Reply) -> bytes:
 
 
 def knows_no_commit(message: str) -> bool:
-    """Tell an unknown commit from a missing file; both are 404."""
+    """Separate an unknown commit from a missing file; both are 404."""
     return "no commit found for the ref" in message.lower()
 
 
@@ -120,7 +120,7 @@ def create_branch(repository: str, branch: str, sha: str) -> Request:
 
 
 def exists_already(message: str) -> bool:
-    """Tell a branch that exists from other reasons of a 422."""
+    """Separate a branch that exists from other reasons of a 422."""
     return "reference already exists" in message.lower()
 
 

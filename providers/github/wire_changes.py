@@ -73,7 +73,7 @@ def create_pull(repository: str, wanted: NewPullRequest) -> Request:
 
 
 def refused_creation(error: ProviderError, reply: Reply) -> ProviderError:
-    """Say what a 422 means, beside a duplicate: the documented `errors` name a field or hold a message."""
+    """Return what a 422 means, other than a duplicate: the documented `errors` name a field or hold a message."""
     fields = {at(one, "field") for one in _listed(reply)}
     if "no commits between" in str(error).lower():
         return ProviderConflict(str(error), status=error.status)
@@ -139,7 +139,7 @@ def unmerged(pull: Document, merge: Merge, error: ProviderError) -> ProviderErro
     """Judge a refused merge by the pull request as it is now: its merge commit where it is merged, else why it is not.
 
     405 is answered for what passes (mergeability is still being computed, the base branch moved meanwhile) and for what
-    does not; the text alone tells some of them apart.
+    does not; the text alone separates some of them.
     """
     found, message = wire.read_pull(pull), str(error)
     if found.head_sha != merge.head_sha:

@@ -31,7 +31,7 @@ class CheckRun:
 
 
 def app_of(login: str) -> str:
-    """Return the slug of the App that writes under this name; empty where the host does not say."""
+    """Return the slug of the App that writes under this name; empty where the host does not show it."""
     return login.removesuffix(wire.APP_SUFFIX).lower()
 
 

@@ -12,7 +12,7 @@ from providers.models import DeploymentRecord, DeploymentState
 from providers.redaction import shortened
 
 TASK = "deploy:pilotage"
-"""What tells our deployments from those that others, such as a workflow, made of the same commit and environment."""
+"""What sets our deployments apart from those that others made of the same commit and environment."""
 
 _STATES: Mapping[DeploymentState, str] = {
     DeploymentState.QUEUED: "queued",
@@ -74,7 +74,7 @@ def newest_status(repository: str, deployment: int) -> Request:
 
 
 def shows(reply: Reply, wanted: DeploymentRecord) -> bool:
-    """Tell whether the newest status says what is wanted."""
+    """Return whether the newest status shows what is wanted."""
     body = status_of(wanted)
     return any(
         all(text(one, name) == value for name, value in body.items() if isinstance(value, str))

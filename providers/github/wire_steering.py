@@ -94,7 +94,7 @@ def get_permission(repository: str, login: str) -> Request:
 
 
 def may_write(reply: Reply) -> bool:
-    """Say whether the right is to write; the role `maintain` is shown as `write`."""
+    """Return whether the right is to write; the role `maintain` is shown as `write`."""
     return reply.ok and text(reply.document(), "permission") in _WRITERS
 
 
@@ -113,7 +113,7 @@ def get_membership(owner: str, team: str, login: str) -> Request:
 
 
 def is_member(reply: Reply) -> bool:
-    """Say whether the membership counts: one that was not accepted yet is `pending`."""
+    """Return whether the membership counts: one that was not accepted yet is `pending`."""
     return reply.ok and text(reply.document(), "state") == "active"
 
 

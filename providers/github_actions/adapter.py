@@ -29,7 +29,7 @@ from providers.reading import in_thread, read
 from providers.runs import by_number
 
 _ACTIVE = (RunPhase.QUEUED, RunPhase.RUNNING)
-# What the host says of a file that the credential may not read; any other refusal says nothing about the file.
+# What the host answers for a file that the credential may not read; any other refusal is no evidence of the file.
 _UNREADABLE = (401, 403, 404)
 _UNTRACEABLE = (
     "workflow `{file}` does not show the key in its run-name, so a run whose start was not confirmed cannot be found; "
@@ -130,7 +130,7 @@ class GitHubActionsTestRuns:
         return f"{self._calls.repository.removeprefix('/repos/')}, {number(reply.document(), 'total_count')} runs"
 
     async def traceable(self, job: str) -> bool:
-        """Say whether the workflow's run-name shows the key, so that its runs can be found by the key."""
+        """Return whether the workflow's run-name shows the key, so that its runs can be found by the key."""
         workflow = wire.read_job(job)
         return await self._is_traceable(workflow, workflow.ref or await self._default_branch())
 
@@ -194,14 +194,14 @@ class GitHubActionsTestRuns:
         return self._repository.default_branch
 
     async def _has_moved_on(self, workflow: wire.Job, ref: str) -> bool:
-        """Read the default branch again where it was used; say whether it is another one than it was."""
+        """Read the default branch again where it was used; return whether it is another one than it was."""
         if workflow.ref:
             return False
         self._repository.default_branch = ""
         try:
             return await self._default_branch() != ref
         except ProviderError:
-            # What the host said to the trigger tells a person more.
+            # What the host answered to the trigger helps a person more.
             return False
 
     async def _is_surely_untraceable(self, workflow: wire.Job, ref: str) -> bool:

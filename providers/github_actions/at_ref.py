@@ -37,7 +37,7 @@ class RunsAtRef:
         return await self._runs.check()
 
     async def traceable(self, job: str) -> bool:
-        """Say whether the file, as it is at the ref, shows its key; without this a lost trigger would be repeated."""
+        """Return whether the file, as it is at the ref, shows its key; else a lost trigger would be repeated."""
         return await self._runs.traceable(self._at_ref(job))
 
     def _at_ref(self, job: str) -> str:

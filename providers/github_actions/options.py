@@ -1,4 +1,4 @@
-"""What GitHub Actions needs beside a credential."""
+"""What GitHub Actions needs in addition to a credential."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -33,7 +33,7 @@ _SHOWING_CALLS = frozenset({"", "format", "join", "tojson"})
 
 
 def shows_key(workflow: str) -> bool:
-    """Say whether a workflow file's run-name shows the key; False for what is no YAML or longer than the limits."""
+    """Return whether a workflow file's run-name shows the key; False for what is no YAML or longer than the limits."""
     if len(workflow.encode(errors="replace")) > FILE_LIMIT_BYTES:
         return False
     name = _run_name(workflow)
@@ -61,7 +61,7 @@ def _run_name(workflow: str) -> str:
 
 
 def _reads_key(tokens: Sequence[str]) -> bool:
-    """Say whether an expression hands on the key's value, rather than comparing it or only naming it in a string."""
+    """Return whether an expression hands on the key's value, rather than comparing it or only naming it in a string."""
     calls: list[str] = []
     for index, token in enumerate(tokens):
         if token == "(":  # noqa: S105 -- of an expression

@@ -63,12 +63,12 @@ def dispatch(repository: str, job: Job, *, ref: str, inputs: Mapping[str, str], 
 
 
 def refuses_details(message: str) -> bool:
-    """Say whether a refusal names the field that only newer hosts know."""
+    """Return whether a refusal names the field that only newer hosts know."""
     return _DETAILS.search(message) is not None
 
 
 def read_dispatch(reply: Reply, key: str) -> Run | None:
-    """Read which run was started; None for 204, which says nothing."""
+    """Read which run was started; None for 204, which names none."""
     if reply.status == 204 or not reply.body.strip():
         return None
     value = reply.document()
@@ -134,7 +134,11 @@ def read_run(value: Document, *, key: str, results: Mapping[str, RunPhase]) -> R
     run = Run(id=required_text(value, "id"), key=key, url=text(value, "html_url"))
     attempt = number(value, "run_attempt", default=1)
     shown_number = text(value, "run_number") + (f" (attempt {attempt})" if attempt > 1 else "")
-    again = f"run again by {text(value, 'triggering_actor', 'login', default='nobody known')}" if attempt > 1 else ""
+    again = (
+        f"run again by {text(value, 'triggering_actor', 'login', default='a person who is not known')}"
+        if attempt > 1
+        else ""
+    )
     status = required_text(value, "status")
     if status == "completed":
         conclusion = text(value, "conclusion")
@@ -175,7 +179,7 @@ def cancel(repository: str, run: str) -> Request:
 
 
 def server_version(reply: Reply) -> str:
-    """Return an Enterprise Server's version, which each of its answers tells; empty for github.com."""
+    """Return an Enterprise Server's version, which each of its answers names; empty for github.com."""
     return reply.headers.get("x-github-enterprise-version", "")
 
 

@@ -189,10 +189,12 @@ class GitLabHost:
             return wire.read_username((await self._calls.call(wire.get_account())).document())
         scopes = wire.read_scopes(await self._calls.call(wire.get_token()))
         project = (await self._calls.call(wire.get_project(self._calls.project))).document()
-        # With a trigger token beside it the credential is one for pipelines, whose TestRunner says what is missing.
+        # With a trigger token next to it the credential is one for pipelines, whose TestRunner names what is missing.
         if scopes and "api" not in scopes and not self._calls.trigger_token:
             has = self._calls.shown(", ".join(sorted(scopes)))
-            text = f"the `token` (scopes: {has}) lacks the scope `api`, which labels, statuses and comments need"
+            text = (
+                f"the `token` (scopes: {has}) does not have the scope `api`, which labels, statuses and comments need"
+            )
             raise ProviderUnauthorized(text, status=403)
         path = wire.read_project_path(project)
         if self._calls.trigger_token:
@@ -203,7 +205,7 @@ class GitLabHost:
         return path
 
     async def _prove_rights(self, path: str) -> None:
-        """Raise ProviderUnauthorized where GitLab says that the user lacks a right; its silence says nothing."""
+        """Raise ProviderUnauthorized where GitLab shows that the user misses a right; its silence proves nothing."""
         try:
             reply = await self._calls.query(wire.ask_rights(path))
             missing = await read(reply, partial(wire.read_missing_rights, reply))

@@ -57,7 +57,7 @@ class GitLabBranches:
         reply = await self._calls.call(request)
         if reply.ok:
             return wire_branches.read_commit_id(reply.document())
-        # Whatever the text says: a branch that moved meanwhile is the usual reason.
+        # No matter what the text states: a branch that moved meanwhile is the usual reason.
         await self._expect(wanted)
         raise wire_branches.refused_commit(self._calls.error(request, reply))
 

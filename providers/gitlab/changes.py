@@ -85,7 +85,7 @@ class GitLabMergeRequestChanges:
         base, head = tips
         reply = await self._calls.call(commits.get_merge_base(self._calls.project, base, head))
         if commits.read_ancestry(reply, base, head) in (Ancestry.BEHIND, Ancestry.IDENTICAL):
-            raise ProviderConflict(self._calls.shown(f"`{wanted.head}` has no commit that `{wanted.base}` lacks"))
+            raise ProviderConflict(self._calls.shown(f"`{wanted.head}` has no commit that is not in `{wanted.base}`"))
         return head
 
     async def _show(self, number: int) -> Reply:

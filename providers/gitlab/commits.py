@@ -33,7 +33,7 @@ def get_merge_base(project: str, base: str, head: str) -> Request:
 
 
 def read_ancestry(reply: Reply, base: str, head: str) -> Ancestry | None:
-    """Say how head stands to base; None for an answer that says nothing about them."""
+    """Return how head stands to base; None for an answer that is no evidence of them."""
     if reply.ok:
         shared = required_text(reply.document(), "id")
         return _ANCESTRIES[shared.startswith(base), shared.startswith(head)]

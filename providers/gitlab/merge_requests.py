@@ -57,7 +57,7 @@ def read_merge_request(value: Document) -> HostPullRequest:
 
 
 def has_head(value: Document) -> bool:
-    """Say whether the host has found out the head of a merge request."""
+    """Return whether the host has found out the head of a merge request."""
     return bool(_head(value))
 
 
@@ -66,7 +66,7 @@ def _head(value: Document) -> str:
 
 
 def is_open(value: Document) -> bool:
-    """Say whether a merge request is open and not just being merged."""
+    """Return whether a merge request is open and not just being merged."""
     return required_text(value, "state") == "opened"
 
 
@@ -100,7 +100,7 @@ def files_on(reply: Reply) -> int:
 
 
 def lists_all(value: Document, listed: int) -> bool:
-    """Say whether so many listed files are all: the host stops at a limit, and its count then ends in a plus.
+    """Return whether so many listed files are all: the host stops at a limit, and its count then ends in a plus.
 
     https://docs.gitlab.com/administration/diff_limits
     """
@@ -139,7 +139,7 @@ def remove_label(project: str, iid: int, name: str) -> Request:
 
 
 def missing_labels(wanted: Sequence[str], value: Document) -> tuple[str, ...]:
-    """Return the labels that the host did not add: it leaves out, without a word, those that it may not create."""
+    """Return the labels that the host did not add: it leaves out, without notice, those that it may not create."""
     there = frozenset(read_labels(value))
     return tuple(name for name in wanted if name.strip() not in there)
 

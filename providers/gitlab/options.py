@@ -1,4 +1,4 @@
-"""What a GitLab host needs beside a credential."""
+"""What a GitLab host needs in addition to a credential."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -63,7 +63,7 @@ def read_status(value: Document) -> CommitStatus:
 
 
 def create_status(project: str, sha: str, status: CommitStatus, *, state: str = "") -> Request:
-    """Set a status, or make it go through `state` on its way; 400 may say that it is in the wrong state for that."""
+    """Set a status, or make it go through `state` on its way; 400 may mean that it is in the wrong state for that."""
     body = {
         "state": state or _STATES[status.state],
         "name": bounded_key(status.context, TEXT_LIMIT),
@@ -84,6 +84,6 @@ def create_status(project: str, sha: str, status: CommitStatus, *, state: str = 
 
 
 def detour(status: CommitStatus, refused: Reply) -> tuple[str, ...]:
-    """Return through which states a status gets its new text, as the refusal tells; empty for none."""
+    """Return through which states a status gets its new text, as the refusal names them; empty for none."""
     held = _HELD.search(message_in(refused))
     return _DETOURS.get(held[1], ()) if held and status.state is StatusState.PENDING else ()

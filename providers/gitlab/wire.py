@@ -41,7 +41,7 @@ def page(path: str, number: int, *, operation: str, api: str = API, size: int = 
 
 
 def has_more(reply: Reply) -> bool:
-    """Say whether a list goes on behind this page (https://docs.gitlab.com/api/rest/#pagination)."""
+    """Return whether a list goes on behind this page (https://docs.gitlab.com/api/rest/#pagination)."""
     return bool(reply.headers.get("x-next-page", "").strip()) or has_next_page(reply)
 
 
@@ -79,7 +79,7 @@ def get_token() -> Request:
 
 
 def read_scopes(reply: Reply) -> frozenset[str]:
-    """Read a token's scopes; empty where nobody says, or where rights are granted one by one instead."""
+    """Read a token's scopes; empty where they are not shown, or where rights are granted one by one instead."""
     scopes = frozenset(texts(reply.document(), "scopes")) if reply.ok else frozenset()
     return frozenset() if _FINE_GRAINED in scopes else scopes
 
@@ -106,7 +106,7 @@ def ask_rights(path: str) -> Request:
 
 
 def read_missing_rights(reply: Reply) -> tuple[str, ...]:
-    """Return what the user may not do as far as the host says so; an answer without rights says nothing."""
+    """Return what the user may not do as far as the host states it; an answer without rights proves nothing."""
     if not reply.ok:
         return ()
     found = at(reply.document(), "data", "project", "userPermissions")
@@ -114,7 +114,7 @@ def read_missing_rights(reply: Reply) -> tuple[str, ...]:
 
 
 def refine(request: Request, reply: Reply, error: ProviderError) -> ProviderError:
-    """Name what a refusal means where GitLab's own words or its status say something else."""
+    """Name what a refusal means where GitLab's own text or its status means something else."""
     message = str(error)
     if reply.redirects and not request.reads and "/projects/" in reply.headers.get("location", ""):
         # https://docs.gitlab.com/api/rest/#redirects: reads go on as if nothing had happened.

@@ -69,7 +69,7 @@ def get_file(project: str, path: str, revision: str) -> Request:
 
 
 def misses_file(reply: Reply) -> bool:
-    """Tell a missing file from a missing commit or project; all are 404."""
+    """Separate a missing file from a missing commit or project; all are 404."""
     return "file not found" in message_in(reply).lower()
 
 
@@ -120,7 +120,7 @@ def read_commit_id(value: Document) -> str:
 
 
 def refused_commit(error: ProviderError) -> ProviderError:
-    """Say what a 400 means: files that changed meanwhile, or exist by now, are told by words alone."""
+    """Return what a 400 means: the text alone shows files that changed meanwhile, or exist by now."""
     message = str(error).lower()
     if any(phrase in message for phrase in ("has changed since", "already exists", "doesn't exist", "does not exist")):
         return ProviderConflict(str(error), status=error.status)

@@ -104,7 +104,7 @@ def close_merge_request(project: str, iid: int) -> Request:
 
 
 def refused_method(project: Document, method: MergeMethod) -> ProviderError | None:
-    """Say why the project does not merge in this way, which its settings decide; None where it does, or is silent."""
+    """Return why the project does not merge in this way, which its settings decide; None where it does or is silent."""
     setting, squash = text(project, "merge_method"), text(project, "squash_option")
     if method is MergeMethod.SQUASH:
         return ProviderRejected("the project's settings do not allow to squash commits") if squash == "never" else None
@@ -140,7 +140,7 @@ def merge(project: str, iid: int, value: Document, wanted: Merge) -> Request:
 def outcome(value: Document, wanted: Merge, error: ProviderError | None = None) -> ProviderError | str | None:
     """Judge a merge request before or after a merge: its merge commit, why it is not merged, or None to go on.
 
-    A merge that was refused is judged by what the merge request shows then: the refusal's words are the same for what
+    A merge that was refused is judged by what the merge request shows then: the refusal's text is the same for what
     passes and for what lasts.
     """
     found = read_merge_request(value)
@@ -159,7 +159,7 @@ def outcome(value: Document, wanted: Merge, error: ProviderError | None = None) 
 
 
 def is_merging(value: Document) -> bool:
-    """Say whether a merge is under way at the host."""
+    """Return whether a merge is under way at the host."""
     return required_text(value, "state") == _LOCKED
 
 

@@ -17,7 +17,7 @@ STATES: Mapping[DeploymentState, str] = {
     DeploymentState.SUCCEEDED: "success",
     DeploymentState.FAILED: "failed",
 }
-"""What the API takes; it has no word for one that has not begun."""
+"""What the API takes; it has no value for one that has not begun."""
 _RUNNING = "running"
 
 
@@ -64,7 +64,7 @@ def read_default_branch(project: Document) -> str:
 
 
 def may_become(deployment: Deployment, state: str) -> bool:
-    """Say whether the deployment may go on to this state: what ended does not run again."""
+    """Return whether the deployment may go on to this state: what ended does not run again."""
     return state != _RUNNING or deployment.status == _RUNNING
 
 
@@ -96,7 +96,7 @@ def update(project: str, deployment: Deployment, state: str) -> Request:
 
 
 def set_address(project: str, deployment: Deployment, url: str) -> Request:
-    """Name where the environment is seen; only where nobody else has."""
+    """Name where the environment is seen; only where no one else has."""
     return Request(
         method="PUT",
         path=f"{project}/environments/{deployment.environment}",

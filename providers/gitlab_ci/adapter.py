@@ -128,7 +128,7 @@ class GitLabTestRuns:
         return path
 
     async def traceable(self, job: str) -> bool:
-        """Say that a pipeline of ours on this ref, if there is one, shows its key to this token."""
+        """Report that a pipeline of ours on this ref, if there is one, shows its key to this token."""
         ref = _ref(job)
         if self._by is ParametersAs.INPUTS:
             return await self._name_shows_key(ref)
@@ -142,7 +142,7 @@ class GitLabTestRuns:
         return True
 
     async def _judged(self, job: str, runs: Sequence[Run], origin: Origin | None) -> list[Run]:
-        """Say of each pipeline that shows our key why it is foreign, if it is; one that is gone is left out."""
+        """State of each pipeline that shows our key why it is foreign, if it is; one that is gone is left out."""
         found: list[Run] = []
         by_trigger = bool(self._calls.trigger_token)
         for run in runs:
@@ -153,7 +153,7 @@ class GitLabTestRuns:
             parameters = await self._variables_of(run.id, origin)
             facts = wire.read_facts(reply.document(), clock_of(reply.headers))
             facts = replace(facts, parameters=parameters, complete=True)
-            # A trigger token acts for its owner, whom nobody but its owner may ask for.
+            # A trigger token acts for its owner, whom no one but its owner may ask for.
             account = None if by_trigger or facts.accounts is None else await self._calls.username()
             means = "trigger" if by_trigger else "api"
             judgement = judged(run, facts, Ours(ref=_ref(job), account=account, means=means, origin=origin))
@@ -238,7 +238,7 @@ class GitLabTestRuns:
         return self._known.keys[pipeline]
 
     def _refuse_scopes(self, scopes: frozenset[str]) -> None:
-        """Raise ProviderUnauthorized where the token lacks a scope that this runner needs."""
+        """Raise ProviderUnauthorized where the token misses a scope that this runner needs."""
         by_trigger = bool(self._calls.trigger_token)
         if "api" in scopes or (by_trigger and "read_api" in scopes):
             return
@@ -246,9 +246,9 @@ class GitLabTestRuns:
         wanted = (
             "`read_api`, which reading pipelines needs"
             if by_trigger
-            else "`api`, which starting pipelines needs; or give the Secret a `triggerToken` beside a `read_api` token"
+            else "`api`, which starting pipelines needs; or give the Secret a `triggerToken` next to a `read_api` token"
         )
-        raise ProviderUnauthorized(f"the `token` (scopes: {has}) lacks the scope {wanted}", status=403)
+        raise ProviderUnauthorized(f"the `token` (scopes: {has}) does not have the scope {wanted}", status=403)
 
 
 def _ref(job: str) -> str:
@@ -262,7 +262,7 @@ def refine(request: Request, reply: Reply, error: ProviderError) -> ProviderErro
     """Name what a refusal means: a wrong trigger token is hidden as 404, and an undeclared key as any input."""
     message = str(error)
     if request.operation == "trigger" and reply.status == 404:
-        return ProviderNotFound(f"no such project, or its token is wrong or lacks rights ({message})", status=404)
+        return ProviderNotFound(f"no such project, or its token is wrong or without rights ({message})", status=404)
     if request.operation == "trigger" and reply.status == 400 and starting.refuses_inputs(message):
         hint = f"declare `{starting.KEY_INPUT}` and every parameter under `spec: inputs` of the CI file"
         return ProviderRejected(f"{message}; {hint}", status=400)

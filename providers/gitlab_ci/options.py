@@ -1,4 +1,4 @@
-"""What GitLab CI needs beside a credential."""
+"""What GitLab CI needs in addition to a credential."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

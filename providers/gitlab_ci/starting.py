@@ -18,7 +18,7 @@ CONFIG_FILE = ".gitlab-ci.yml"
 CONFIG_LIMIT_BYTES = 128 * 1024
 """Read through in a few milliseconds; the name stands at the top of files that are a tenth of it."""
 INPUTS_SINCE = (17, 10)
-"""The first version that takes inputs; older ones ignore them without a word."""
+"""The first version that takes inputs; older ones ignore them without notice."""
 
 _INPUT_LIMIT = 20
 _VARIABLE_NAME = re.compile(r"[A-Za-z0-9_]{1,255}", re.ASCII)
@@ -80,18 +80,18 @@ def get_version() -> Request:
 
 
 def takes_inputs(version: str) -> bool:
-    """Say whether a host of this version takes inputs; one that cannot be read is believed to."""
+    """Return whether a host of this version takes inputs; one that cannot be read is believed to."""
     found = re.match(r"(\d{1,9})\.(\d{1,9})", version)
     return found is None or (int(found[1]), int(found[2])) >= INPUTS_SINCE
 
 
 def refuses_inputs(message: str) -> bool:
-    """Say whether a refusal speaks of inputs that the CI file does not declare."""
+    """Return whether a refusal is about inputs that the CI file does not declare."""
     return "inputs not defined in the `spec`" in message or "unknown input" in message.lower()
 
 
 def shows_key(config: str, by: ParametersAs) -> bool:
-    """Say whether a CI file's `workflow: name` shows the key; what an `include` brings is not looked at.
+    """Return whether a CI file's `workflow: name` shows the key; what an `include` brings is not looked at.
 
     False for a file longer than `CONFIG_LIMIT_BYTES`.
     """
@@ -122,7 +122,7 @@ def _inputs(key: str, parameters: Mapping[str, str]) -> dict[str, str]:
 
 
 def _as_input(value: str) -> str:
-    """Quote what GitLab would read as another value than it says, such as `1.20`.
+    """Quote what GitLab would read as another value than it is, such as `1.20`.
 
     What is a number or boolean as JSON writes it, a list or a text in quotes is left for inputs of that type.
     """

@@ -33,7 +33,7 @@ _PHASES: Mapping[str, RunPhase] = {
 }
 _KNOBS = frozenset({"manual", "skipped"})
 _TIMEOUTS = frozenset({"job_execution_timeout", "stuck_or_timeout_failure"})
-# The test itself had no say: the runner, the platform or the project's set-up failed.
+# The test itself decided nothing: the runner, the platform or the project's set-up failed.
 _SYSTEM_FAILURES = frozenset({
     "runner_system_failure", "runner_unsupported", "runner_provisioning_timeout", "stale_schedule", "scheduler_failure",
     "data_integrity_failure", "api_failure", "missing_dependency_failure", "ci_quota_exceeded", "no_matching_runner",
@@ -70,12 +70,12 @@ def candidates(reply: Reply) -> tuple[Document, ...]:
 
 
 def is_named(pipeline: Document, key: str) -> bool:
-    """Say whether the pipeline's name (`workflow:name`) shows the key."""
+    """Return whether the pipeline's name (`workflow:name`) shows the key."""
     return shows_key(text(pipeline, "name"), key)
 
 
 def shows_names(pipelines: Iterable[Document]) -> bool:
-    """Say whether the host tells pipelines' names at all (16.3 on); null stands for a pipeline without one."""
+    """Return whether the host shows pipelines' names at all (16.3 on); null stands for a pipeline without one."""
     return all("name" in pipeline for pipeline in pipelines)
 
 
@@ -147,7 +147,7 @@ def list_failed_bridges(project: str, pipeline: str) -> Request:
 
 
 def read_failure(jobs: Reply, bridges: Reply) -> tuple[RunPhase, str]:
-    """Tell failed tests from timeouts and from failures of GitLab itself, and name jobs and child pipelines.
+    """Separate failed tests from timeouts and from failures of GitLab itself, and name jobs and child pipelines.
 
     A child pipeline that failed is a failure of the test, whatever failed in it: it may be another project's.
     """

@@ -133,7 +133,7 @@ class JenkinsTestRuns:
         return wire.read_version(await self._endpoint.call(wire.check()))
 
     async def traceable(self, job: str) -> bool:
-        """Say whether the job declares the key's parameter, so that its runs can be found by the key."""
+        """Return whether the job declares the key's parameter, so that its runs can be found by the key."""
         reply = await self._endpoint.call(wire.list_builds(job))
         return await read(reply, partial(wire.declares_key, reply.document()))
 

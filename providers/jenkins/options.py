@@ -1,4 +1,4 @@
-"""What Jenkins needs beside a credential."""
+"""What Jenkins needs in addition to a credential."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -84,7 +84,7 @@ def list_older_builds(job: str) -> Request:
 
 
 def is_busy(value: Document, now_seconds: float) -> bool:
-    """Say whether the newest hundred builds are all so young that a run of ours may stand behind them."""
+    """Return whether the newest hundred builds are all so young that a run of ours may stand behind them."""
     builds = documents(value, "builds")
     oldest_seconds = min((number(build, "timestamp") for build in builds), default=0) / 1000
     return len(builds) >= _BUILDS_SEEN and oldest_seconds > now_seconds - _YOUNG_SECONDS
@@ -101,7 +101,7 @@ def list_queue() -> Request:
 
 
 def read_builds(value: Document, key: str, *, now: datetime | None, ours: Ours) -> tuple[Run, ...]:
-    """Read the builds that carry the key, oldest first; foreign ones say why they are."""
+    """Read the builds that carry the key, oldest first; foreign ones carry the reason."""
     found = [build for build in documents(value, "builds") if key_of(build) == key]
     return tuple(
         judged(_build_run(build, key), _facts(build, "timestamp", now), ours)
@@ -118,7 +118,7 @@ def find_build(value: Document, *, key: str, queue: int) -> Run | None:
 
 
 def read_queue(value: Document, key: str, *, now: datetime | None, ours: Ours) -> tuple[Run, ...]:
-    """Read the waiting items that carry the key, oldest first; foreign ones say why they are."""
+    """Read the waiting items that carry the key, oldest first; foreign ones carry the reason."""
     found = [item for item in documents(value, "items") if key_of(item) == key]
     return tuple(
         judged(Run(id=BuildLocator(queue=number(item, "id")).id, key=key), _facts(item, "inQueueSince", now), ours)
@@ -127,7 +127,7 @@ def read_queue(value: Document, key: str, *, now: datetime | None, ours: Ours) -
 
 
 def defaults(value: Document) -> dict[str, object]:
-    """Read what a job fills in for parameters that nobody sends, where that is a fixed value."""
+    """Read what a job fills in for parameters that no one sends, where that is a fixed value."""
     found: dict[str, object] = {}
     for entry in documents(value, "property"):
         for parameter in documents(entry, "parameterDefinitions"):
@@ -175,7 +175,7 @@ def _parameters(value: Document) -> dict[str, object]:
 
 
 def declares_key(value: Document) -> bool:
-    """Say whether the job declares the key's parameter; Jenkins drops undeclared ones without a word."""
+    """Return whether the job declares the key's parameter; Jenkins drops undeclared ones without notice."""
     names = [
         text(parameter, "name")
         for entry in documents(value, "property")
@@ -194,7 +194,7 @@ def key_of(value: Document) -> str:
 
 
 def may_carry(value: Document, key: str) -> bool:
-    """Say whether a build may be the one of this key: numbers begin again with a job that was deleted and made again.
+    """Return whether a build may be the one of this key: numbers begin again with a job that was made again.
 
     A parameter that Jenkins hides, as a password, shows no value.
     """
@@ -314,14 +314,14 @@ def read_version(reply: Reply) -> str:
 
 
 def _queue_of(build: Document) -> int:
-    """Return the queue item that became this build; 0 for none. Jenkins says -1 of a build that it loaded from disk."""
+    """Return the queue item that became this build; 0 for none. Jenkins shows -1 for one that it loaded from disk."""
     return max(number(build, "queueId"), 0)
 
 
 def _ends(value: Document) -> Iterator[Document]:
     """Yield the causes of a build's end (jenkins.model.InterruptedBuildAction)."""
     for action in documents(value, "actions"):
-        # Why the build began says nothing of its end, even where the starting job is named after timeouts.
+        # Why the build began is no evidence of its end, even where the starting job is named after timeouts.
         if not text(action, "_class").endswith(".CauseAction"):
             yield from documents(action, "causes")
 
@@ -333,7 +333,7 @@ def _timed_out(value: Document) -> bool:
 
 
 def _interruption(value: Document) -> str:
-    """Say who or what ended a build, such as `Aborted by mona`."""
+    """Return who or what ended a build, such as `Aborted by mona`."""
     return "; ".join(filter(None, (text(cause, "shortDescription") for cause in _ends(value))))
 
 

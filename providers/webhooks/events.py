@@ -1,4 +1,4 @@
-"""What a webhook is about. It never says what is true there: who is told looks for itself."""
+"""What a webhook is about. It never proves what is true there: its receiver looks for itself."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ Headers: TypeAlias = Mapping[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class RepositoryName:
-    """A repository as its host names it; `project_id` survives a rename, 0 where the host tells none."""
+    """A repository as its host names it; `project_id` survives a rename, 0 where the host names none."""
 
     full_name: str
     project_id: int = 0
@@ -33,7 +33,7 @@ class PullRequestNotice:
     repository: RepositoryName
     number: int
     ended: bool = False
-    """Whether it is said to be merged or closed."""
+    """Whether the sender reports it as merged or closed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +50,12 @@ class InstructionNotice:
     repository: RepositoryName
     number: int
     by: str
-    """As the host names the account; empty where it does not say."""
+    """As the host names the account; empty where it does not."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunNotice:
-    """A run of a CI system is said to have ended."""
+    """The sender reports that a run of a CI system has ended."""
 
     url: str = ""
     keys: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ class ApplicationNotice:
 
     name: str
     project: str = ""
-    """Empty where the sender tells none."""
+    """Empty where the sender names none."""
 
 
 Notice: TypeAlias = PullRequestNotice | InstructionNotice | RepositoryNotice | RunNotice | ApplicationNotice
@@ -84,7 +84,7 @@ class Event:
 
 
 class NotAnEvent(Exception):
-    """The body is not what this sender sends; the text says what is wrong."""
+    """The body is not what this sender sends; the text names what is wrong."""
 
 
 def header(headers: Headers, name: str) -> str:
@@ -129,7 +129,7 @@ def repository_notices(value: object, *path: str, project_id: int = 0) -> tuple[
 
 
 def is_command(body: str) -> bool:
-    """Say whether a comment may be a command to Pilotage; what it means is read at the host."""
+    """Return whether a comment may be a command to Pilotage; what it means is read at the host."""
     return body.lstrip().startswith(COMMAND)
 
 

@@ -1,6 +1,6 @@
 """Who sent a webhook: proofs over the raw body, compared in constant time.
 
-A secret that is empty proves nothing and is never compared. What a refusal says depends on nothing that is secret.
+A secret that is empty proves nothing and is never compared. The text of a refusal depends on nothing that is secret.
 """
 
 import base64
@@ -21,7 +21,7 @@ _SIGNING_PREFIX = "whsec_"
 
 
 class NotProven(Exception):
-    """The delivery does not show that its sender knows the secret; the text says what was looked for."""
+    """The delivery does not show that its sender knows the secret; the text names what was looked for."""
 
 
 def require_hmac(headers: Headers, name: str, body: bytes, secret: str, *, prefix: str = "") -> None:
@@ -66,14 +66,14 @@ def require_signed_id(headers: Headers, body: bytes, secret: str, now: datetime)
     signed = f"{_header(headers, 'webhook-id')}.{sent}.".encode(errors="surrogatepass") + body
     expected = base64.b64encode(_digest(key, signed)).decode()
     given = _header(headers, "webhook-signature").split()[:_SIGNATURES_LIMIT]
-    # All are compared: a token that is being replaced signs twice, and no time may tell which one fitted.
+    # All are compared: a token that is being replaced signs twice, and no time may show which one fitted.
     fitting = [_same(one.removeprefix("v1,"), expected) for one in given if one.startswith("v1,")]
     if not any(fitting):
         raise NotProven("no signature of the header webhook-signature is ours")
 
 
 def is_signing_token(secret: str) -> bool:
-    """Say whether a secret is a signing token, which is never sent itself."""
+    """Return whether a secret is a signing token, which is never sent itself."""
     return secret.startswith(_SIGNING_PREFIX)
 
 

@@ -20,14 +20,11 @@ READ = (".py", ".md", ".yaml", ".yml", ".toml", ".sh", ".tpl", "Makefile")
 OWN_TEST = "tests/architecture/test_terms.py"
 """It must write what is refused."""
 NOT_YET = (
-    "activities/",
     "crds/",
     "deploy/",
     "docs/reference/",
-    "providers/",
     "tests/",
     "worker/",
-    "workflows/",
 )
 """Folders and files that are not clean yet. Nothing is added here."""
 

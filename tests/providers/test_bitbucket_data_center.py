@@ -100,7 +100,7 @@ async def test_a_token_is_sent_as_bearer_and_a_password_with_its_name(
 
 async def test_a_missing_permission_is_told_from_a_credential_that_is_not_accepted(host: FakeHost) -> None:
     host.on("GET", ROOT, refusal(401, "AuthorisationException"))
-    with pytest.raises(ProviderUnauthorized, match="lacks the permission; give it read access") as refused:
+    with pytest.raises(ProviderUnauthorized, match="without the permission; give it read access") as refused:
         await bitbucket_data_center(host.http()).check()
     # Otherwise nothing else would be shown either.
     assert refused.value.status == 403

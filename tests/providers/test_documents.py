@@ -91,7 +91,7 @@ def test_numbers_and_times_are_read_strictly() -> None:
         documents.text(value, "bool")
     with pytest.raises(ProviderMalformed, match="no time"):
         documents.moment({"t": "yesterday"}, "t")
-    with pytest.raises(ProviderMalformed, match="lacks"):
+    with pytest.raises(ProviderMalformed, match="has no"):
         documents.required_number(value, "missing")
     with pytest.raises(ProviderMalformed, match=r"no list of texts"):
         documents.texts({"x": [1]}, "x")

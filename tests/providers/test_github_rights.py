@@ -34,7 +34,9 @@ async def test_a_permission_that_an_app_lacks_is_named_until_it_is_granted(host:
     lacking = {"contents": "read", "pull_requests": "read", "metadata": "read"}
     _by_app(host, lacking, GRANTED)
     app = github(host.http(), data=github_app("rights").secret, needs=NEEDS)
-    with pytest.raises(ProviderUnauthorized, match=r"lacks the permission `pull_requests: write`, `statuses: write`: "):
+    with pytest.raises(
+        ProviderUnauthorized, match=r"does not have the permission `pull_requests: write`, `statuses: write`: "
+    ):
         await app.check()
     assert await app.check() == "acme/web"
     minted = [path for path in host.paths() if path.endswith("/access_tokens")]
@@ -58,9 +60,9 @@ async def test_a_token_that_was_refused_for_want_of_a_permission_is_replaced_for
     [
         ("repo, workflow", {"private": True}, ""),
         ("public_repo", {"private": False}, ""),
-        ("public_repo", {"private": True}, "lacks the scope `repo`"),
-        ("repo:status", {"private": False}, "lacks the scope `repo`"),
-        ("", {"private": False}, "lacks the scope `repo`"),
+        ("public_repo", {"private": True}, "does not have the scope `repo`"),
+        ("repo:status", {"private": False}, "does not have the scope `repo`"),
+        ("", {"private": False}, "does not have the scope `repo`"),
         ("repo", {"private": True, "permissions": {"pull": True, "push": False}}, "give it the role Write"),
         (None, {"private": True, "permissions": {"pull": True, "push": False}}, ""),
     ],

@@ -321,8 +321,8 @@ async def test_check_names_the_project_that_a_token_of_the_right_scope_reads(
 @pytest.mark.parametrize(
     ("data", "scopes", "missing"),
     [
-        (None, ("read_api",), r"\(scopes: read_api\) lacks the scope `api`.*`triggerToken`"),
-        (TRIGGER, ("read_user", "read_repository"), r"read_repository, read_user\) lacks the scope `read_api`"),
+        (None, ("read_api",), r"\(scopes: read_api\) does not have the scope `api`.*`triggerToken`"),
+        (TRIGGER, ("read_user", "read_repository"), r"read_repository, read_user\) does not have the scope `read_api`"),
     ],
 )
 async def test_check_names_the_scope_that_a_token_lacks(

@@ -128,5 +128,5 @@ def test_those_of_one_namespace_come_back_one_after_the_other_and_put_off_nobody
     pauses = [horizons.next("big", 100.0).total_seconds() for _ in range(many)]
     assert all(0.5 <= pause < 60 for pause in pauses)
     assert horizons.next("small", 100.0).total_seconds() <= 2
-    assert horizons.told(100.0)
-    assert not horizons.told(160.0)
+    assert horizons.known(100.0)
+    assert not horizons.known(160.0)

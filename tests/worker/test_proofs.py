@@ -110,7 +110,7 @@ async def test_a_right_that_nothing_declared_needs_is_not_missed(open_http: Open
     cluster = shop()
     lacking = await check(cluster, open_http, answer, "GitRepository", "web")
     assert (lacking.accepted, lacking.reason) == (False, "Forbidden")
-    assert "lacks the scope `repo`" in lacking.message
+    assert "does not have the scope `repo`" in lacking.message
     nothing = {"labels": False, "statuses": False, "comment": False}
     cluster.objects["GitRepository", "shop", "web"]["spec"]["show"] = nothing
     assert (await check(cluster, open_http, answer, "GitRepository", "web")).accepted

@@ -28,7 +28,7 @@ class Slot:
         return True
 
     def begin(self) -> CommitVerdict | None:
-        """Return what is to be posted now, and note that it is at work."""
+        """Return what is to be posted now, and note that it runs."""
         self.at_work = self.wanted
         return self.at_work
 

@@ -81,7 +81,7 @@ class CommitStatusWorkflow:
                 if self._slot.wanted is None:
                     return
 
-    @workflow.signal(name=VERDICT_SIGNAL, description="An event says something of the commit")
+    @workflow.signal(name=VERDICT_SIGNAL, description="An event has a verdict for the commit")
     def verdict(self, arrived: CommitVerdict) -> None:
         """Take a verdict."""
         if self._slot.take(arrived):
@@ -165,7 +165,7 @@ class CommitStatusWorkflow:
         now = workflow.now()
         self._error = failure.named
         if not (failure.kind.asks_to_wait or failure.kind.ours):
-            # A host that asks for quiet is well, and an attempt that was lost here says nothing of it.
+            # A host that asks for quiet is well, and an attempt that was lost here is no evidence of it.
             self._failures += 1
         self._refused_since = self._refused_since or now
         self._publisher.offer(record(self._start.slot, verdict, at=now, error=failure.named))

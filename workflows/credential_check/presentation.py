@@ -34,6 +34,6 @@ def details(progress: CredentialCheckProgress) -> str:
 
 
 def worth_publishing(outcome: CredentialCheckOutcome, generation: int) -> tuple[object, ...]:
-    """Return what of an outcome deserves a write: words that differ while all is well do not."""
+    """Return what of an outcome deserves a write: a text that differs while all is well does not."""
     text = "" if outcome.accepted else outcome.message
     return (outcome.accepted, outcome.reason, text, outcome.version, generation)

@@ -82,7 +82,7 @@ class CredentialCheckWorkflow:
         try:
             result = await workflow.execute_activity_method(ConnectionActivities.check_connection, request, **config)
         except ActivityError as error:
-            # Only a refusal that no retry fixes gets here; it says nothing about the credential.
+            # Only a refusal that no retry fixes gets here; it is no evidence of the credential.
             workflow.logger.warning("connection cannot be checked", exc_info=error)
             self._failures += 1
             self._checked_at = workflow.now()

@@ -15,7 +15,7 @@ from workflows.runtime.ancestry import CONTAINING, Ancestry
 
 @dataclass(frozen=True, kw_only=True)
 class Decided:
-    """A reading with what is to be said of it."""
+    """A reading with what is published of it."""
 
     reading: DriftReading
     verdict: Verdict
@@ -69,7 +69,7 @@ def pairs_of(readings: Iterable[DriftReading], ancestry: Ancestry) -> dict[str, 
 
 
 def decide(readings: Iterable[DriftReading], ancestry: Ancestry) -> tuple[Decided, ...]:
-    """Say what is to be said of each; one whose commits could not be compared is left to a later look."""
+    """Return what is published of each; one whose commits could not be compared is left to a later look."""
     found = ((one, _verdict(one, ancestry)) for one in readings)
     return tuple(Decided(reading=one, verdict=verdict) for one, verdict in found if verdict is not None)
 
@@ -108,7 +108,7 @@ def damp(suspicions: Mapping[str, Suspicion], found: Sequence[Decided]) -> Dampe
 def silences(before: Sequence[Silence], look: LookForDriftResult, asked: Sequence[str] | None) -> tuple[Silence, ...]:
     """Return what gives no answer, marked as to be shown once it was silent at two looks in a row.
 
-    `asked` names the projects of a second look, which says nothing of others; None = all of them.
+    `asked` names the projects of a second look, which is no evidence of others; None = all of them.
     """
     known = {one.project: one for one in before}
     now = {one.project: replace(one, shown=one.project in known) for one in look.silent}

@@ -103,7 +103,7 @@ class DriftWorkflow:
         )
 
     async def _look(self, again: bool) -> LookForDriftResult | None:
-        """Look at all, or at what was found once more; None where nothing can be said of any."""
+        """Look at all, or at what was found once more; None where nothing is known of any."""
         request = LookForDriftInput(
             instance=self._start.instance,
             first=tuple(self._suspicions),
@@ -116,7 +116,7 @@ class DriftWorkflow:
         try:
             return await workflow.execute_activity_method(DriftActivities.look_for_drift, request, **config)
         except ActivityError as error:
-            # An outage of ours says nothing of what was promoted; the timer looks again.
+            # An outage of ours is no evidence of what was promoted; the timer looks again.
             workflow.logger.warning("drift cannot be looked for", exc_info=error)
             return None
 
@@ -150,7 +150,7 @@ class DriftWorkflow:
             workflow.logger.warning("what monitors found was refused", exc_info=refusal)
 
     async def _compare(self, look: LookForDriftResult) -> None:
-        """Have the repositories' hosts tell whether what runs contains what was promoted."""
+        """Have the repositories' hosts know whether what runs contains what was promoted."""
         for repository, pairs in rules.pairs_of(look.readings, self._ancestry).items():
             for begin in range(0, len(pairs), PAIRS_PER_CALL):
                 some = pairs[begin : begin + PAIRS_PER_CALL]

@@ -1,4 +1,4 @@
-"""Ask the SCM host for the comparisons that a decision of the lane lacks, beside the decisions."""
+"""Ask the SCM host in the background for the comparisons that a decision of the lane misses."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,7 +17,7 @@ from workflows.runtime.loop import Background
 
 
 class Comparer:
-    """Ask the SCM host for pairs that a decision lacks: one call at a time, with a pause after a failure."""
+    """Ask the SCM host for pairs that a decision misses: one call at a time, with a pause after a failure."""
 
     def __init__(
         self, start: EnvironmentInput, background: Background, known: Sequence[KnownRelation], state: ComparerState
@@ -32,18 +32,18 @@ class Comparer:
         self._pauses = Backoff(initial=start.timings.observe_initial, maximum=start.timings.observe_maximum)
 
     def state(self) -> ComparerState:
-        """Return what the next run is to know beside the relations."""
+        """Return what the next run needs in addition to the relations."""
         return ComparerState(problem=self.problem, failing_since=self._failing_since, again_at=self._again_at)
 
     def pursue(self, pairs: Sequence[RevisionPair], now: datetime) -> None:
-        """Start a call for what a decision lacked unless one runs or has just failed."""
+        """Start a call for what a decision missed unless one runs or has just failed."""
         self.ancestry.decided()
         if pairs and not self._asking and (self._again_at is None or now >= self._again_at):
             self._asking = True
             self._background.start(self._ask(tuple(pairs[:PAIRS_PER_CALL])))
 
     def hurry(self) -> None:
-        """Ask again for what the host did not know or did not answer: somebody said that something changed."""
+        """Ask again for what the host did not know or did not answer: a signal reports that something changed."""
         self.ancestry.forget_unknown()
         self._again_at = None
 

@@ -11,10 +11,10 @@ from workflows.runtime.ancestry import CONTAINING, Asking, revisions_of
 
 
 class Holds:
-    """Hold, by component, the held members that the place lacks and that no other held one makes superfluous.
+    """Hold, by component, the held members that the place misses and that no other held one makes superfluous.
 
     Who contains a held change contains whatever that one contains, so that the lowest suffice: on one line of commits
-    each candidate is compared with one of them. While a comparison lacks its answer, `asking` has pairs.
+    each candidate is compared with one of them. While a comparison misses its answer, `asking` has pairs.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Holds:
 
 
 def misses(observation: Observation, revision: str, asking: Asking) -> bool:
-    """Tell whether a deployment lacks a commit, as far as is known."""
+    """Return whether a deployment misses a commit, as far as is known."""
     if observation.problem or observation.runs is None:
         return True
     relations = [asking.relation(revision, present) for present in revisions_of(observation)]
@@ -62,7 +62,7 @@ def lowest(held: Sequence[MemberSignal], asking: Asking) -> list[MemberSignal]:
     """Return held members without those that contain another one; unrelated ones stay.
 
     They meet in pairs, as those do of which the newest is sought: one comparison less than there are members. Without
-    an answer that is lacking, which `asking` then shows, the result is of no use.
+    an answer that is missing, which `asking` then shows, the result is of no use.
     """
     groups = [[one] for one in {one.revision: one for one in held}.values()]
     known = len(asking.pairs)

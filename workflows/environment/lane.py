@@ -32,7 +32,7 @@ class LaneView:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """Say who gets the lane, whom each other Ready member waits for, and what must be compared before."""
+    """Return who gets the lane, whom each other Ready member waits for, and what must be compared before."""
 
     grant: str | None = None
     """uid of the tracker that gets the lane."""
@@ -89,7 +89,7 @@ def decide(view: LaneView, ancestry: Ancestry) -> Decision:
 
 
 def asks_for_lane(member: MemberSignal) -> bool:
-    """Tell whether a member wants to write here."""
+    """Return whether a member wants to write here."""
     return member.role == "target" and member.phase is Phase.READY
 
 

@@ -17,8 +17,8 @@ DEPARTED_KEPT = 500
 LEAVING = (Phase.ARRIVED, Phase.GONE)
 
 OLDER_ASKED = 100
-"""Attempts before a listed one that are asked, one after the other: a restart is a person's word, and each of those
-before was told to end by the one that followed it."""
+"""Attempts before a listed one that are asked, one after the other: a restart is a person's command, and each of those
+before was ended by the one that followed it."""
 
 Writer = tuple[str, int]
 """Who may write: an attempt of a tracker, by uid and attempt."""
@@ -94,7 +94,7 @@ class Roster:
         return self._members[self.grant.uid].signal if self.grant is not None else None
 
     def _has_lane(self, member: MemberSignal) -> bool:
-        """Tell whether one may write: a place that had no memory may hear of a holder beside a grant of its own."""
+        """Return whether one may write: a place without memory may learn of a holder after a grant of its own."""
         return _holds(member) or (self.grant is not None and self.grant.uid == member.tracker.uid)
 
     def occupied(self, now: datetime) -> tuple[str, str]:
@@ -109,13 +109,13 @@ class Roster:
         return "", ""
 
     def receive(self, signal: MemberSignal, now: datetime) -> bool:
-        """Take a member's view unless a newer one is known; tell whether it was taken."""
+        """Take a member's view unless a newer one is known; return whether it was taken."""
         uid = signal.tracker.uid
         if (older := self._older.get(_writer(signal.tracker))) is not None:
             return self._receive_older(older, signal)
         awaited = self._awaited.get(uid)
         if awaited is not None and signal.tracker.attempt < awaited.tracker.attempt:
-            # Its turn to say whether it may write comes with the attempts before the one that is awaited.
+            # Its turn to answer whether it may write comes with the attempts before the one that is awaited.
             return False
         known = self._members.get(uid)
         last = known.signal.counter if known is not None else self._departed.get(uid)
@@ -185,7 +185,7 @@ class Roster:
     def _judge_grant(self, signal: MemberSignal) -> None:
         """Close the open grant once its receiver cannot take it any more, or has taken it.
 
-        A Ready sent before the grant was heard says nothing: the receiver may still take it. A Ready sent after it
+        A Ready sent before the grant was received proves nothing: the receiver may still take it. A Ready sent after it
         declines. Any other phase but Holder means that a later Ready has a newer counter than the grant answers.
         """
         grant = self.grant
@@ -196,7 +196,7 @@ class Roster:
             self.grant = None
 
     def repeated(self, signal: MemberSignal) -> bool:
-        """Owe an answer to the newest view once more; tell whether this is it.
+        """Owe an answer to the newest view once more; return whether this is it.
 
         It comes again where the answer to the call that sent it may not have arrived.
         """
@@ -213,7 +213,7 @@ class Roster:
     def _depart(self, uid: str, counter: Counter) -> None:
         self._departed.pop(uid, None)
         self._departed[uid] = counter
-        # Of who is awaited the counter still says which views are too old.
+        # Of who is awaited the counter still shows which views are too old.
         spare = [one for one in self._departed if one not in self._awaited]
         for one in spare[: max(len(spare) - DEPARTED_KEPT, 0)]:
             del self._departed[one]
@@ -224,7 +224,7 @@ class Roster:
         return Counter(epoch=self.epoch, n=self._n)
 
     def give(self, uid: str, now: datetime) -> None:
-        """Grant the lane to a Ready member; it stays occupied until that member's own signal says otherwise."""
+        """Grant the lane to a Ready member; it stays occupied until that member's own signal ends that."""
         signal = self._members[uid].signal
         self.grant = GivenGrant(uid=uid, hop=signal.hop, answers=signal.counter, since=self.next_counter(now))
 
@@ -249,7 +249,7 @@ class Roster:
         awaited = self._awaited.get(tracker.uid)
         if awaited is not None and awaited.tracker.attempt <= tracker.attempt:
             del self._awaited[tracker.uid]
-            # It may have held the lane of the place's former run: nobody who remembers is left.
+            # It may have held the lane of the place's former run: no one who remembers is left.
             self._vanished, self._vanished_until = tracker.name, now + quarantine
 
     def expect(self, trackers: Iterable[TrackerRef], then: TrackersCursor | None = None) -> None:
@@ -284,7 +284,7 @@ class Roster:
     def due_to_be_asked(
         self, now: datetime, *, blockers: Iterable[str], backstop: timedelta, holder_backstop: timedelta
     ) -> tuple[TrackerRef, ...]:
-        """Return who must say whether it still exists: the silent, those in the way, and those not yet heard."""
+        """Return who must answer whether it still exists: the silent, those in the way, and those not received yet."""
         blocking = set(blockers)
         found: dict[str, TrackerRef] = {}
         for uid, member in self._members.items():
@@ -323,7 +323,7 @@ class Roster:
         granted = self.grant is not None and self.grant.uid == uid
         if blocking and not granted:
             # At once for each view of those who wait, then at the holder's pace. To ask because of its own view would
-            # never end: an answer is one. The signal that carries a grant tells by itself whether its receiver exists.
+            # never end: an answer is one. The signal that carries a grant shows by itself whether its receiver exists.
             waits = max(
                 (one.received_at for one in self._members.values() if asks_for_lane(one.signal)), default=received
             )

@@ -10,7 +10,7 @@ from workflows.runtime.ancestry import Asking
 
 LOOKS = 3
 """How often the winner is held against the others again: members of different components may surpass each other in a
-circle, and then whoever leads after these looks goes first."""
+circle, and then the one that leads after these looks goes first."""
 
 
 def artifacts_of(member: MemberSignal) -> tuple[Artifact, ...]:
@@ -23,7 +23,7 @@ def artifacts_of(member: MemberSignal) -> tuple[Artifact, ...]:
 def newest_of(candidates: Sequence[MemberSignal], asking: Asking) -> MemberSignal | None:
     """Return a member that no other contains; of two unrelated ones the younger pull request stays in.
 
-    None while a comparison lacks its answer. Members meet in pairs, the winners again, so that the comparisons of one
+    None while a comparison misses its answer. Members meet in pairs, the winners again, so that the comparisons of one
     round can be asked for together.
     """
     if not candidates:
@@ -73,7 +73,7 @@ def _unsurpassed(
 
 
 def is_newer(one: MemberSignal, other: MemberSignal, asking: Asking) -> bool | None:
-    """Tell whether `one` contains more than `other` on some shared component and less on none; None = not known."""
+    """Return whether `one` contains more than `other` on some shared component and less on none; None = not known."""
     others = {artifact.component: artifact.revision for artifact in artifacts_of(other)}
     relations = [
         asking.relation(others[artifact.component], artifact.revision)

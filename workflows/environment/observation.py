@@ -16,16 +16,16 @@ from workflows.runtime.backoff import Backoff
 
 HISTORY_KEPT = 20
 SHOWN_BYTES = 200
-"""What Argo CD says of one application, as a member is told: a place tells hundreds of members of hundreds of them."""
+"""Argo CD's text about one application, as a member gets it: a place sends hundreds of them to hundreds of members."""
 
 
 def matters(before: Sequence[Observation], after: Sequence[Observation]) -> bool:
-    """Tell whether anything but wording changed between two observations of a place."""
+    """Return whether anything but a text changed between two observations of a place."""
     return as_compared(before) != as_compared(after)
 
 
 def as_compared(observations: Sequence[Observation]) -> tuple[Observation, ...]:
-    """Return observations without their wording, by which nothing is compared."""
+    """Return observations without their texts, by which nothing is compared."""
     return tuple(_without_text(one) for one in observations)
 
 
@@ -61,7 +61,7 @@ def artifact_of(observation: Observation, runs: str) -> Artifact:
 
 
 def concerning(member: MemberSignal, observations: Sequence[Observation]) -> tuple[Observation, ...]:
-    """Return the observations that a member is told: none for one that is still on its way to another place."""
+    """Return the observations that a member gets: none for one that is still on its way to another place."""
     if member.role == "ahead":
         return ()
     return tuple(one for one in observations if not member.components or one.component in member.components)
@@ -80,7 +80,7 @@ def _for_member(member: MemberSignal, one: Observation) -> Observation:
 
 
 def moves_concerning(member: MemberSignal | None, observed: Observed) -> dict[str, str]:
-    """Return who brought what runs, for the deployments that a member is told of."""
+    """Return who brought what runs, for the deployments that a member gets."""
     sent = concerning(member, observed.observations) if member is not None else ()
     return {one.deployment: observed.moved_by[one.deployment] for one in sent if one.deployment in observed.moved_by}
 
@@ -98,7 +98,7 @@ def essence(member: MemberSignal, observation: Observation) -> str:
     if member.role == "source":
         message = "" if one.settled else cut(one.message, SHOWN_BYTES)
         return f"{one.runs} {one.settled} {one.health} {message}"
-    # What contains a change has arrived only when it is settled: members who wait for that must be told.
+    # What contains a change has arrived only when it is settled: members who wait for that must get it.
     return f"{one.runs} {one.written} {one.operating} {one.settled} {one.writable}"
 
 
@@ -116,7 +116,7 @@ def _essence_for_holder(member: MemberSignal, one: Observation) -> str:
 
 
 def has_arrived(member: MemberSignal, observations: Sequence[Observation]) -> bool:
-    """Tell whether all that concerns a member runs what it brings, and has settled."""
+    """Return whether all that concerns a member runs what it brings, and has settled."""
     ours = concerning(member, observations)
     return bool(ours) and all(one.settled and one.runs == _brought_by(member, one) for one in ours)
 

@@ -92,16 +92,16 @@ class Observer:
 
     @property
     def hiccups(self) -> bool:
-        """Whether reads fail of what usually passes: nothing is granted meanwhile, and nobody told."""
+        """Whether reads fail of what usually passes: nothing is granted meanwhile, and nothing sent."""
         return bool(self._hidden) and self.failure is None
 
     @property
     def answers(self) -> bool:
-        """Whether there is anything to tell: a first observation, or why there is none."""
+        """Whether there is anything to send: a first observation, or why there is none."""
         return self.observed.at is not None or self.failure is not None
 
     def hurry(self, now: datetime) -> None:
-        """Look again soon: somebody said that something changed."""
+        """Look again soon: a signal reports that something changed."""
         self._environment_due, self._hurried = now, True
         gap = min(self._start.timings.poke_gap, self._start.timings.poll_gap)
         self._look_at(now if self.observed.at is None else max(now, self.observed.at + gap))
@@ -126,7 +126,7 @@ class Observer:
         self._due = when if self._due is None else min(self._due, when)
 
     def pursue(self, now: datetime, members: Sequence[MemberSignal], holder: str) -> None:
-        """Start whatever read or watch is due; without members to be told nothing is."""
+        """Start the read or watch that is due; without members nothing is."""
         self._members, self._holder = tuple(members), holder
         if not any(member.role != "ahead" for member in members):
             return
@@ -158,13 +158,13 @@ class Observer:
         return max(filter(None, (self._due, observed.at + self._start.timings.observe_maximum)))
 
     def _worth_watching(self, holder: MemberSignal) -> bool:
-        """Tell whether the deployments can be read, and the holder, which leaves once all has arrived, awaits more."""
+        """Return whether the deployments can be read, and the holder, which leaves once all arrived, awaits more."""
         if self.observed.at is None or self._reading_failure or self._hidden or self._stale_for_watching():
             return False
         return not observation.has_arrived(holder, self.observed.observations)
 
     def _stale_for_watching(self) -> bool:
-        """Tell whether deployments were declared or dropped since they were observed."""
+        """Return whether deployments were declared or dropped since they were observed."""
         declared = {one.name for one in self.environment.deployments} if self.environment else set()
         return declared != {one.deployment for one in self.observed.observations} or not declared
 

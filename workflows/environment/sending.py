@@ -1,12 +1,12 @@
-"""Signals from a place to its members: each hears what is new to it, one signal at a time, newest view only.
+"""Signals from a place to its members: each receives what is new to it, one signal at a time, newest view only.
 
-The workflow's step decides who is to know what (`Announcements`); the teller compares that with a digest of what each
+The workflow's step decides who needs what (`Announcements`); the sender compares that with a digest of what each
 member was sent last, and sends the difference in the background. While a signal to a member is under way nothing else
-is sent to it: the next step sees what is still new. So a signal never says anything older than the one before it.
+is sent to it: the next step sees what is still new. So a signal is never older than the one before it.
 
 A run that continues as new carries the digests of what arrived for certain, and no other. A receiver that is gone is
 reported to the step, which treats its lane as a vanished holder's. What a place answers in the call of a member counts
-as told. What members do with a view is in `workflows/promotion/membership.py`.
+as sent. What members do with a view is in `workflows/promotion/membership.py`.
 """
 
 from collections.abc import Callable, Sequence
@@ -45,7 +45,7 @@ class Announcements:
 
 
 class Sender:
-    """Tell members and ask trackers; who is not there any more is reported as vanished."""
+    """Signal members and ask trackers; a tracker that is not there any more is reported as vanished."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Sender:
         return bool(self._busy)
 
     def carried(self) -> dict[str, Sent]:
-        """Return what members were told for certain: a signal under way may get lost with the run that sends it."""
+        """Return what members received for certain: a signal under way may get lost with the run that sends it."""
         return {uid: sent for uid, sent in self.sent.items() if uid not in self._busy}
 
     def send(self, page: Announcements) -> None:
@@ -123,7 +123,7 @@ class Sender:
         return uid not in self._busy and len(self._busy) < SIGNALS_AT_ONCE and not self._full
 
     def _owes(self, member: Member) -> bool:
-        """Tell whether a member must be answered now: a holder waits for its delivery, not for an answer by itself."""
+        """Return whether a member must be answered now: a holder waits for its delivery, and not for an answer."""
         patient = (
             member.signal.phase is Phase.HOLDER and workflow.now() - member.received_at < self._start.timings.watch
         )
@@ -136,7 +136,7 @@ class Sender:
     def _news(self, member: MemberSignal, page: Announcements) -> tuple[Sent | None, Sent]:
         """Return what a member knows and what there is to know; they differ where something is new to it.
 
-        That its grant has ended is none: it says so itself. Who becomes the holder reads the place by itself, so that
+        That its grant has ended is none: it states it itself. Who becomes the holder reads the place by itself, so that
         it knows of what was seen until then.
         """
         uid, observed = member.tracker.uid, self._observer.observed.observations
@@ -163,7 +163,7 @@ class Sender:
     def _send(
         self, workflow_id: str, tracker: TrackerRef, member: MemberSignal | None, page: Announcements, *, asks: bool
     ) -> bool:
-        """Send a signal unless all that are under way would be too large together; tell whether it was sent."""
+        """Send a signal unless all that are under way would be too large together; return whether it was sent."""
         signal = self._signal(member, page, asks=asks)
         size = encoded_size(signal)
         if self._busy and sum(self._busy.values()) + size > SIGNALS_BYTES:
@@ -201,9 +201,9 @@ class Sender:
             if error.type == NOT_FOUND:
                 self._vanished(tracker)
             else:
-                # Such as a receiver with too many signals: it is told again when it had time to breathe.
+                # Such as a receiver with too many signals: it is signalled again later.
                 workflow.logger.warning("tracker %s cannot be signalled", tracker.name, exc_info=error)
-                await workflow.sleep(self._start.timings.holder_backstop, summary=f"tell {tracker.name} again")
+                await workflow.sleep(self._start.timings.holder_backstop, summary=f"signal {tracker.name} again")
                 self.sent.pop(tracker.uid, None)
         finally:
             self._busy.pop(tracker.uid, None)

@@ -37,7 +37,7 @@ class OlderAttempt:
 
     tracker: TrackerRef
     received: Counter = field(default_factory=Counter)
-    """Its newest view: an older one that arrives late tells nothing."""
+    """Its newest view: an older one that arrives late proves nothing."""
     asked_at: datetime | None = None
     down_to: int = 0
     """The first of the attempts before it that may write as well, and are asked after it; 0 = none is."""
@@ -51,7 +51,7 @@ class GivenGrant:
     hop: int
     answers: Counter
     since: Counter
-    """The place's counter when it was given: who heard this or a later one has seen the grant."""
+    """The place's counter when it was given: who received this or a later one has seen the grant."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,16 +76,16 @@ class RosterState:
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
-    """Remember what a member was last told, so that it hears only what is new to it."""
+    """Remember what a member was last sent, so that it receives only what is new to it."""
 
     deployments: dict[str, str] = field(default_factory=dict)
-    """Of a holder alone: digests of what it was told of each deployment, the quiet ones left as they were."""
+    """Of a holder alone: digests of what it was sent of each deployment, the quiet ones left as they were."""
     seen: str = ""
     """Digest of all that concerns any other member: hundreds of members times hundreds of deployments fit in none."""
     text: str = ""
     """Digest of whom it waits for and why nothing can be observed."""
     grant: Counter | None = None
-    """The newest grant that it was told of."""
+    """The newest grant that it was sent."""
     holds: bool = False
     """Whether it was the holder then."""
 

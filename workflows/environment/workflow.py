@@ -46,7 +46,7 @@ LISTING = "the trackers that may be on their way are being listed, after a resta
 
 @workflow.defn(name=ENVIRONMENT_WORKFLOW)
 class EnvironmentWorkflow:
-    """Take members' views, observe while there are any, grant the lane, tell each member what concerns it."""
+    """Take members' views, observe while there are any, grant the lane, signal each member what concerns it."""
 
     @workflow.init
     def __init__(self, start: EnvironmentStart) -> None:
@@ -68,7 +68,7 @@ class EnvironmentWorkflow:
         self._shown: set[str] = set()
         """Names of the members in the status that was published last."""
         self._arrived_at: datetime | None = None
-        """When all that the holder brings was first seen to have arrived."""
+        """When everything that the holder brings had arrived for the first time."""
         self._listing = False
         self._unlisted = LISTING
         self._unlisted_since: datetime | None = None
@@ -81,11 +81,11 @@ class EnvironmentWorkflow:
 
     @workflow.run
     async def run(self, start: EnvironmentStart) -> None:
-        """Decide at every change until nobody has been here for a while."""
+        """Decide at every change until no one has been here for a while."""
         await self._loop.run(self._step, hand_over=self._continue, over=lambda: self._ending and self._publisher.idle)
         self._handed_over = True
 
-    @workflow.signal(name=MEMBER_SIGNAL, description="A tracker tells its whole view")
+    @workflow.signal(name=MEMBER_SIGNAL, description="A tracker sends its whole view")
     def member(self, signal: MemberSignal) -> None:
         """Take a tracker's view, unless a newer one is known."""
         if not self._take(signal) and self._roster.repeated(signal):
@@ -235,7 +235,7 @@ class EnvironmentWorkflow:
         self._roster.vanish(tracker, workflow.now(), quarantine=quarantine)
 
     def _publish(self) -> None:
-        # A grant is taken or declined within moments: a status in between would cost a write and tell little.
+        # A grant is taken or declined within moments: a status in between would cost a write and show little.
         if self._observer.environment is None or self._roster.grant is not None or self._leaves_now():
             return
         observed = self._observer.observed
@@ -249,7 +249,7 @@ class EnvironmentWorkflow:
             )
 
     def _leaves_now(self) -> bool:
-        """Tell whether the holder has just arrived: it hands the lane back within moments, and both are one write.
+        """Return whether the holder has just arrived: it hands the lane back within moments, and both are one write.
 
         One that stays is published with the next look.
         """

@@ -1,4 +1,4 @@
-"""Cancel runs beside the steps: a CI system may ask to wait for an hour, and nothing else may wait with it.
+"""Cancel runs in the background: a CI system may ask to wait for an hour, and nothing else may wait with it.
 
 Steps only note which runs are to be cancelled. One task for each round and runner tries until the CI system has
 answered or there is no use any more; what is open is carried, so that continuing as new ends the tasks and the next run

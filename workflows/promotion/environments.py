@@ -1,4 +1,4 @@
-"""Environments as they are declared, and what they run: read by the steps, beside what the environments send.
+"""Environments as they are declared, and what they run: read by the steps, next to what the environments send.
 
 A declaration is read once per hop and kept, with its selectors resolved as they were then, so that a wave delivers to
 what it began with. It is read again where it cannot be all: a component of ours is not deployed by it, or a selector

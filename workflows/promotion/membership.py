@@ -5,8 +5,8 @@ late is harmless, since only the newest view of either side counts. Signals are 
 that an answer is owed: answers are sent by the step at hand at its next wait, so that nothing is sent from a state that
 is being changed.
 
-A grant of the lane is taken only by a step, and only while we stand in line and it answers our newest Ready. Which
-environments know of us is carried; what they sent is not: a new run tells them all again, and their answers are its
+A grant of the lane is taken only by a step, and only while we stand in line and it answers our newest Ready. What
+environments know of us is carried; what they sent is not: a new run sends its view to all again; their answers are its
 first views. The rules that a tracker keeps are listed in docs/internals/architecture.md, and played by a model.
 """
 
@@ -55,7 +55,7 @@ class Membership:
 
     @property
     def phase(self) -> Phase:
-        """What we last told the target of the hop."""
+        """The phase that we last sent to the target of the hop."""
         return self.story.phase
 
     @phase.setter
@@ -64,7 +64,7 @@ class Membership:
 
     @property
     def member_of(self) -> dict[str, str]:
-        """Environment -> role, for every place that was told of us and not told Gone."""
+        """Environment -> role, for every place that has a view of ours which was not Gone."""
         return self.story.member_of
 
     @property
@@ -72,7 +72,7 @@ class Membership:
         return self.story.hold is not None
 
     def view(self, environment: str) -> PlaceSignal | None:
-        """Return the newest view of a place, if it spoke yet."""
+        """Return the newest view of a place, if there is one yet."""
         return self._views.get(environment)
 
     def views_of(self, *environments: str) -> dict[str, PlaceSignal]:
@@ -109,7 +109,7 @@ class Membership:
         self.phase, self.ready_counter, self.granted = Phase.WORKING, None, False
 
     async def set_phase(self, phase: Phase) -> None:
-        """Take a phase at the target of the hop and tell the target."""
+        """Take a phase at the target of the hop and send it."""
         self._begin(phase)
         if self.story.hop is not None:
             await self.send(self.story.hop.policy.target, "target", phase)
@@ -120,9 +120,9 @@ class Membership:
             self.ready_counter, self.granted = None, False
 
     async def send(self, environment: str, role: str, phase: Phase) -> None:
-        """Tell one place our whole view."""
+        """Send one place our whole view."""
         view = self._next_view(environment, role, phase)
-        config = policies.send_view(self.queues, self.timings, summary=f"tell {environment}: {phase}")
+        config = policies.send_view(self.queues, self.timings, summary=f"send {environment}: {phase}")
         try:
             self.answered(await workflow.execute_activity_method(ConfigActivities.send_view, view, **config))
         except ActivityError as refusal:
@@ -139,7 +139,7 @@ class Membership:
             await self._send(policies.send_view, *standings)
 
     async def leave_all(self) -> None:
-        """Send our last word to every place that knows of us or is owed our view; lasts until each has it."""
+        """Send our last view to every place that knows of us or is owed our view; lasts until each has it."""
         ahead = self.story.ahead if self.hold_sent else ()
         leaving = sorted({*self.member_of, *self._to_answer, *ahead})
         self.story.hold_untold = False
@@ -150,7 +150,7 @@ class Membership:
 
     async def _send(self, policy: Callable[..., ActivityConfig], *standings: tuple[str, str, Phase]) -> None:
         views = self.farewells(*standings)
-        summary = "tell " + ", ".join(f"{environment}: {phase}" for environment, _, phase in standings)
+        summary = "send " + ", ".join(f"{environment}: {phase}" for environment, _, phase in standings)
         config = policy(self.queues, self.timings, summary=summary)
         request = SendViewsInput(
             namespace=self.request.tracker.namespace, repository=self.request.spec.repository, views=views
@@ -189,16 +189,16 @@ class Membership:
 
     def _send_later(self, refusal: ActivityError, *environments: str) -> None:
         # At the next wait, so that commands and deadlines come in between.
-        workflow.logger.warning("a place could not be told", exc_info=refusal)
+        workflow.logger.warning("a view could not be sent to a place", exc_info=refusal)
         self._to_answer.update(environments)
 
     def joining_view(self) -> tuple[MemberSignal, dict[str, Counter]]:
-        """Return the view with which a target is joined that is not known yet, and what we heard of all places."""
+        """Return the view with which a target is joined that is not known yet, and what we received of all places."""
         received = {environment: view.counter for environment, view in self._views.items()}
         return replace(self._next_signal("target", Phase.WORKING, None), artifacts=()), received
 
     def farewells(self, *standings: tuple[str, str, Phase]) -> tuple[SendViewInput, ...]:
-        """Return what tells several places our whole view: (environment, role, phase) of each; it is to be sent."""
+        """Return what sends several places our whole view: (environment, role, phase) of each; it is to be sent."""
         return tuple(self._next_view(*one) for one in standings)
 
     def joined(self, environment: str, answer: PlaceSignal | None) -> None:
@@ -268,12 +268,12 @@ class Membership:
             await self._send_as_is(environment)
 
     def silent_for(self) -> timedelta:
-        """Return how long ago the place that we neglected most heard of us."""
+        """Return how long ago the place that we neglected most received our view."""
         now = workflow.now()
         return max((now - self._sent_at.get(one, self._begun) for one in self.member_of), default=timedelta(0))
 
     async def _send_as_is(self, environment: str) -> None:
-        """Repeat our view to one place; a grant that was heard is answered by taking or leaving it, never by Ready."""
+        """Repeat our view to one place; a received grant is answered by taking or leaving it, never by Ready."""
         role, phase = self.phase_at(environment)
         if not (self.granted and role == "target" and phase is Phase.READY):
             await self.send(environment, role, phase)
@@ -285,12 +285,12 @@ class Membership:
 
     @property
     def asks_ahead_in(self) -> timedelta:
-        """How long until who is ahead is asked again; zero where that is due, or nobody waits for it."""
+        """How long until who is ahead is asked again; zero where that is due, or no one waits for it."""
         at = self._ask_ahead_at
         return max(at - workflow.now(), timedelta(0)) if at is not None else timedelta(0)
 
     async def answer(self) -> None:
-        """Tell our view to every place that waits for it."""
+        """Send our view to every place that waits for it."""
         for environment in sorted(self._to_answer):
             self._to_answer.discard(environment)
             await self._send_as_is(environment)
@@ -301,7 +301,7 @@ class Membership:
             await self._send_hold()
 
     def hold_changed(self) -> None:
-        """Have every place ahead told of a hold or a release."""
+        """Have a hold or a release sent to every place ahead."""
         self.story.hold_untold = True
         self.ask_ahead_now()
 
@@ -341,7 +341,7 @@ class Membership:
             self.story.hold = replace(self.story.hold, untold=cut(why, LINE_BYTES))
 
     async def _send_hold(self) -> None:
-        """Tell every place ahead of the tracker that it is held, or no longer: hold must mean something everywhere."""
+        """Send every place ahead of the tracker that it is held, or no longer: hold must mean something everywhere."""
         for environment in self.story.ahead:
             if self.member_of.get(environment, "ahead") == "ahead":
                 await self.send(environment, "ahead", Phase.WORKING if self._held else Phase.GONE)

@@ -1,6 +1,6 @@
-"""Have what arrived watched, beside the steps: an API server that is away holds up no promotion.
+"""Have what arrived watched, in the background: an API server that is away holds up no promotion.
 
-Steps only say where the change is now. One task for each place has its monitors made; what is open is carried, so that
+Steps only name where the change is now. One task for each place has its monitors made; what is open is carried, so that
 continuing as new ends the tasks and the next run begins them again. A deleted tracker has nothing watched any more.
 """
 

@@ -1,14 +1,14 @@
 """One run of a promotion, as its steps see it: the state, waiting, asking, membership, comparing and publishing.
 
-The workflow owns the run, and its steps work on it one at a time: whichever the state names. Beside the step at hand
+The workflow owns the run, and its steps work on it one at a time: the one that the state names. Next to that step
 only handlers of signals and updates run, between two of its awaits, and three tasks: the publisher of the status, the
 presentation on the pull request, and the cancelling of test runs. None of them changes the state that a step decides
 by; commands and hold do, and every step looks for them again after it awaited something (`heed_commands`).
 
 A step decides, changes the state in the same task (`enter`), and then awaits what follows. Where it has to wait, it
-waits here: the wait tells places that expect an answer, keeps the backstop of lost signals, publishes what changed, and
+waits here: the wait answers places that expect it, keeps the backstop of lost signals, publishes what changed, and
 is left by what ended the tracker (`Ended`) or by a history that has grown long (`Continue`). Both are raised only where
-nothing is at work that a next run could not begin again.
+nothing runs that a next run could not begin again.
 """
 
 import asyncio
@@ -194,7 +194,7 @@ class PromotionRun:
 
     @property
     def held(self) -> bool:
-        """Whether a person said hold."""
+        """Whether a person holds the change."""
         return self.story.hold is not None
 
     @property
@@ -260,7 +260,7 @@ class PromotionRun:
 
         Without `at_most` the backstop ends the wait. Raises Ended when the tracker was aborted or deleted, and Continue
         when the history has grown long enough. `quiet` publishes only when the wait turns out to be a long one: answers
-        of places come within milliseconds, and a status nobody could read costs six events.
+        of places come within milliseconds, and a status no one could read costs six events.
         """
         backstop = self.timings.backstop * (0.8 + 0.4 * workflow.random().random())
         if self.membership.phase is Phase.HOLDER:
@@ -269,7 +269,7 @@ class PromotionRun:
         await self.membership.answer()
         if self.story.hold is not hold:
             self.changed()
-        # Counted from our last word and not from here: pokes and polls end each wait long before it is due.
+        # Counted from our last signal and not from here: pokes and polls end each wait long before it is due.
         if self.membership.silent_for() >= backstop:
             await self.membership.send_again()
         limit = backstop - self.membership.silent_for()
@@ -304,7 +304,7 @@ class PromotionRun:
             raise self.ended
 
     def _may_move(self) -> bool:
-        """Tell whether a newer worker version asks and nothing is at work: a hold between waves may last for weeks."""
+        """Return whether a newer worker version asks and nothing runs: a hold between waves may last for weeks."""
         waits = self.story.state in MOVABLE or (self.at_boundary and self.held)
         return waits and lifetime.upgrade_wanted()
 

@@ -26,7 +26,7 @@ INSTRUCTIONS_SHOWN = 5
 STEERING_LABELS_KEPT = 10
 RELATIONS_KEPT = 300
 SOURCE_MOVES_ALLOWED = 5
-"""How many new rounds a moving source may cause in one hop before the tracker waits and says so."""
+"""How many new rounds a moving source may cause in one hop before the tracker waits and states it."""
 
 
 class RunBlocker(StrEnum):
@@ -68,7 +68,7 @@ class TestProgress:
     lasting: bool = False
     """Whether people are to know of the failure: it needs them, or has lasted for minutes."""
     unread: int = 0
-    """Polls in a row that failed; each has one attempt, so that a single one says little."""
+    """Polls in a row that failed; each has one attempt, so that a single one proves little."""
     attempts: int = 0
     """Triggers that failed in a row; one that was refused to keep quiet counts for none."""
     next_poll: datetime | None = None
@@ -78,9 +78,9 @@ class TestProgress:
     missed_at: datetime | None = None
     """When a look at the run failed last."""
     unconfirmed: bool = False
-    """Whether a trigger may have been accepted without our hearing of it."""
+    """Whether a trigger may have been accepted without an answer that reached us."""
     untraceable: bool = False
-    """Whether a run may exist that nobody can find: only a person may have another one triggered."""
+    """Whether a run may exist that no one can find: only a person may have another one triggered."""
     next_trigger: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -92,7 +92,7 @@ class TestProgress:
 
     @property
     def note(self) -> str:
-        """What people read: an error, else what the CI system says; later attempts; and that others use the key."""
+        """What people read: an error, else what the CI system reports; later attempts; and that others use the key."""
         return "; ".join(filter(None, (self.error or self.message, self.later, self.foreign)))
 
     @property
@@ -186,7 +186,7 @@ class Hop:
     unseen: bool = False
     """Whether that look could not show what has not arrived, or a write found no system: the deadline stands still."""
     in_wave: bool = False
-    """Whether the wave is at work; else Promoting is at a boundary, where a hold takes effect."""
+    """Whether the wave runs; else Promoting is at a boundary, where a hold takes effect."""
     failing_since: datetime | None = None
     """Since when writes fail."""
     write_after: datetime | None = None
@@ -196,7 +196,7 @@ class Hop:
     write_failure_lasts: bool = False
     """Whether that is worth showing: it will not end by itself, or has lasted."""
     remedy: str = ""
-    """What people can do for the deployments that did not arrive; empty while they are at work by themselves."""
+    """What people can do for the deployments that did not arrive; empty while they run by themselves."""
     touched: dict[str, int] = field(default_factory=dict)
     """How far we went with each deployment, as a sum of `Touch`."""
     repeats: dict[str, int] = field(default_factory=dict)
@@ -230,7 +230,7 @@ class Hop:
         self.touched[deployment] = self.touched.get(deployment, 0) | how
 
     def has(self, deployment: str, how: Touch) -> bool:
-        """Tell whether we did that at a deployment."""
+        """Return whether we did that at a deployment."""
         return bool(self.touched.get(deployment, 0) & how)
 
     def begin_attempt(self) -> None:
@@ -238,13 +238,13 @@ class Hop:
         self.touched = {name: int(Touch.MOVED) for name in self.touched if self.has(name, Touch.MOVED)}
         self.proposals = {}
         if self.round is not None:
-            # What a person says `retry` to is what the branches hold then.
+            # What a person retries is what the branches hold then.
             self.round.proposals = {}
 
 
 @dataclass(kw_only=True)
 class Hold:
-    """Remember who said hold, and since when deadlines stand still."""
+    """Remember who gave the hold, and since when deadlines stand still."""
 
     by: str
     since: datetime
@@ -286,7 +286,7 @@ class PromotionState:
     phase: Phase = Phase.WORKING
     member_of: dict[str, str] = field(default_factory=dict)
     farewells_owed: tuple[str, ...] = ()
-    """Places of which we are no member, and which a run before this one could not tell."""
+    """Places of which we are no member, and to which a run before this one could not send its view."""
     urls: dict[str, str] = field(default_factory=dict)
     """Environment -> where people see what runs there."""
     inbox: Inbox = field(default_factory=Inbox)
@@ -297,11 +297,11 @@ class PromotionState:
     unwatched: list[CreateDriftMonitorsInput] = field(default_factory=list)
     """Where the change arrived, and monitors are still to be made."""
     drift: DriftNotice = field(default_factory=DriftNotice)
-    """What the monitors of this tracker say."""
+    """What the monitors of this tracker report."""
     hop: Hop | None = None
     hold: Hold | None = None
     hold_untold: bool = False
-    """Whether the places ahead have yet to hear of the last hold or release."""
+    """Whether the places ahead have yet to receive the last hold or release."""
     records: list[PromotionRecord] = field(default_factory=list)
     label_cursor: str = ""
     """Up to where the host's list of what happened to labels was looked at."""
@@ -311,7 +311,7 @@ class PromotionState:
     scm_account: str = ""
     """Our own account at the host, in lower case; empty until it was looked at."""
     instructions: list[Answered] = field(default_factory=list)
-    """The last words that people said on the pull request."""
+    """The last instructions of people on the pull request."""
     steering_problem: str = ""
     """Why they cannot be read."""
     steering_unsupported: str = ""
@@ -338,17 +338,17 @@ class PromotionState:
     presentation_owed: bool = False
     """Whether a presentation failed or was cut off, and is to be tried again."""
     presentation_failing_since: datetime | None = None
-    """Since when presentations fail, also where nobody is told yet."""
+    """Since when presentations fail, also where that is not shown yet."""
     present_after: datetime | None = None
     """Before it the host wants no presentation."""
     failure: Failure | None = None
     """Why the current step cannot go on, as people are shown it."""
     failing_since: datetime | None = None
-    """Since when the question at hand has no answer, also where nobody is told yet."""
+    """Since when the question at hand has no answer, also where that is not shown yet."""
     question: str = ""
     """What the question at hand is about, as who asked calls it."""
     refusal: Failure | None = None
-    """Why the question at hand has no answer, also where nobody is told yet."""
+    """Why the question at hand has no answer, also where that is not shown yet."""
     ask_after: datetime | None = None
     """Before it the host that answered last in vain wants no call."""
     views: dict[str, PlaceSignal] = field(default_factory=dict)

@@ -6,7 +6,7 @@ history that has grown long, `CommandWaits` where a command came that the step h
 
 Handlers of signals and updates run between two awaits of a step. They change the state only where that takes effect at
 once (hold, release, abort, a view of a place); any other command lies in the inbox until a step takes it. Three tasks
-are beside the steps: the publisher of the status, `steps/presenting.py`, and `cancelling.py`; `_finish` and `_continue`
+run in the background: the status publisher, `steps/presenting.py`, and `cancelling.py`; `_finish` and `_continue`
 are the only places that wait for them. What steps share is in `run.py`, what is carried in `state.py`.
 """
 
@@ -60,7 +60,7 @@ TRACKER_GONE = {
     "Recreated": "the tracker was deleted, and another one created under its name",
     "OtherAttempt": "a newer attempt took over",
 }
-"""What a publication may answer that leaves nobody to promote for: whoever should have told us was not there."""
+"""What a publication may answer where no tracker is left to promote for: no watcher was there to end the workflow."""
 
 
 @workflow.defn
@@ -120,7 +120,7 @@ class PromotionWorkflow:
     async def _continue(self, request: PromotionStart) -> None:
         """Continue as new with all that is known; return where the tracker was ended meanwhile instead.
 
-        Only what is at work is awaited, and only a moment: whatever is still owed begins again in the next run.
+        Only what runs is awaited, and only a moment: whatever is still owed begins again in the next run.
         """
         ctx, story = self._ctx, self._story
         self._presenting.stop()
@@ -144,7 +144,7 @@ class PromotionWorkflow:
         lifetime.hand_over(fitting(replace(request, carried=story)))
 
     async def _resume(self) -> None:
-        """After continue-as-new, tell the places again: their answers are the fresh view."""
+        """After continue-as-new, send our view to the places again: their answers are the fresh view."""
         if not self._resumed:
             return
         self._ctx.cancelling.resume()
@@ -161,7 +161,7 @@ class PromotionWorkflow:
         self._steering.stop()
         if story.hold is not None:
             story.cleared = [*dict.fromkeys((*story.cleared, HOLD))]
-            ctx.event(EventReason.HOLD_ENDED, f"the hold of {story.hold.by} ends: the tracker is {story.state}")
+            ctx.event(EventReason.HOLD_ENDED, f"{story.hold.by}'s hold ended with the state {story.state}")
         if story.state is State.COMPLETED:
             ctx.event(EventReason.COMPLETED, story.message or f"{story.environment} is final")
         else:
@@ -190,8 +190,8 @@ class PromotionWorkflow:
         await workflow.wait_condition(workflow.all_handlers_finished)
 
     async def _drain(self) -> None:
-        beside = (self._ctx.cancelling, self._ctx.monitoring)
-        while not (self._presenting.idle and self._publisher.idle and all(one.idle for one in beside)):
+        background = (self._ctx.cancelling, self._ctx.monitoring)
+        while not (self._presenting.idle and self._publisher.idle and all(one.idle for one in background)):
             await self._ctx.cancelling.drain()
             await self._ctx.monitoring.drain()
             await self._presenting.drain()
@@ -218,7 +218,7 @@ class PromotionWorkflow:
         self._steering.offer()
 
     def _published(self, answer: PublishStatusResult) -> None:
-        """End when the tracker is gone or at another attempt: no watcher may have known of this one to tell it."""
+        """End when the tracker is gone or at another attempt: no watcher may have known of this one to end it."""
         if not answer.written and answer.reason in TRACKER_GONE:
             self._delete(TRACKER_GONE[answer.reason])
 
@@ -248,7 +248,7 @@ class PromotionWorkflow:
         if take_news(self._story, news):
             self._ctx.changed()
 
-    @workflow.signal(description="What the monitors of this tracker say")
+    @workflow.signal(description="What the monitors of this tracker report")
     def drift(self, notice: DriftNotice) -> None:
         """Show on the pull request what drifted, or that nothing does any more."""
         if notice.order > self._story.drift.order:
@@ -257,7 +257,7 @@ class PromotionWorkflow:
 
     @workflow.signal(description="Somebody labelled the pull request, or wrote on it")
     def pull_request_poked(self, by: str) -> None:
-        """Look at what people said; what that is is read, never taken from the poke."""
+        """Look at what people asked for; what that is is read, never taken from the poke."""
         self._steering.look(by)
 
     @workflow.signal(description="The tracker was deleted")

@@ -26,7 +26,7 @@ from workflows.runtime import lifetime
 
 @workflow.defn(name=REPOSITORY_SYNC_WORKFLOW)
 class RepositorySyncWorkflow:
-    """Look at once, when poked and from time to time; end with the resource, or where nobody needs the list."""
+    """Look at once, when poked and from time to time; end with the resource, or where no one needs the list."""
 
     @workflow.init
     def __init__(self, start: RepositorySyncInput) -> None:
@@ -47,7 +47,7 @@ class RepositorySyncWorkflow:
 
     @workflow.run
     async def run(self, start: RepositorySyncInput) -> None:
-        """Look until the resource is gone, or nobody needs it."""
+        """Look until the resource is gone, or no one needs it."""
         while True:
             # A new run begins with a look, so that a poke which came late is heeded all the same.
             self._continue_if_due()
@@ -93,7 +93,7 @@ class RepositorySyncWorkflow:
         try:
             result = await workflow.execute_activity_method(RepositorySyncActivities.sync_repository, request, **config)
         except ActivityError as error:
-            # Why it fails is said by the condition Reachable, which the check of the connection writes.
+            # The condition Reachable, which the check of the credential writes, shows why it fails.
             self._failure = failure_of(error, self._name)
             self._failures += 1
             self._looked_at = workflow.now()
@@ -107,7 +107,7 @@ class RepositorySyncWorkflow:
         return result
 
     async def _publish(self, discovered: Discovered) -> None:
-        """Write the condition where it says something else than before."""
+        """Write the condition where it differs from the one before."""
         if discovered == self._published:
             return
         config = policies.kubernetes_publish(

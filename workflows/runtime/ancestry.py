@@ -1,7 +1,7 @@
 """Ancestry in the application repository: how two commits relate, what is known of that, and asking for the rest.
 
 Commits are compared in the application repository alone, and only its host can answer. A decision therefore never
-awaits a comparison: it reads what is known, notes the pairs that are lacking, and is made again once those are
+awaits a comparison: it reads what is known, notes the pairs that are missing, and is made again once those are
 answered. Answers for full hashes never change, except that a commit the host did not know it may know later.
 
 What is known is owned by the workflow that asked, carried over continue-as-new, and bounded: whatever a decision reads
@@ -108,7 +108,7 @@ class KnownAncestry:
     def decided(self) -> None:
         """End a decision: what it did not read is trimmed, least recently read first; what it read never is.
 
-        A decision that lacks answers is made again with all that it read before. One that read nothing says nothing
+        A decision that misses answers is made again with all that it read before. One that read nothing proves nothing
         of what the next one will read.
         """
         if not self._read:
@@ -136,7 +136,7 @@ class Asking:
         if base == head:
             return Relation.IDENTICAL
         known = self._ancestry(base, head)
-        # A pair is asked for in one direction: the answer says both.
+        # A pair is asked for in one direction: the answer holds for both.
         if known is None and (head, base) not in self.pairs:
             self.pairs[base, head] = RevisionPair(base=base, head=head)
         return known

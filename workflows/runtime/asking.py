@@ -4,7 +4,7 @@ Each question is an activity with a few attempts of its own. While they fail, no
 still: between two rounds of attempts the workflow waits by its own timer, in which commands are carried out, deadlines
 are kept and a poke asks again at once. What a host asks for is kept, as long as it may be.
 
-Why there is no answer is kept with the carried state (`Unanswered`), and people are told of it once it needs them or
+Why there is no answer is kept with the carried state (`Unanswered`), and is shown once people need it or
 has lasted for `Timings.passing`: what usually ends by itself within minutes needs no person. One question is at
 hand at a time; a later one that is about something else replaces what is kept, and an answer forgets it. A run that
 continues as new carries the reason, and asks again by itself.

@@ -1,4 +1,4 @@
-"""Tasks beside the steps that are begun, carried and begun again: what each is for stands in the story.
+"""Tasks in the background that are begun, carried and begun again: what each is for stands in the story.
 
 Continuing as new ends them; the next run begins again what the story still holds.
 """
@@ -19,7 +19,7 @@ class BackgroundTasks:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is at work."""
+        """Whether nothing runs."""
         return not self._tasks
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -34,5 +34,5 @@ class BackgroundTasks:
             task.cancel()
 
     async def drain(self) -> None:
-        """Return when nothing is at work any more."""
+        """Return when nothing runs any more."""
         await workflow.wait_condition(lambda: self.idle)

@@ -25,7 +25,7 @@ def earliest(*times: datetime | None) -> datetime | None:
 
 
 class Background:
-    """Run coroutines beside the main loop and say when something happened."""
+    """Run coroutines in the background of the main loop and wake it when something happened."""
 
     def __init__(self) -> None:
         self.changed = False

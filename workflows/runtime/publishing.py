@@ -2,12 +2,12 @@
 
 A status is offered whenever something worth showing changed, which may be many times within one workflow task; an API
 server that is away must not hold up a promotion. Its owner hands it whole payloads: one that waits for
-its turn is merged with the next (`merge`), and one that says the same as the last one written is dropped (`adds`).
-Where not everything is urgent, `at_once` says what is: the rest is written no sooner than `gap` after the write
+its turn is merged with the next (`merge`), and one that equals the last one written is dropped (`adds`).
+Where not everything is urgent, `at_once` decides what is: the rest is written no sooner than `gap` after the write
 before it.
 
 The sequence is stamped when a write is sent and only grows, also over resets and restarts, so that the writer at the
-other end can refuse whatever arrives late. Each workflow says in a module of its own what it publishes and how two
+other end can refuse what arrives late. Each workflow defines in a module of its own what it publishes and how two
 payloads merge.
 """
 
@@ -40,7 +40,7 @@ def next_sequence(previous: int, now: datetime) -> int:
 class Publisher(Generic[Payload]):
     """Write the newest payload offered, one write at a time.
 
-    Payloads are offered without a sequence; it is stamped when the write is sent. A payload that says the same as the
+    Payloads are offered without a sequence; it is stamped when the write is sent. A payload that equals the
     last one written is dropped. `await drain()` before a workflow returns, since unawaited writes are lost; one that
     continues as new takes what `give_up` returns along. In the next run nothing counts as written, so that its first
     offer is always sent.
@@ -139,7 +139,7 @@ class Publisher(Generic[Payload]):
     async def _send_after_others(self, payload: Payload) -> bool:
         """Send a payload, again with a higher sequence where others wrote one; False where they keep doing so.
 
-        Nobody else of ours writes while this run does, so that what stands there is somebody else's.
+        No one else of ours writes while this run does, so that what stands there is somebody else's.
         """
         for _ in range(OVERTAKEN_TRIES):
             self._sequence = next_sequence(self._sequence, workflow.now())

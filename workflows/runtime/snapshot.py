@@ -20,7 +20,7 @@ class Snapshot:
         self._seen = [look() for look in watched]
 
     def changed(self) -> bool:
-        """Tell whether any of them returns something else by now."""
+        """Return whether any of them returns something else by now."""
         return any(
             now is not seen and now != seen
             for now, seen in zip((look() for look in self._watched), self._seen, strict=True)

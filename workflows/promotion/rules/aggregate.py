@@ -26,7 +26,7 @@ def aggregate(tests: Sequence[TestProgress]) -> TestAggregateResult:
 
 
 def round_over(tests: Sequence[TestProgress], *, timed_out: bool = False) -> bool:
-    """Tell whether the verdict stands: all required tests are final, or all tests where none is required.
+    """Return whether the verdict stands: all required tests are final, or all tests where none is required.
 
     Once the round's own time is up nothing is retried: what failed has failed.
     """
@@ -35,7 +35,7 @@ def round_over(tests: Sequence[TestProgress], *, timed_out: bool = False) -> boo
 
 
 def verdict(tests: Sequence[TestProgress]) -> str:
-    """Return in words what lets a round pass: no tests are never shown as tests that passed."""
+    """Return the text of what lets a round pass: no tests are never shown as tests that passed."""
     if not tests:
         return "the policy has no tests"
     if not any(test.spec.required for test in tests):
@@ -45,8 +45,8 @@ def verdict(tests: Sequence[TestProgress]) -> str:
 
 
 def may_retry(test: TestProgress) -> bool:
-    """Tell whether a failed run is followed by another one of its own (`retries` of the policy)."""
-    # Where a round goes on, nobody of us has cancelled: somebody did at the CI system, or a newer run of the job.
+    """Return whether a failed run is followed by another one of its own (`retries` of the policy)."""
+    # Where a round goes on, no one of us has cancelled: somebody did at the CI system, or a newer run of the job.
     return test.state in RETRIED and test.retry < test.spec.retries and not test.untraceable
 
 

@@ -33,7 +33,7 @@ def kept_records(records: Sequence[PromotionRecord], limit: int = RECORDS_BYTES)
 
 
 def _brief(record: PromotionRecord) -> PromotionRecord:
-    """Shorten what others said; an application's artifact stands in the record as well."""
+    """Shorten the texts of others; an application's artifact stands in the record as well."""
     return replace(
         record,
         applications=tuple(
@@ -96,7 +96,7 @@ def _with_hop(change: Callable[[Hop], Hop]) -> Callable[[PromotionState], Promot
 
 
 def _lighter(hop: Hop) -> Hop:
-    """Drop what others said; whom a person accepted, and what it held, stays. What diverged is judged again."""
+    """Drop the texts of others; whom a person accepted, and what it held, stays. What diverged is judged again."""
     return replace(
         hop,
         override=None if hop.override is None else tuple(_judged(one) for one in hop.override),
@@ -109,7 +109,7 @@ def _lighter(hop: Hop) -> Hop:
 def _brief_test(test: TestProgress) -> TestProgress:
     return replace(
         test,
-        # What is read of a run that has its verdict decides nothing, so that no other one need be told from it.
+        # What is read of a run that has its verdict decides nothing, so that no other one need be set apart from it.
         run=test.run and replace(test.run, url="", digests=None if test.final else test.run.digests),
         message=cut(test.message, BRIEF_BYTES),
         foreign=cut(test.foreign, BRIEF_BYTES),
@@ -149,7 +149,7 @@ _STEPS: tuple[Callable[[PromotionState], PromotionState], ...] = (
     lambda story: replace(story, unwatched=[], drift=replace(story.drift, lines=story.drift.lines[:1])),
     _with_hop(_bare),
     lambda story: replace(story, records=kept_records(story.records, RECORDS_BYTES // 25)),
-    # Environments say theirs again when they are read.
+    # Environments send theirs again when they are read.
     lambda story: replace(story, urls={}),
 )
 """What goes first costs least: a comparison, a read, a detail of the past."""

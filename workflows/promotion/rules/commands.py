@@ -94,7 +94,7 @@ def _may_retest(story: PromotionState) -> bool:
 
 
 def _may_promote(story: PromotionState) -> bool:
-    """Tell whether an approval has its place: before the lane, or while a `retest` has not begun its round yet.
+    """Return whether an approval has its place: before the lane, or while a `retest` has not begun its round yet.
 
     The status shows ReadyToPromote until then; a command that answers it counts for the round to come.
     """
@@ -111,7 +111,7 @@ def approver(story: PromotionState) -> str:
 
 
 def command_waits(story: PromotionState) -> bool:
-    """Tell whether the step at hand is to carry out a command before anything else; hold keeps some of them."""
+    """Return whether the step at hand is to carry out a command before anything else; hold keeps some of them."""
     free, retest = story.hold is None, story.inbox.get(Verb.RETEST) is not None
     match story.state:
         case State.TESTING:
@@ -143,7 +143,7 @@ def carry_out(story: PromotionState, verb: Verb, command: Command, *, now: datet
                 # A round may have begun while held.
                 rounds.shift(hop.round, now - max(story.hold.since, hop.round.started_at))
             story.hold = None
-            # It stands while the change is held, whoever released it.
+            # It stands while the change is held, no matter who released it.
             story.cleared = [*story.cleared, HOLD]
         case _:
             pass
@@ -171,12 +171,12 @@ def _for_now(tracker: TrackerRef, story: PromotionState, verb: Verb, environment
 
 
 def _saw(hop: Hop, command: Command) -> bool:
-    """Tell whether a person saw what an override would replace: all that diverged, as it is now."""
+    """Return whether a person saw what an override would replace: all that diverged, as it is now."""
     return command.seen == comparison.held_revisions(hop.refused)
 
 
 def _names(story: PromotionState, revision: str) -> bool:
-    """Tell whether a person may have seen this revision: the merge commit, the head, or an artifact of the hop."""
+    """Return whether a person may have seen this revision: the merge commit, the head, or an artifact of the hop."""
     return len(revision) >= SHORTEST_REVISION and any(one.startswith(revision) for one in _revisions(story))
 
 

@@ -25,7 +25,7 @@ class Judgement(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Say how one deployment stands to the artifact, and why."""
+    """Return how one deployment stands to the artifact, and why."""
 
     observation: Observation
     judgement: Judgement
@@ -43,7 +43,7 @@ def pair_key(base: str, head: str) -> str:
 
 
 def contains(relations: Relations, *, whole: str, part: str) -> bool:
-    """Tell whether `whole` contains `part`; unknown counts as no."""
+    """Return whether `whole` contains `part`; unknown counts as no."""
     if whole == part:
         return True
     return relations.get(pair_key(part, whole)) in CONTAINING
@@ -114,7 +114,9 @@ def compare(relations: Relations, artifact: Artifact, observation: Observation) 
         return answer(Judgement.AHEAD, f"wanted {wanted}, runs {runs}, which {wanted} contains")
     # All of them: who promotes anyway accepts what is named here.
     strange = [short(held) for held in present if not contains(relations, whole=artifact.revision, part=held)]
-    return answer(Judgement.DIVERGED, f"wanted {wanted}, but it holds {' and '.join(strange)}, which {wanted} lacks")
+    return answer(
+        Judgement.DIVERGED, f"wanted {wanted}, but it holds {' and '.join(strange)}, which {wanted} does not contain"
+    )
 
 
 def compare_all(
@@ -130,7 +132,7 @@ def compare_all(
 
 
 def accepted(override: Iterable[Observation] | None, artifact: Artifact, observation: Observation) -> bool:
-    """Tell whether a person accepted what a diverged deployment holds: what they saw, and what we wrote since."""
+    """Return whether a person accepted what a diverged deployment holds: what they saw, and what we wrote since."""
     known = {artifact.revision}
     for seen in override or ():
         if seen.deployment == observation.deployment:
@@ -139,7 +141,7 @@ def accepted(override: Iterable[Observation] | None, artifact: Artifact, observa
 
 
 def arrived(relations: Relations, artifact: Artifact, observation: Observation) -> bool:
-    """Tell whether the artifact, or what contains it, runs there: settled by Argo CD's own newest word."""
+    """Return whether the artifact, or what contains it, runs there: settled by Argo CD's own newest report."""
     return (
         not observation.problem
         and observation.settled
@@ -149,7 +151,7 @@ def arrived(relations: Relations, artifact: Artifact, observation: Observation) 
 
 
 def place_artifacts(observations: Sequence[Observation], components: Iterable[str]) -> tuple[Artifact, ...] | None:
-    """Return what a place runs per component; None where deployments of one differ, lack or are not settled."""
+    """Return what a place runs per component; None where deployments of one differ, are missing or not settled."""
     found: list[Artifact] = []
     for component in components:
         ours = [observation for observation in observations if observation.component == component]
@@ -171,7 +173,7 @@ def place_artifacts(observations: Sequence[Observation], components: Iterable[st
 
 
 def what_runs(observation: Observation) -> str:
-    """Return what a deployment runs as people read it; what cannot be told is not nothing."""
+    """Return what a deployment runs as people read it; what is unknown is not nothing."""
     if observation.runs is None and observation.problem:
         return "an unknown revision"
     return short(observation.runs)

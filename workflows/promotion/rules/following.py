@@ -23,7 +23,7 @@ BLOCKED_AT_MOST = timedelta(minutes=5)
 
 
 def by_git(one: DeploymentSpec) -> bool:
-    """Tell whether a deployment is written through Git, so that Argo CD's own objects show nothing of our write."""
+    """Return whether a deployment is written through Git, so that Argo CD's own objects show nothing of our write."""
     return one.write is not None and one.write.kind.in_git
 
 
@@ -34,19 +34,19 @@ def wanted_raw(one: DeploymentSpec, artifact: Artifact) -> str:
 
 
 def is_reverted(one: DeploymentSpec, artifact: Artifact, observation: Observation) -> bool:
-    """Tell whether the spec no longer holds what we wrote; the observation must be newer than the write."""
+    """Return whether the spec no longer holds what we wrote; the observation must be newer than the write."""
     return not observation.problem and observation.written_raw != wanted_raw(one, artifact)
 
 
 def is_unsynced(observation: Observation, *, key: str, waited: timedelta, allowed: timedelta) -> bool:
-    """Tell whether nothing brought or brings what is written, although Argo CD had time to begin."""
+    """Return whether nothing brought or brings what is written, although Argo CD had time to begin."""
     ours = observation.operation_key == key or observation.auto_synced
     idle = observation.operation_phase is not OperationPhase.RUNNING and observation.operating is None
     return not observation.problem and idle and not ours and waited >= allowed
 
 
 def has_drifted(one: DeploymentSpec, artifact: Artifact, observation: Observation) -> bool:
-    """Tell whether exactly our revision is there and out of sync, so that only a sync makes it arrive."""
+    """Return whether exactly our revision is there and out of sync, so that only a sync makes it arrive."""
     if by_git(one):
         return False
     ours = observation.runs == artifact.revision and observation.written_raw == wanted_raw(one, artifact)
@@ -55,16 +55,16 @@ def has_drifted(one: DeploymentSpec, artifact: Artifact, observation: Observatio
 
 
 def reverted_line(one: DeploymentSpec, observation: Observation) -> str:
-    """Say to what our write was set back, and by whom as far as that is known."""
+    """State to what our write was set back, and by whom as far as that is known."""
     who = f"its owner {observation.owner}" if observation.owner else "somebody else, or who created it again"
     return f"{one.name} ({one.application}): our write was set back to {observation.written_raw or 'nothing'} by {who}"
 
 
 def failed_line(one: DeploymentSpec, observation: Observation, *, key: str, requested: bool) -> str:
-    """Say how the operation failed that was to bring our revision; empty where none did.
+    """Return how the operation failed that was to bring our revision; empty where none did.
 
     Auto-sync's own operation counts like ours once we wrote: before that it is a failure of the past. Of one that is
-    written through files nothing tells whether an operation was about our commit or about an older one.
+    written through files nothing shows whether an operation was about our commit or about an older one.
     """
     if by_git(one):
         return ""
@@ -76,7 +76,7 @@ def failed_line(one: DeploymentSpec, observation: Observation, *, key: str, requ
 
 
 def lag(one: DeploymentSpec, seen: Observation | None, hindered: str = "") -> str:
-    """Describe how far a deployment is, what Argo CD says of it, and what keeps it from being written or synced."""
+    """Describe how far a deployment is, what Argo CD reports of it, and what keeps it from being written or synced."""
     if seen is None:
         return f"{one.name}: not observed: {one.application} is gone, or the Environment names it no more"
     ended_well = seen.operation_phase in (OperationPhase.SUCCEEDED, OperationPhase.NONE)

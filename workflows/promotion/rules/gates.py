@@ -15,11 +15,11 @@ NAMES_BYTES = 700
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """Say whether the target may be written, and why not."""
+    """Return whether the target may be written, and why not."""
 
     fits: bool
     refusal: Refusal = Refusal.NONE
-    """What people are told; none also where the target does not fit for a moment only."""
+    """What people read; none also where the target does not fit for a moment only."""
     message: str = ""
     refused: tuple[Observation, ...] = ()
     """What diverged: a person who promotes nevertheless accepts exactly this."""
@@ -37,7 +37,7 @@ def judge_fit(
     """Judge a target by its newest view.
 
     `missing` are components of the change that it does not deploy, `unresolved` stand for applications that are not
-    known, `lasts` tells whether they have for so long that people are told, and `overridden` whether a person accepted
+    known, `lasts` shows whether they have for so long that people need it, and `overridden` whether a person accepted
     what diverged.
     """
     unreadable = [one for one in comparisons if one.judgement is Judgement.UNREADABLE]

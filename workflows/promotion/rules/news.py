@@ -11,7 +11,7 @@ from workflows.promotion.state import PromotionState
 def take_news(story: PromotionState, news: PullRequestNews) -> bool:
     """Take news unless newer ones were taken, since signals may cross; return whether people are to see them.
 
-    Labels that we put there ourselves are no news: each would cost a status that says what the one before it said.
+    Labels that we put there ourselves are no news: each would cost a status that equals the one before it.
     """
     if story.listed_at is not None and news.listed_at <= story.listed_at:
         return False
@@ -21,7 +21,7 @@ def take_news(story: PromotionState, news: PullRequestNews) -> bool:
 
 
 def differs_by_ours(story: PromotionState, before: PullRequest, after: PullRequest) -> bool:
-    """Tell whether a pull request differs by labels alone that show where the promotion is."""
+    """Return whether a pull request differs by labels alone that show where the promotion is."""
     if replace(after, labels=before.labels) != before:
         return False
     was, now = ({label.lower() for label in one.labels} for one in (before, after))
@@ -41,5 +41,5 @@ def with_news(known: PullRequest | None, news: PullRequestNews) -> PullRequest:
 
 
 def misses_merge(pull_request: PullRequest | None) -> bool:
-    """Tell whether it is merged by a commit that the host's list does not show."""
+    """Return whether it is merged by a commit that the host's list does not show."""
     return pull_request is not None and pull_request.state is PullRequestState.MERGED and pull_request.merge_sha is None

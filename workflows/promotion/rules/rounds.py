@@ -21,7 +21,7 @@ LOOK_AGAIN = timedelta(seconds=5)
 LONGEST_QUIET = timedelta(minutes=65)
 """How long requests for quiet may keep a late run from being read: adapters believe no host for more than an hour."""
 QUEUED_LONG = timedelta(minutes=1)
-"""From then on a queued test says that it lacks a runner."""
+"""From then on a queued test shows that no runner has taken it."""
 
 
 def promotion_key(request: PromotionInput, *parts: object) -> str:
@@ -75,7 +75,7 @@ def next_wake(
 
 
 def wake_reason(round_: Round) -> str:
-    """Say what the next wake-up is for: to read the runs there are, else to send again what was refused."""
+    """Return what the next wake-up is for: to read the runs there are, else to send again what was refused."""
     if runners := sorted({test.spec.runner for test in round_.tests if test.run and not test.final}):
         return f"poll {', '.join(runners)}"
     if refused := [test.spec.name for test in round_.tests if test.state is None]:
@@ -90,12 +90,12 @@ def deadline(round_: Round, policy: PolicySnapshot, test: TestProgress) -> datet
 
 
 def begun(round_: Round) -> bool:
-    """Tell whether every test of the round has its first run, and none has another one yet."""
+    """Return whether every test of the round has its first run, and none has another one yet."""
     return bool(round_.tests) and all(test.run is not None and test.retry == 0 for test in round_.tests)
 
 
 def is_timed_out(round_: Round, policy: PolicySnapshot, now: datetime) -> bool:
-    """Tell whether the round's own time is up."""
+    """Return whether the round's own time is up."""
     return now >= round_.started_at + policy.timeout
 
 
@@ -131,10 +131,10 @@ def next_look(test: TestProgress, over: datetime) -> datetime:
 
 
 def given_up(round_: Round, policy: PolicySnapshot, test: TestProgress, now: datetime, last_look: timedelta) -> bool:
-    """Tell whether a test that is late is ended: its run was read after its deadline and still went on.
+    """Return whether a test that is late is ended: its run was read after its deadline and still went on.
 
-    A look that failed says nothing of the run, whose verdict may be there. Only where the CI system itself has failed
-    for `last_look` by then, or asks for quiet longer than any host does, nobody waits for it any more.
+    A look that failed is no evidence of the run, whose verdict may be there. Only where the CI system itself has failed
+    for `last_look` by then, or asks for quiet longer than any host does, no one waits for it any more.
     """
     over = deadline(round_, policy, test)
     if test.run is None or (test.read_at is not None and test.read_at >= over):
@@ -195,7 +195,7 @@ def take_later(test: TestProgress, report: RunReport) -> bool:
 
 
 def miss_poll(test: TestProgress, failure: Failure, now: datetime, passing: timedelta) -> None:
-    """Write into the test that it could not be read; what asks to wait says when to look again, and is no poll."""
+    """Write into the test that it could not be read; what asks to wait names when to look again, and is no poll."""
     test.missed_at = now
     test.next_poll = now + failure.wait if failure.wait else None
     test.unread += not failure.kind.asks_to_wait
@@ -210,7 +210,7 @@ def note_failure(test: TestProgress, failure: Failure, now: datetime, passing: t
 
 
 def reveal(test: TestProgress, now: datetime, passing: timedelta) -> None:
-    """Have people know of a failure that they were not told of, once it has lasted."""
+    """Have people know of a failure that they have not seen yet, once it has lasted."""
     if test.failure is not None and test.failing_since is not None and not test.final:
         test.lasting = worth_showing(test.failure, test.failing_since, now, passing=passing)
 

@@ -1,4 +1,4 @@
-"""What a word that somebody said on the pull request does: a command, or nothing, with the reason. Pure."""
+"""What an instruction on the pull request does: a command, or nothing, with the reason. Pure."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ RETESTED = (State.TESTS_FAILED, State.READY_TO_PROMOTE)
 
 @dataclass(frozen=True, kw_only=True)
 class Meaning:
-    """What a word does."""
+    """What an instruction does."""
 
     verb: Verb | None = None
     """The command that it gives; None for none."""
@@ -23,7 +23,7 @@ class Meaning:
 
 
 def meaning(story: PromotionState, instruction: Instruction) -> Meaning:
-    """Return what a word does in the state at hand; whether the command fits is judged like any other."""
+    """Return what an instruction does in the current state; whether the command fits is judged like any other."""
     if not instruction.allowed:
         return Meaning(why_not=instruction.why_not)
     if instruction.verb == STATE or (instruction.label in STATES_BY_LABEL and story.state not in RETESTED):
@@ -32,7 +32,7 @@ def meaning(story: PromotionState, instruction: Instruction) -> Meaning:
 
 
 def command(story: PromotionState, instruction: Instruction) -> Command:
-    """Return a word as a command for the hop at hand: who said it saw no other."""
+    """Return an instruction as a command for the current hop: its author saw no other."""
     target = story.hop.policy.target if story.hop is not None else ""
     return Command(
         request_id=instruction.id,
@@ -45,9 +45,9 @@ def command(story: PromotionState, instruction: Instruction) -> Command:
 
 
 def outdated(story: PromotionState, instruction: Instruction, *, accepted: bool) -> str:
-    """Return the label that a word leaves behind and that is to go; empty where it may stay.
+    """Return the label that an instruction leaves behind and that is to go; empty where it may stay.
 
-    `pilotage/hold` stands exactly while the change is held, whoever held it.
+    `pilotage/hold` stands exactly while the change is held, no matter who held it.
     """
     refused_hold = instruction.label == HOLD and not accepted and story.hold is None
     return instruction.label if instruction.label == RETEST or refused_hold else ""

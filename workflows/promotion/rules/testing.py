@@ -78,7 +78,7 @@ def decide_late(round_: Round, facts: Facts, now: datetime) -> Act | None:
     """Return what is to be done for tests whose deadline has passed; None where none is late, or a look is not due.
 
     No worker may have been there to look in time, so that the last look at a run must succeed once, which our own
-    bounds or a busy host may refuse; `rounds.given_up` says for how long.
+    bounds or a busy host may refuse; `rounds.given_up` decides for how long.
     """
     late = rounds.late(round_, facts.policy, now)
     over = [test for test in late if rounds.given_up(round_, facts.policy, test, now, facts.last_look)]

@@ -31,7 +31,7 @@ class Step(StrEnum):
     """All of the wave arrived."""
     FAIL = "Fail"
     DIVERGE = "Diverge"
-    """Hand the lane back: the target holds what the artifact lacks, so that automation must not write."""
+    """Hand the lane back: the target holds what the artifact misses, so that automation must not write."""
     WRITE = "Write"
     WAIT = "Wait"
 
@@ -49,7 +49,7 @@ class Loss:
 
 @dataclass(frozen=True, kw_only=True)
 class Act:
-    """Say what is to be done, and what was found on the way to that."""
+    """Return what is to be done, and what was found on the way to that."""
 
     step: Step
     arrived: Mapping[str, ApplicationResult] = field(default_factory=dict)
@@ -211,7 +211,7 @@ def _loss(
     """Return what of ours is gone and is to be done again; a sync that never begins is left alone after some times."""
     requested_at = facts.requested.get(one.name)
     if requested_at is None or following.by_git(one):
-        # Of files nothing is observed: once they are written, what runs tells the rest.
+        # Of files nothing is observed: once they are written, what runs shows the rest.
         return None
     repeats = hop.repeats.get(one.name, 0) + 1
     if following.is_reverted(one, artifact, observation):

@@ -1,7 +1,7 @@
 """The Promoting step: the holder of the lane compares, writes, syncs and judges, wave by wave.
 
 The lane is ours from the grant to the signal that hands it back, so that no other promotion writes to the target.
-`rules/waves.py` says what is to be done next: each turn observes the target, learns the ancestry that is lacking, and
+`rules/waves.py` decides what comes next: each turn observes the target, learns the ancestry that is missing, and
 decides on that alone. Every write is compare-and-set on what was observed, under a key by which it is recognised.
 
 A command or a hold waits for the end of what is written; nothing is written once the tracker was ended. What was done
@@ -81,7 +81,7 @@ async def _come_to(ctx: PromotionRun, hop: Hop, view: EnvironmentView, wave: Wav
         hop.pause_until = hop.pause_until or workflow.now() + view.wave_pause
         await pause(ctx, hop.pause_until)
     if hop.wave != wave.number or not hop.in_wave:
-        # Also in a run that was continued: a wave at work is no boundary, whatever was said meanwhile.
+        # Also in a run that was continued: a wave that has begun is no boundary, whatever came meanwhile.
         end_wave(hop)
         await between_waves(ctx)
         begin_wave(hop, wave.number, workflow.now())
@@ -183,7 +183,7 @@ async def _deliver(ctx: PromotionRun, hop: Hop, view: EnvironmentView, wave: Seq
                 )
             again = any(one.name in hindered for one in act.behind)
         if act.step is Step.WRITE or since is None:
-            # What the place saw before our newest write tells nothing of it, whenever its signal comes.
+            # What the place saw before our newest write proves nothing of it, whenever its signal comes.
             since = workflow.now()
         note_window(ctx, hop, hindered)
         if hindered:

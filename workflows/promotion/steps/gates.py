@@ -159,14 +159,14 @@ def _reason(ctx: PromotionRun, hop: Hop, *, fits: bool) -> str:
         # It has left the line: what was before it blocks it again only after the release.
         return TrackerReason.AWAITING_LANE
     if not fits:
-        # Nobody asked for the lane: what the target runs is not known at the moment.
+        # No one asked for the lane: what the target runs is not known at the moment.
         return str(State.READY_TO_PROMOTE)
     place = ctx.membership.view(hop.policy.target)
     return TrackerReason.BLOCKED_BY if place and place.blocked_by else TrackerReason.AWAITING_LANE
 
 
 def _overridden(ctx: PromotionRun, hop: Hop, diverged: Sequence[Comparison]) -> bool:
-    """Tell whether a person accepted exactly what diverged: what moved since is judged again."""
+    """Return whether a person accepted exactly what diverged: what moved since is judged again."""
     accepted = ctx.story.inbox.get(Verb.PROMOTE)
     if accepted is not None and accepted.command.seen:
         now = comparison.held_revisions(one.observation for one in diverged)

@@ -121,7 +121,7 @@ async def _ask_to_open(ctx: PromotionRun, farewells: tuple[SendViewInput, ...] =
 
 
 def _learn(ctx: PromotionRun, opened: OpenHopResult) -> OpenHopResult:
-    """Take what an opened hop says of the places ahead."""
+    """Take what an opened hop shows of the places ahead."""
     found = opened.found
     if found.policy is not None and opened.sent:
         ctx.membership.joined(found.policy.target, opened.answer)
@@ -178,7 +178,7 @@ async def judge_target(ctx: PromotionRun, artifacts: tuple[Artifact, ...]) -> tu
 
 
 async def target_contains(ctx: PromotionRun, artifacts: tuple[Artifact, ...]) -> bool:
-    """Tell whether the artifacts, or what contains them, arrived in every deployment of the target; none is lacking.
+    """Return whether the artifacts, or what contains them, arrived in every deployment of the target; none is missing.
 
     To contain is not enough: our own failed write is contained as well, and what ends here is shown as promoted.
     """
@@ -239,7 +239,7 @@ async def end_contained(ctx: PromotionRun) -> State:
 
 
 def brought_by(ctx: PromotionRun, hop: Hop) -> str:
-    """Name the other trackers that brought what the target runs, as its place last told; empty where it knows none."""
+    """Name the other trackers that brought what the target runs, as its place last sent; empty where it knows none."""
     place = ctx.membership.view(hop.policy.target)
     names = sorted(set((place.moved_by or {}).values())) if place else []
     return ", ".join(name for name in names if name != ctx.request.tracker.name)
@@ -266,7 +266,7 @@ async def end_hop(ctx: PromotionRun, record: PromotionRecord) -> State:
     ctx.membership.leave_line()
     state = ctx.enter(State.COMPLETED if final else State.AWAITING_SYNC)
     ctx.checks = ()
-    # The target is the next hop's source: saying so hands the lane back and stays a member, in one signal.
+    # The target is the next hop's source: one signal hands the lane back and keeps us a member.
     farewell = ("target", Phase.ARRIVED) if final else ("source", Phase.WORKING)
     leaving = [(target, *farewell)]
     if source in ctx.membership.member_of:
@@ -297,6 +297,6 @@ async def _leave_and_open(ctx: PromotionRun, leaving: Sequence[tuple[str, str, P
 
 
 def note_record(ctx: PromotionRun, record: PromotionRecord) -> None:
-    """Keep the record and say it as an event; both travel with the state that follows."""
+    """Keep the record and publish it as an event; both travel with the state that follows."""
     ctx.story.records = kept_records([*ctx.story.records, record])
     ctx.event(EventReason(record.result), records.sentence(record), warning=not record.promoted)

@@ -28,7 +28,7 @@ from workflows.runtime.backoff import Backoff, jittered
 Answer = TypeVar("Answer")
 
 JOIN_TIMEOUT = timedelta(minutes=2)
-"""How long a place may take for its first view before it is told again."""
+"""How long a place may take for its first view before it is signalled again."""
 
 
 async def read(ctx: PromotionRun) -> State:
@@ -77,13 +77,13 @@ async def await_merge(ctx: PromotionRun) -> State:
                 f"#{pull_request.number} was merged{into} as {comparison.short(pull_request.merge_sha)}",
             )
             if ctx.held:
-                # Only now can places ahead tell which changes would carry this one past the hold.
+                # Only now can places ahead know which changes would carry this one past the hold.
                 ctx.membership.hold_changed()
             return state
         # The host may show a merge before its commit.
         pause = ctx.timings.reference_maximum if misses_merge(pull_request) else pauses.next()
         if await ctx.wait(seen.changed, at_most=jittered(pause), why="look for the merge"):
-            # Where a host tells of a merge before each of its servers knows it, the next look comes soon.
+            # Where a host reports a merge before each of its servers knows it, the next look comes soon.
             pauses.reset()
         story.awaited_merge = True
         to_be_read = not seen.changed() or ctx.pokes != poked or misses_merge(story.pull_request)
@@ -175,14 +175,14 @@ async def join(ctx: PromotionRun, environment: str, role: str) -> None:
     await send_joining(ctx, environment, role)
     while not _has_view(ctx, environment):
         received = await ctx.wait(
-            lambda: _has_view(ctx, environment), at_most=JOIN_TIMEOUT, why=f"hear {environment}", quiet=True
+            lambda: _has_view(ctx, environment), at_most=JOIN_TIMEOUT, why=f"await {environment}", quiet=True
         )
         if not received and not ctx.membership.unanswered and not _has_view(ctx, environment):
             await ctx.membership.send(environment, role, Phase.WORKING)
 
 
 async def send_joining(ctx: PromotionRun, environment: str, role: str) -> None:
-    """Tell a place that we join it, unless it knows."""
+    """Send a place that we join it, unless it knows."""
     if ctx.membership.member_of.get(environment) != role:
         await ctx.membership.send(environment, role, Phase.WORKING)
 
@@ -207,7 +207,7 @@ async def source_with_change(ctx: PromotionRun) -> tuple[Artifact, ...] | None:
 
 
 async def contains_change(ctx: PromotionRun, artifacts: tuple[Artifact, ...]) -> bool:
-    """Tell whether the pull request's merge commit is contained in each artifact."""
+    """Return whether the pull request's merge commit is contained in each artifact."""
     story = ctx.story
     merge = story.pull_request.merge_sha if story.pull_request else None
     place = ctx.membership.view(story.environment)

@@ -41,7 +41,7 @@ GIVEN_UP = "given up: the tracker was deleted, or a newer attempt took over"
 class Presenting:
     """Show the newest state on the pull request.
 
-    One activity is at work at most, and it shows what is true when it begins. On the way it is given up after a few
+    One activity runs at most, and it shows what is true when it begins. On the way it is given up after a few
     attempts, so that a newer state gets its turn, and is tried again at a poke and on a timer. The last one is tried
     once, so that people see soon why it fails, and then by a single activity that has until `present_deadline`, unless
     the tracker goes.
@@ -71,12 +71,12 @@ class Presenting:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is at work or about to be; another try of what failed can be left to a next run."""
+        """Whether nothing runs or about to be; another try of what failed can be left to a next run."""
         return self._at_work is None and not self._wanted
 
     @property
     def _leaving(self) -> bool:
-        """Whether the tracker is gone and its last word is still to be offered: nothing before that is worth a try."""
+        """Whether the tracker is gone and its last presentation is still to be offered: nothing before it is tried."""
         return self._gone and not self._last
 
     def offer(self, shown: State, waiting: WaitingFor | None = None) -> None:
@@ -104,7 +104,7 @@ class Presenting:
         self.offer(view.state, view.waiting)
 
     def finish(self) -> None:
-        """Take what is offered next for the last word: it is sent in any case, and patiently."""
+        """Take what is offered next as the last presentation: it is sent in any case, and patiently."""
         self._last = self._owed = True
         self._stopped = False
 
@@ -121,7 +121,7 @@ class Presenting:
         self._gone = True
 
     async def drain(self) -> None:
-        """Return when nothing is at work."""
+        """Return when nothing runs."""
         await workflow.wait_condition(lambda: self.idle)
 
     def _due_in(
@@ -248,7 +248,7 @@ class Presenting:
         self._answer_sync(sync, answer.labels, missing)
         refused = answer.shown.deployments_refused if answer.shown else ""
         if refused and not (before and before.deployments_refused):
-            # Said once: what the host shows of its own beside label, status and comment fails nothing.
+            # Noted once: what the host shows of its own next to label, status and comment fails nothing.
             ctx.event(
                 EventReason.DEPLOYMENTS_NOT_SHOWN,
                 pull_request_view.without_deployments(refused, ctx.request.spec.repository),
@@ -308,7 +308,7 @@ class Presenting:
         return policies.scm_present(queues, timings, summary=summary, last=self._last)
 
     def _note_failure(self, error: str, *, passing: bool) -> None:
-        """Say why, once as long as it stays the same; of what passes on the way only once it has lasted."""
+        """Return why, once as long as it stays the same; of what passes on the way only once it has lasted."""
         ctx, story, now = self._ctx, self._ctx.story, workflow.now()
         story.presentation_failing_since = story.presentation_failing_since or now
         lasted = now - story.presentation_failing_since >= ctx.timings.passing

@@ -178,7 +178,7 @@ def reveal_failures(ctx: PromotionRun, round_: Round) -> None:
 
 
 def announce_refusal(ctx: PromotionRun, test: TestProgress, known: Failure | None) -> None:
-    """Note an event where people are to know of a refusal that they were not told of yet."""
+    """Note an event where people are to know of a refusal that they have not seen yet."""
     found = test.trouble
     if found is not None and test.run is None and (known is None or known.text != found.text):
         ctx.event(EventReason.TRIGGER_REFUSED, f"{test.spec.name}: {found.object}: {found.text}", warning=True)
@@ -212,7 +212,7 @@ async def _keep_gap(ctx: PromotionRun) -> None:
 
 
 async def look_once_more(ctx: PromotionRun, round_: Round) -> None:
-    """Look for verdicts that nobody waits for before the record tells of them; the lane is kept for moments at most."""
+    """Look for verdicts that no one waits for before the record is made; the lane is kept for moments at most."""
     await _poll(ctx, round_, at_most=FINAL_POLL_TIMEOUT)
 
 
@@ -269,7 +269,7 @@ def _take_reports(
             rounds.miss_poll(test, failure, workflow.now(), ctx.timings.passing)
             continue
         rounds.take_report(test, report, workflow.now(), ctx.timings.passing)
-        # The CI system was asked after this moment; when it answered says less.
+        # The CI system was asked after this moment; when it answered is weaker evidence.
         test.read_at = began if test.failure is None else test.read_at
 
 

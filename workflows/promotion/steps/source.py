@@ -66,7 +66,7 @@ class SourceReader:
         return await self._ask(ask) is not None
 
     async def moves(self, round_: Round) -> list[str] | None:
-        """Return from what to what the source moved since the round began; None while that cannot be told."""
+        """Return from what to what the source moved since the round began; None while that is unknown."""
         ctx, environment = self._ctx, self._hop.policy.source
 
         async def ask() -> Runs:
@@ -100,7 +100,7 @@ class SourceReader:
         return self._ctx.environments.reading(environment)
 
     def take(self, answer: tuple[DeploymentRuns, ...] | None) -> None:
-        """Keep what was read beside for the next look, which then asks nobody."""
+        """Keep what was read in the background for the next look, which then asks no one."""
         self._read = answer
 
     def forget(self) -> None:
@@ -140,7 +140,7 @@ class SourceReader:
         return observed
 
     def _declared_since(self) -> bool:
-        """Tell whether the place knows deployments of ours that were declared after we read the environment."""
+        """Return whether the place knows deployments of ours that were declared after we read the environment."""
         ctx, environment = self._ctx, self._hop.policy.source
         view, place = ctx.views.get(environment), ctx.membership.view(environment)
         known = {one.name for one in view.deployments} if view else set()
@@ -149,7 +149,7 @@ class SourceReader:
 
 
 def move(artifact: Artifact, runs: str) -> str:
-    """Say from what to what a component moved."""
+    """State from what to what a component moved."""
     return f"{artifact.component} {comparison.short(artifact.revision)} -> {comparison.short(runs)}"
 
 
@@ -165,7 +165,7 @@ def _unread(round_: Round, observed: Runs) -> list[str]:
 
 
 def _passes(round_: Round, observed: Runs) -> bool:
-    """Tell whether that usually ends by itself, such as an Argo CD that does not answer: no person is to fix it yet."""
+    """Return whether that usually ends by itself, such as an Argo CD that does not answer: no person has to fix it."""
     return not _without(round_, observed) and all(one.failure.kind.passing for one in observed if one.failure)
 
 

@@ -1,11 +1,11 @@
-"""People steer by labels and comments on the pull request: one look at a time, beside the steps.
+"""People steer by labels and comments on the pull request: one look at a time, in the background.
 
 A look is asked for by a webhook, by labels that changed since the last one, by the backstop of lost signals, and by
 `sync`. What it finds enters through the same gate as any command, under the id of the label's event or of the comment,
-so that each counts once. The cursors move in the task that takes the words: a look that was cut off is made again.
+so that each counts once. The cursors move in the task that takes the instructions: a look that is cut off is repeated.
 
-Each word is answered: by an event, in the summary comment, and a comment by a reaction where the host has those. The
-activity is `read_instructions`.
+Each instruction is answered: by an event, in the summary comment, and by a reaction to a comment where the host has
+those. The activity is `read_instructions`.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ STEERING_LABELS = ("hold", "retest")
 
 
 class Steering:
-    """Look at what people said on the pull request, and carry it out."""
+    """Look at what people asked for on the pull request, and carry it out."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Steering:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is at work."""
+        """Whether nothing runs."""
         return self._task is None
 
     def offer(self) -> None:
@@ -78,7 +78,7 @@ class Steering:
             self._task.cancel()
 
     async def drain(self) -> None:
-        """Return when nothing is at work."""
+        """Return when nothing runs."""
         await workflow.wait_condition(lambda: self.idle)
 
     async def _run(self) -> None:
@@ -112,11 +112,11 @@ class Steering:
                 comment_cursor=story.comment_cursor,
                 teams=dict(view.teams) if view is not None else {},
             ),
-            **policies.scm_read(ctx.queues, ctx.timings, summary=f"read what people said on #{spec.number}"),
+            **policies.scm_read(ctx.queues, ctx.timings, summary=f"read what people asked for on #{spec.number}"),
         )
 
     def _take(self, found: ReadInstructionsResult) -> None:
-        """Carry out what was said; nothing is awaited, so that cursors and effects are one."""
+        """Carry out what people asked for; nothing is awaited, so that cursors and effects are one."""
         ctx, story = self._ctx, self._ctx.story
         story.label_cursor, story.comment_cursor = found.label_cursor, found.comment_cursor
         story.scm_account = found.account or story.scm_account
@@ -125,7 +125,7 @@ class Steering:
         for instruction in instructions:
             self._take_one(instruction)
         if found.left_out:
-            text = f"{found.left_out} words on the pull request were left out: too many came at once"
+            text = f"{found.left_out} labels and comments on the pull request were left out: too many came at once"
             ctx.event(EventReason.INSTRUCTIONS_LEFT_OUT, text, warning=True)
         if instructions:
             ctx.flush()

@@ -1,11 +1,11 @@
 """The Testing step: rounds of tests until one has its verdict, with deadlines, following the source.
 
-A round belongs to what ran in the source when it began. `rules/testing.py` says what is to be done next; each turn of
+A round belongs to what ran in the source when it began. `rules/testing.py` decides what comes next; each turn of
 the loop looks at everything, decides, and carries out that one act. What an act awaits may take minutes, in which runs
 end, the source moves, and people hold or retest: the next turn starts from what is true then.
 
 The round is confirmed by a read of the source after its newest trigger, and read again before it is judged: a verdict
-on another artifact than the one that runs is none. Runs that are waited for no more are cancelled beside the steps.
+on another artifact than the one that runs is none. Runs that are waited for no more are cancelled in the background.
 """
 
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class Polling:
     pokes: int
 
     def due(self, pokes: int, now: datetime, *, waited: bool) -> bool:
-        """Tell whether to poll now: on time only after a wait, in which places are answered and status is published."""
+        """Return whether to poll now: on time only after a wait, in which places are answered and status is written."""
         return pokes != self.pokes or (waited and now >= self.at)
 
     def begin_again(self) -> None:
@@ -52,7 +52,7 @@ class Polling:
         self.pauses.reset()
 
     def bring_forward(self, now: datetime) -> None:
-        """Poll no later than the pause at hand says."""
+        """Poll no later than the current pause allows."""
         self.at = min(self.at, now + self.pauses.pause)
 
     def plan_next(self, now: datetime) -> None:
@@ -226,7 +226,7 @@ def _record(ctx: PromotionRun, hop: Hop, moves: list[str]) -> None:
 async def keep_deadlines(ctx: PromotionRun, hop: Hop, round_: Round) -> bool:
     """End what is late, unless the CI system has its verdict. True where something was done.
 
-    What people say while the CI systems are asked comes first.
+    What people ask for while the CI systems are polled comes first.
     """
     now = workflow.now()
     round_.timed_out = rounds.is_timed_out(round_, hop.policy, now)
@@ -248,7 +248,7 @@ async def end_late(ctx: PromotionRun, hop: Hop, round_: Round, act: Act) -> None
 
 
 async def _verdict(ctx: PromotionRun, hop: Hop, round_: Round, moves: list[str]) -> State | None:
-    """Judge a finished round; None when a new one must begin because the source moved and the policy says Retest."""
+    """Judge a finished round; None when a new one must begin because the source moved and the policy has Retest."""
     _record(ctx, hop, moves)
     if moves and hop.policy.on_source_moved is SourceMoved.RETEST:
         hop.source_moves += 1
@@ -257,7 +257,7 @@ async def _verdict(ctx: PromotionRun, hop: Hop, round_: Round, moves: list[str])
         if hop.source_moves > SOURCE_MOVES_ALLOWED:
             state = _fail_moved(ctx, hop)
         else:
-            ctx.event(EventReason.SOURCE_MOVED, "a new round begins: the policy says Retest")
+            ctx.event(EventReason.SOURCE_MOVED, "a new round begins: the policy has `onSourceMoved: Retest`")
             hop.round = None
         return state
     result = aggregate(round_.tests)

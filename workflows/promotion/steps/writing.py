@@ -57,7 +57,7 @@ async def write(
     except ActivityError as refusal:
         failure = failure_of(refusal)
         if failure.began:
-            # The server gave the attempt up, which may still write: who leaves the lane says that no write is at work.
+            # The server gave the attempt up, which may still write: leaving the lane means that no write runs.
             await workflow.sleep(ctx.timings.activity_start_to_close, summary=f"see the end of writes to {one.name}")
     return _try_again(ctx, hop, failure, one.application, host=f"ArgoCDInstance/{one.instance}")
 
@@ -126,7 +126,7 @@ def order(ctx: PromotionRun, hop: Hop, ones: Sequence[DeploymentSpec]) -> Delive
         key=key,
         variables=variables,
         proposal=proposal,
-        # One that still runs may end when nobody shows it any more.
+        # One that still runs may end when no one shows it any more.
         gates=tuple(one for one in gates(hop) if not one.pending),
         retried=hop.attempt > 0,
         environment=hop.policy.target,

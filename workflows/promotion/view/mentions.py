@@ -1,6 +1,6 @@
 """Pure: the comments that notify people, posted only where a person must act.
 
-Each says what happened with its counts and links, what comes next, and who may do it: it is read as an e-mail, where
+Each states what happened with its counts and links, what comes next, and who may do it: it is read as an e-mail, where
 nothing else of the pull request is at hand.
 """
 
@@ -26,7 +26,7 @@ LINK_CHARACTERS = 300
 
 
 def mentions(request: PromotionInput, story: PromotionState, shown: State) -> tuple[Mention, ...]:
-    """Return the comment that notifies the author, and whom the target names where approval is all that lacks."""
+    """Return the comment that notifies the author, and whom the target names where approval is all that misses."""
     pull_request, hop = story.pull_request, story.hop
     if pull_request is None or hop is None or shown not in MENTIONED:
         return ()
@@ -57,8 +57,8 @@ def _what(story: PromotionState, hop: Hop, shown: State) -> str:
         case _:
             counts = _counts(hop)
             passed = verdict(hop.round.tests if hop.round else ())
-            said = f"{passed} ({counts})" if counts else passed
-            return f"{inline(said)}; this change waits for approval to go to {target}"
+            summary = f"{passed} ({counts})" if counts else passed
+            return f"{inline(summary)}; this change waits for approval to go to {target}"
 
 
 def _counts(hop: Hop) -> str:

@@ -158,7 +158,7 @@ def present_input(
 
 
 def _standing(story: PromotionState) -> tuple[str, ...]:
-    """Return the labels beside state and place that are to be there; where nobody can tell of drift, its own stays."""
+    """Return the labels that are to be there next to state and place; where drift is unknown, its own stays."""
     held = story.hold is not None and not story.state.terminal
     return (*((HOLD,) if held else ()), *((DRIFTED,) if story.drift.drifted else ()))
 
@@ -180,9 +180,9 @@ def without_deployments(why: str, repository: str) -> str:
 
 
 def _seen(story: PromotionState) -> Shown | None:
-    """Return what reading the pull request told of it, which spares a read; comments are looked for nevertheless.
+    """Return what reading the pull request showed of it, which spares a read; comments are looked for nevertheless.
 
-    Once anything was tried that no longer counts: what a failure left there only the host can tell.
+    Once anything was tried that no longer counts: what a failure left there only the host knows.
     """
     unchanged = story.pull_request if story.presented is None else None
     return Shown(labels=unchanged.labels) if unchanged else None
@@ -221,7 +221,7 @@ def _records(story: PromotionState) -> list[str]:
 
 
 def _instructions(story: PromotionState) -> list[str]:
-    """Return what people said on the pull request, and what became of it."""
+    """Return what people asked for on the pull request, and what became of it."""
     if not story.instructions:
         return []
     marks = {True: "✅", False: "❌"}
@@ -229,7 +229,7 @@ def _instructions(story: PromotionState) -> list[str]:
         f"| {cell(one.verb)} | {cell(one.by)} | {marks[one.accepted]} {cell(one.message)} |"
         for one in story.instructions
     ]
-    return ["", "| Said here | By | Answer |", "|---|---|---|", *rows]
+    return ["", "| Instruction | By | Answer |", "|---|---|---|", *rows]
 
 
 def _tests_of_records(story: PromotionState, room: int) -> list[str]:

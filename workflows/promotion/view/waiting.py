@@ -115,7 +115,7 @@ def _held_by(hold: Hold) -> str:
 def _delivery(
     story: PromotionState, hop: Hop | None, obstacle: Obstacle | None, deadline: datetime | None
 ) -> WaitingFor:
-    # Nothing here claims that a system is at work: whether it is, nobody can know while it gives no answer.
+    # Nothing here claims that a system runs: whether it is, no one can know while it gives no answer.
     observed, until = story.message or "no arrival seen yet", deadline
     reason, unblock = WaitingReason.DELIVERING, NO_ACTION
     if hop is not None and hop.pause_until is not None:
