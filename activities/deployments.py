@@ -71,7 +71,7 @@ class ArgoCDActivities(DeliveryActivities):
     @activity.defn
     @reported
     async def sync_application(self, request: SyncApplicationInput) -> WriteResult:
-        """Start one sync after a re-read that still shows our write and nothing that the artifact lacks."""
+        """Start one sync after a re-read that still shows our write and nothing that the artifact misses."""
         if (refused := await self._refused(request.namespace, request.deployment, request.environment)) is not None:
             return refused
         order = _described(request)

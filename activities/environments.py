@@ -328,7 +328,7 @@ def _branch_write_spec(branch: BranchWrite) -> BranchWriteSpec:
 def _unresolved(
     spec: DeploymentSpec, deployment: Deployment, error: ReferenceMissing | ProviderError
 ) -> DeploymentSpec:
-    """Return the spec of a deployment that lacks something; one that names its application is read anyway."""
+    """Return the spec of a deployment that misses something; one that names its application is read anyway."""
     if deployment.application:
         return replace(spec, application=deployment.application)
     failure = failure_from(error)

@@ -77,7 +77,7 @@ class _Watch:
         self._changed = asyncio.Event()
 
     async def until_changed(self) -> None:
-        # One whose application is not known would be a stream of everybody's; what events tell comes by themselves.
+        # One whose application is not known would be a stream of everybody's; what events show comes by themselves.
         followed = [one for one in self._request.deployments if not one.unresolved and one.flux is None]
         tasks = [asyncio.create_task(self._follow(deployment)) for deployment in followed[:STREAMS]]
         tasks.append(asyncio.create_task(self._read_periodically()))

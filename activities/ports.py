@@ -108,9 +108,9 @@ class ResourceOpener(Protocol):
         ...
 
     async def held(self, namespace: str, environment: str) -> EnvironmentHold | None:
-        """Return the hold of an environment that lasts longest, as the API server has it now; None where there is none.
+        """Return an environment's hold that lasts longest, as the API server has it now; None where there is none.
 
-        Asked before each write, by whoever has the lane.
+        Asked before each write, by the promotion that has the lane.
         """
         ...
 

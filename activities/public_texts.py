@@ -69,14 +69,14 @@ def _cleaned(text: str) -> str:
 
 
 def _without_host(token: str) -> str:
-    """Return what stands for a word: a host, whatever ends the sentence behind it, or the word as it is."""
+    """Return what stands for a term: a host, whatever ends the sentence behind it, or the term as it is."""
     bare = token.rstrip(".:-")
     return HOST + token[len(bare) :] if _is_host(bare) else token
 
 
-def _is_host(word: str) -> bool:
-    name, _, port = word.partition(":")
-    if _HEX.fullmatch(word) and (word.count(":") > 2 or "::" in word):
+def _is_host(term: str) -> bool:
+    name, _, port = term.partition(":")
+    if _HEX.fullmatch(term) and (term.count(":") > 2 or "::" in term):
         return True
     labels = name.split(".")
     if (port and not port.isdecimal()) or not all(map(_LABEL.fullmatch, labels)):

@@ -51,7 +51,7 @@ _UID_SHOWN = 8
 
 
 def _short(uid: str) -> str:
-    """Return what tells an object from others that had its name: the end of its uid, which is drawn at random."""
+    """Return what sets an object apart from others of its name: the end of its uid, which is drawn at random."""
     return uid[-_UID_SHOWN:]
 
 

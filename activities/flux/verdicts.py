@@ -69,5 +69,5 @@ def ends_well(event: FluxEvent) -> bool:
 
 
 def _is_conclusive(event: FluxEvent) -> bool:
-    """Tell whether Flux gives a commit status for it."""
+    """Return whether Flux gives a commit status for it."""
     return bool(event.metadata.get(COMMIT_KEY) or ends_well(event) or event.severity == Severity.ERROR)

@@ -203,7 +203,7 @@ class DriftNotice(Bounded):
 
 @dataclass(frozen=True, kw_only=True)
 class GoneTracker(Bounded):
-    """A deleted tracker: what its monitors said goes from its pull request."""
+    """A deleted tracker: what its monitors reported goes from its pull request."""
 
     name: Short
     repository: Short
@@ -218,7 +218,7 @@ class PresentDriftInput:
     namespace: str
     tracker: str
     ended: bool = False
-    """Whether its promotion was found to have ended, whatever the status says by then."""
+    """Whether its promotion was found to have ended, no matter what the status shows by then."""
     gone: GoneTracker | None = None
     """The tracker, where it was deleted."""
 

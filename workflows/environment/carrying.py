@@ -35,7 +35,7 @@ def fitting(state: EnvironmentState, limit: int = VALUE_BYTES) -> EnvironmentSta
 
 
 def _without_text(state: EnvironmentState) -> EnvironmentState:
-    """Drop what Argo CD and Flux say, and keep the beginning of what is wrong: the next read brings it again."""
+    """Drop the texts of Argo CD and Flux, and keep the beginning of what is wrong: the next read brings them again."""
     observed = state.observer.observed
     bare = replace(
         observed,

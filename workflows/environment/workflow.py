@@ -120,9 +120,9 @@ class EnvironmentWorkflow:
         self._comparer.hurry()
         self._background.wake()
 
-    @workflow.signal(name=REPORT_SIGNAL, description="An event of Flux says something of a Kustomization")
+    @workflow.signal(name=REPORT_SIGNAL, description="An event of Flux reports on a Kustomization")
     def reported(self, report: FluxReport) -> None:
-        """Keep what an event says, and look at once where it may change anything."""
+        """Keep what an event reports, and look at once where it may change anything."""
         if self._reports.take(report, declared_by(self._observer.environment), workflow.now()):
             self._observer.look_again(workflow.now())
             self._background.wake()
@@ -281,7 +281,7 @@ class EnvironmentWorkflow:
         if self._lonely_since is None or self._roster.entries or self._roster.occupied(now)[0]:
             return False
         if self._reports.known:
-            # An event is not repeated: what it said is lost with the run.
+            # An event is not repeated: what it reported is lost with the run.
             return False
         return now >= self._lonely_since + self._linger() and not self._background.busy
 

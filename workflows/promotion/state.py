@@ -207,7 +207,7 @@ class Hop:
     blocked_since: datetime | None = None
     blocked_until: datetime | None = None
     environment_held: bool = False
-    """Whether it is a person's hold of the environment that the wave stands still for."""
+    """Whether the wave stands still because a person holds the environment."""
     """When the window ends, as far as its schedule shows that."""
     awaited: bool = False
     """Whether it is a pull request of ours that waits to be merged."""

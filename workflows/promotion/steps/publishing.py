@@ -49,7 +49,7 @@ def status_publisher(
 
 
 def begin_line(status: TrackerStatus) -> str:
-    """Return the line that says where a state begins, such as `▶ Testing (dev → staging)`."""
+    """Return the line that shows where a state begins, such as `▶ Testing (dev → staging)`."""
     where = f"{status.hop.source} → {status.hop.target}" if status.hop is not None else status.environment
     return f"▶ {status.state}{f' ({where})' if where else ''}"
 

@@ -25,9 +25,9 @@ def details(story: PromotionState, shown: State, waiting: WaitingFor | None) -> 
 def _test_line(test: TestStatus) -> str:
     run = link(f"run {test.number}" if test.number else "run", test.url) if test.url else ""
     note = test.summary or test.message
-    said = f"{ICONS.get(test.state, '')} {test.state}{f' ({inline(note, limit=200)})' if note else ''}".strip()
+    state = f"{ICONS.get(test.state, '')} {test.state}{f' ({inline(note, limit=200)})' if note else ''}".strip()
     named = f"{inline(test.name)} at {inline(test.runner)}{'' if test.required else ', optional'}"
-    return f"- {said}: {named}{f', {run}' if run else ''}"
+    return f"- {state}: {named}{f', {run}' if run else ''}"
 
 
 def _record_line(record: PromotionRecord) -> str:
