@@ -20,7 +20,7 @@ class ConditionStatus(StrEnum):
 
 
 class ConditionType(StrEnum):
-    """Every type but Stalled is positive: True is the state in which nobody has to act."""
+    """Every type but Stalled is positive: in the state True no one has to act."""
 
     ACCEPTED = "Accepted"
     """The watcher has read the resource and works for it. Written by the watcher."""
@@ -28,18 +28,18 @@ class ConditionType(StrEnum):
     """The workflow of the tracker's attempt runs, or ended in a terminal state. Written by the watcher."""
     COMPLETED = "Completed"
     """The change arrived in a final environment, or has nothing to deploy. False is no fault: the change is on its
-    way, and `waitingFor` says whether anybody has to act; or it was closed or aborted. On trackers."""
+    way, and `waitingFor` shows whether a person has to act; or it was closed or aborted. On trackers."""
     REFERENCES_RESOLVED = "ReferencesResolved"
     """All that the tracker needs at the moment is there and answers: resources, Secrets, jobs, applications. Where
-    False, the message says what to fix first, then why. On trackers."""
+    False, the message names what to fix first, then why. On trackers."""
     VALID = "Valid"
     """The resource contradicts neither itself nor what it names. On policies, environments and repositories."""
     READY = "Ready"
     """The sum of the others, on every kind. Trackers: accepted, with a workflow, and nothing that they need is
-    missing; how far the change is, `state` says. Configuration: valid, reachable and, where a change was on its way
+    missing; `state` shows how far the change is. Configuration: valid, reachable and, where a change was on its way
     there, writable. Commands: accepted."""
     STALLED = "Stalled"
-    """A person must act, as the message says; on every kind. A promotion that waits for `promote` or `release` is not
+    """A person must act, the message names how; on every kind. A promotion that waits for `promote` or `release` is not
     stalled: that is what its policy, or a person, asked for."""
     REACHABLE = "Reachable"
     """The server answers and accepts the credential. On repositories, SCM providers, test runners and Argo CD
@@ -49,7 +49,7 @@ class ConditionType(StrEnum):
     PRESENTED = "Presented"
     """Label, commit status and comment on the pull request show the tracker's state. On trackers."""
     LABELS_IN_SYNC = "LabelsInSync"
-    """The labels on the pull request say what the tracker does. On trackers, once the labels were looked at."""
+    """The labels on the pull request agree with the tracker. On trackers, once the labels were looked at."""
     WRITABLE = "Writable"
     """Every deployment of the environment that is to be written can be."""
     IN_PLACE = "InPlace"
@@ -68,13 +68,13 @@ class Condition(Model):
     status: ConditionStatus
     """True, False or Unknown."""
     reason: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9]*$")]
-    """Why, in one word that does not change."""
+    """Why, as a name that does not change."""
     message: Text = ""
     """Why, for people: what to fix, where something is to be fixed."""
     last_transition_time: Time
     """When the status last changed."""
     observed_generation: int | None = None
-    """Generation of the resource that this speaks of."""
+    """Generation of the resource that this is about."""
 
 
 def make_condition(
@@ -127,6 +127,6 @@ def find_condition(conditions: Iterable[Condition], condition_type: str) -> Cond
 
 
 def is_true(conditions: Iterable[Condition], condition_type: str) -> bool:
-    """Tell whether a condition is present and True."""
+    """Return whether a condition is present and True."""
     found = find_condition(conditions, condition_type)
     return found is not None and found.status is ConditionStatus.TRUE

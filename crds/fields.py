@@ -82,7 +82,7 @@ Duration = Annotated[
 ]
 """A duration of whole seconds, written as `45m` or `1h30m`."""
 
-# Python accepts zero, so that validation can name it beside the other errors of a resource that was stored before.
+# Python accepts zero, so that validation can name it with the other errors of a resource that was stored before.
 PositiveDuration = Annotated[
     Duration, Field(json_schema_extra=extra(Rule(rule="duration(self) > duration('0s')", message="must be positive")))
 ]
@@ -160,7 +160,7 @@ class LabelSelector(Model):
     """Further requirements."""
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Tell whether an object with these labels is selected."""
+        """Return whether an object with these labels is selected."""
         if not self.match_labels and not self.match_expressions:
             return False
         exact = all(labels.get(key) == value for key, value in self.match_labels.items())

@@ -102,7 +102,7 @@ class Overlaps:
             raise TooCostly
 
     def _parts_meet(self, left: tuple[str, ...], right: tuple[str, ...]) -> bool:
-        """Go through both globs from their ends: row `i` says where `right` may begin to meet `left[i:]`."""
+        """Go through both globs from their ends: row `i` holds where `right` may begin to meet `left[i:]`."""
         below: list[bool] = []
         for i in range(len(left), -1, -1):
             row = [False] * (len(right) + 1)

@@ -1,6 +1,6 @@
-"""The words that every tool knows: `Ready` and `Stalled`, summed up from the conditions of a kind.
+"""The conditions that every tool knows: `Ready` and `Stalled`, summed up from the conditions of a kind.
 
-Whoever writes a condition writes them with it, from all that stand in the resource then. They mean what kstatus reads
+Each writer of a condition writes them with it, from all that stand in the resource then. They mean what kstatus reads
 (https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md): Ready False or Unknown is in progress,
 Stalled True has failed.
 """
@@ -41,7 +41,7 @@ _WHERE_PRESENT: Mapping[str, tuple[ConditionType, ...]] = {
 repository without `discovery` has nothing to find."""
 
 _OF_GENERATION = (ConditionType.VALID, ConditionType.REACHABLE, ConditionType.IN_PLACE)
-"""What says nothing of a spec that is newer than the one looked at."""
+"""What shows nothing of a spec that is newer than the one looked at."""
 
 _PASSING = (
     ConditionReason.RATE_LIMITED,
@@ -87,7 +87,7 @@ def summary(
 
 
 def answered(*, accepted: bool, message: str, generation: int | None, now: datetime) -> tuple[Condition, Condition]:
-    """Return Ready and Stalled of a command that was answered: a refused one needs another word of a person."""
+    """Return Ready and Stalled of a command that was answered: a refused one needs another command of a person."""
     reason = ConditionReason.ACCEPTED if accepted else ConditionReason.REFUSED
     ready, stalled = (
         make_condition(
@@ -122,8 +122,8 @@ def _stalled(kind: str, found: tuple[Condition, ...], status: Mapping[str, Any],
     failed = state in _FAILED_STATES and reason != TrackerReason.OBSERVING
     if failed or reason in _FAILED_REASONS:
         waiting = status.get("waitingFor") or {}
-        said = "; ".join(str(text) for text in (status.get("message"), waiting.get("unblockWith")) if text)
-        return _Verdict(status=True, reason=reason or state, message=said)
+        message = "; ".join(str(text) for text in (status.get("message"), waiting.get("unblockWith")) if text)
+        return _Verdict(status=True, reason=reason or state, message=message)
     return _Verdict(status=False, reason=ConditionReason.NOT_STALLED)
 
 

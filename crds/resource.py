@@ -51,6 +51,6 @@ class ConditionedStatus(Model):
     """A status that consists of conditions."""
 
     observed_generation: int | None = None
-    """Generation of the spec that the status speaks of."""
+    """Generation of the spec that the status is about."""
     conditions: Conditions = ()
     """State of the resource, by aspect."""

@@ -1,4 +1,4 @@
-"""Show that somebody else wrote a status: the condition that stands for a day, and its words. Pure."""
+"""Show that somebody else wrote a status: the condition that stands for a day, and its message. Pure."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta

@@ -7,12 +7,12 @@ _NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 def any_exists(paths: str) -> bool:
-    """Tell whether one of the files of a search path is there."""
+    """Return whether one of the files of a search path is there."""
     return any(Path(path).expanduser().exists() for path in paths.split(os.pathsep) if path)
 
 
 def in_pod() -> bool:
-    """Tell whether this process runs in a pod of a cluster."""
+    """Return whether this process runs in a pod of a cluster."""
     return _NAMESPACE.exists() or "KUBERNETES_SERVICE_HOST" in os.environ
 
 

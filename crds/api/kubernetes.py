@@ -1,4 +1,4 @@
-"""Speak with the Kubernetes API server: raw calls on the official async client, errors by meaning.
+"""Call the Kubernetes API server: raw calls on the official async client, errors by meaning.
 
 The client's generated methods, informer and Watch are not used: they validate too much and survive too little.
 """
@@ -88,7 +88,7 @@ class KubernetesApi:
 
     @classmethod
     def at(cls, server: str) -> Self:
-        """Speak with a server that wants no credential, such as `kubectl proxy`."""
+        """Call a server that wants no credential, such as `kubectl proxy`."""
         return cls(Configuration(host=server))
 
     async def __aenter__(self) -> Self:
@@ -112,7 +112,7 @@ class KubernetesApi:
         return str(self._configuration.host)
 
     async def advertised(self) -> tuple[str, ...]:
-        """Return `address:port` at which the API server says that it is reached; every account may ask for it."""
+        """Return `address:port` at which the API server is reached, as it answers; every account may ask for it."""
         answer = await self._call("GET", "/api")
         found = answer.get("serverAddressByClientCIDRs")
         listed = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []

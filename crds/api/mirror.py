@@ -7,7 +7,7 @@ and answers `get` and `list_all` of them. It asks the API server instead
 - until a kind was listed completely, and whenever its watch was silent for longer than its bookmarks allow: a
   connection that is half open shows nothing, so that silence is no proof;
 - where the mirror has no such object: one that was just created may not have arrived yet;
-- inside `read_through()`, for a caller that was told of a change which the mirror may not know yet.
+- inside `read_through()`, for a caller that knows of a change which the mirror may not know yet.
 
 Secrets are never kept: each activity that uses one reads it. Status is not kept either, since nothing that is decided
 may come from it. What is kept is shared, so that a reader must not change a document.

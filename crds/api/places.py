@@ -261,7 +261,7 @@ _WHY_NOT_WRITABLE = (
 
 
 def _writable(document: Document, entries: Iterable[Document], now: datetime) -> Condition:
-    """Say whether all that is to be written in an environment can be, over all its repositories."""
+    """Return whether all that is to be written in an environment can be, over all its repositories."""
     refused = [
         (f"{one.get('name')}: {why}", why)
         for entry in entries

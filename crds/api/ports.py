@@ -89,7 +89,7 @@ class ApiGone(ApiError):
 
 
 class ApiForbidden(ApiError):
-    """The identity is unknown or lacks the right; the message names both."""
+    """The identity is unknown or has not the right; the message names both."""
 
 
 class ApiInvalid(ApiError):
@@ -101,7 +101,7 @@ class ApiUnavailable(ApiError):
 
 
 class ApiUnconfigured(ApiUnavailable):
-    """Nothing says which server to speak with, or what says it cannot be read: a person must fix it."""
+    """Nothing names the server to call, or what names it cannot be read: a person must fix it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +132,7 @@ class WatchEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class EventTarget:
-    """Name the object that a Kubernetes event speaks of."""
+    """Name the object that a Kubernetes event is about."""
 
     api_version: str
     kind: str
@@ -142,7 +142,7 @@ class EventTarget:
 
 
 class Kubernetes(Protocol):
-    """Speak with one API server. Every method raises ApiError of the fitting kind and nothing else."""
+    """Call one API server. Every method raises ApiError of the fitting kind and nothing else."""
 
     @property
     def default_namespace(self) -> str:

@@ -54,5 +54,5 @@ async def publish_post(
 
 
 def _is_news(present: Any, time: datetime) -> bool:
-    """Tell whether a record says something that is not there: times are written in whole seconds and sort as texts."""
+    """Return whether a record has something that is not there: times are written in whole seconds and sort as texts."""
     return not isinstance(present, dict) or str(present.get("time", "")) <= format_time(time)

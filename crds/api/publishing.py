@@ -36,7 +36,7 @@ CONFLICTS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Publication:
-    """Tell what became of a write; `previous` is the status that was read before it."""
+    """Report what became of a write; `previous` is the status that was read before it."""
 
     written: bool
     reason: str = ""
@@ -56,7 +56,7 @@ def status_of(document: Mapping[str, Any]) -> Document:
 
 
 def conditions_of(document: Mapping[str, Any]) -> tuple[Condition, ...]:
-    """Read the conditions of an object; ones that nobody can read are left out."""
+    """Read the conditions of an object; those that cannot be read are left out."""
     found: list[Condition] = []
     for wire in status_of(document).get("conditions") or ():
         try:
@@ -76,7 +76,7 @@ def with_summary(
 ) -> tuple[Condition, ...]:
     """Add Ready and Stalled to the conditions that are about to be written, as they follow from all that then stand.
 
-    `status` is the one that is written with them, where it says more than the present one.
+    `status` is the one that is written with them, where it has more than the present one.
     """
     own = tuple(wanted)
     after = merge_conditions(conditions_of(document), own)
@@ -86,7 +86,7 @@ def with_summary(
 
 
 class TrackerAttempt(Protocol):
-    """One attempt of one tracker; the uid tells a recreated tracker from its predecessor."""
+    """One attempt of one tracker; the uid distinguishes a recreated tracker from its predecessor."""
 
     @property
     def namespace(self) -> str: ...
@@ -182,7 +182,7 @@ def distrusted(definition: Definition, document: Document, forged: int, now: dat
 
 @dataclass(frozen=True, kw_only=True)
 class WantedCondition:
-    """What one field manager has to say about an object, without the time."""
+    """A condition that one field manager wants on an object, without the time."""
 
     type: ConditionType
     status: bool | None
@@ -206,7 +206,7 @@ async def publish_conditions(
 ) -> bool:
     """Write all conditions of one field manager; nothing where they stand there or the object is another one.
 
-    They speak of the object as it is, or of an older `generation`, which never replaces what speaks of a newer one.
+    They are about the object as it is, or an older `generation`, which never replaces what is about a newer one.
     `fields` of the status are written with them and belong to the manager as well; one that is None goes. So are
     those that `derived` returns from the object as it stands.
     """

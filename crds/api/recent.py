@@ -6,7 +6,7 @@ that version, so that a tracker in its steps, or a place in a lane, costs one re
 writer's change is the basis of our next write too.
 
 A kept object serves a write that its version guards, and nothing else. Whatever would end without a write, because the
-object is another one, newer or said to be written already, is judged by a fresh read (`read_basis`).
+object is another one, newer or written already, is judged by a fresh read (`read_basis`).
 """
 
 import json
@@ -37,7 +37,7 @@ class Basis(NamedTuple):
 @dataclass
 class _Kept:
     document: Document | None = None
-    """None while a write of ours is on its way: until it is answered, nobody knows what stands there."""
+    """None while a write of ours is on its way: until it is answered, what stands there is not known."""
     own: deque[str] = field(default_factory=lambda: deque(maxlen=_OWN_VERSIONS))
     """Versions that our writes made: a watch shows them after the answer, and they are no news."""
 

@@ -1,6 +1,6 @@
 """Mirror one collection of the API server in memory: list, watch, and begin again when anything is odd.
 
-Only a projection of each object is kept. Whoever follows the mirror is told of each change after it was stored, and
+Only a projection of each object is kept. Who follows the mirror gets each change after it was stored, and
 once more of every object at each resync, so that nothing depends on an event seen only once.
 """
 
@@ -37,7 +37,7 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectChange(Generic[T]):
-    """Tell of one object: what was kept before, and now. Both are the same at a resync."""
+    """A change of one object: what was kept before, and now. Both are the same at a resync."""
 
     key: Key
     old: T | None
@@ -73,7 +73,7 @@ class Reflector(Generic[T]):
         self._synced = asyncio.Event()
         self._failures = 0
         self._in_touch_at: float | None = None
-        """When the server last said anything of the collection; None while no watch follows a complete list."""
+        """When the server last answered about the collection; None while no watch follows a complete list."""
 
     @property
     def resource(self) -> ApiResource:
@@ -81,7 +81,7 @@ class Reflector(Generic[T]):
 
     @property
     def resyncs(self) -> bool:
-        """Whether its objects are told of again although nothing changed."""
+        """Whether its objects are reported again although nothing changed."""
         return self._resync is not None
 
     @property
@@ -102,10 +102,10 @@ class Reflector(Generic[T]):
         """Return once the collection was listed completely."""
         await self._synced.wait()
 
-    def tell_all(self) -> None:
-        """Tell of every object once more, as at a resync."""
+    def report_all(self) -> None:
+        """Report every object once more, as at a resync."""
         for key, kept in list(self._objects.items()):
-            self._tell(ObjectChange(key=key, old=kept, new=kept))
+            self._report(ObjectChange(key=key, old=kept, new=kept))
 
     async def run(self) -> None:
         """Mirror until cancelled. No answer of the server, however odd, ends it."""
@@ -175,26 +175,26 @@ class Reflector(Generic[T]):
     async def _repeat(self, interval: timedelta) -> None:
         while True:
             await asyncio.sleep(interval.total_seconds())
-            self.tell_all()
+            self.report_all()
 
     def _store(self, key: Key, document: Document) -> None:
         try:
             new = self._project(document)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            # One object that nobody can read must not hide the others.
+            # One object that cannot be read must not hide the others.
             logger.warning("%s %s cannot be read: %s", self._resource.kind, key, type(error).__name__)
             return
         old = self._objects.get(key)
         self._objects[key] = new
         if old != new:
-            self._tell(ObjectChange(key=key, old=old, new=new))
+            self._report(ObjectChange(key=key, old=old, new=new))
 
     def _forget(self, key: Key) -> None:
         old = self._objects.pop(key, None)
         if old is not None:
-            self._tell(ObjectChange(key=key, old=old, new=None))
+            self._report(ObjectChange(key=key, old=old, new=None))
 
-    def _tell(self, change: ObjectChange[T]) -> None:
+    def _report(self, change: ObjectChange[T]) -> None:
         try:
             self._on_change(change)
         except Exception:

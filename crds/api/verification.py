@@ -53,7 +53,7 @@ class CommandVerification:
     async def check(self) -> str:
         """Return why commands are refused; empty where they are verified, or need not be.
 
-        Raises ApiError where the API server does not answer: that says nothing about the policy.
+        Raises ApiError where the API server does not answer: that shows nothing about the policy.
         """
         if self._unverified:
             return ""
@@ -76,7 +76,7 @@ class CommandVerification:
                     "name is verified: update Kubernetes, or set PILOTAGE_COMMANDS_UNVERIFIED=true for the watcher "
                     "where each who may create PromotionCommands may give every command"
                 )
-            return f"the admission policy {name} or its binding does not exist, so nobody's name is verified: {APPLY}"
+            return f"the admission policy {name} or its binding does not exist, so no name is verified: {APPLY}"
         except ApiForbidden:
             return (
                 f"Pilotage may not read the admission policy {name}: grant `get` on validatingadmissionpolicies and "

@@ -64,7 +64,7 @@ class _Namespace:
 class _View:
     """The resources of one namespace as rules look at them, read once for all that are judged.
 
-    With `lenient` resources that are not sound count as none: what is said of them is then to be left out.
+    With `lenient` resources that are not sound count as none: errors about them are then to be left out.
     """
 
     def __init__(self, namespace: _Namespace, clustered: _Namespace, *, lenient: bool) -> None:
@@ -210,7 +210,7 @@ def _lenient_metadata(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def _errors_among(namespace: _Namespace, clustered: _Namespace) -> list[DocumentError]:
     view = _View(namespace, clustered, lenient=False)
-    # Beside resources that are not sound, references to others are judged: nobody is to come twice for that.
+    # Of resources that are not sound, references to others are judged as well: all errors come in one pass.
     among_sound = _View(namespace, clustered, lenient=True) if any(namespace.broken.values()) else None
     unsound = {
         missing("", kind, name).message for kind, names in namespace.broken.items() if kind in BY_KIND for name in names

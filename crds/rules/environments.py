@@ -99,7 +99,7 @@ def _component_errors(
 
 
 def validate_repository(repository: GitRepository, *, providers: Collection[str] | None = None) -> list[FieldError]:
-    """Find components that cannot be told apart or recognised where they run.
+    """Find components that cannot be distinguished or recognised where they run.
 
     `providers` are the known providers, each as `<kind>/<name>`; None means that they are not known.
     """

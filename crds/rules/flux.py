@@ -50,7 +50,7 @@ def compiled_pattern(pattern: str) -> "re2._Regexp":
 
 
 def pattern_error(pattern: str) -> str | None:
-    """Say why a text is no pattern; None for one that is."""
+    """Return why a text is no pattern; None for one that is."""
     try:
         compiled_pattern(pattern)
     except re2.error as error:

@@ -20,7 +20,7 @@ _VISUAL_STUDIO = ".visualstudio.com"
 
 
 class WrongAddress(ValueError):
-    """An address names no repository; the text says what is expected."""
+    """An address names no repository; the text names what is expected."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class RepositoryAddress:
     """A repository at its host."""
 
     scheme: str
-    """`https`, or `http` where the address says so."""
+    """`https`, or `http` where the address begins so."""
     host: str
     """Host name in lower case, with the port of an HTTP address."""
     base_path: str = ""

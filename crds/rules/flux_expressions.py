@@ -23,11 +23,11 @@ extensions: [{name: strings}, {name: optional}, {name: sets}, {name: encoders}]
 
 
 class ExpressionError(ValueError):
-    """An expression is of no use; the text says why."""
+    """An expression is of no use; the text has the reason."""
 
 
 def expression_error(expression: str) -> str | None:
-    """Say why an expression makes no context; None for one that may."""
+    """Return why an expression makes no context; None for one that may."""
     try:
         _compiled(expression)
     except ExpressionError as error:

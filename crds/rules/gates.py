@@ -7,7 +7,7 @@ from crds.v1alpha1.promotion_policy import PolicyTest, PromotionPolicy
 
 
 def gate_errors(policy: PromotionPolicy, target: Environment | None) -> list[FieldError]:
-    """Find the gates of the target that a policy lacks or weakens; None means that the target is not known."""
+    """Find the gates of the target that a policy misses or weakens; None means that the target is not known."""
     if target is None:
         return []
     where = f"Environment `{target.metadata.name}`"
@@ -21,7 +21,7 @@ def gate_errors(policy: PromotionPolicy, target: Environment | None) -> list[Fie
             continue
         index = positions.get(gate.name)
         if index is None:
-            errors.append(_missing("spec.tests", f"lacks `{gate.name}`, which spec.gates of {where} requires"))
+            errors.append(_missing("spec.tests", f"misses `{gate.name}`, which spec.gates of {where} requires"))
             continue
         for field, message in _weaknesses(gate, policy.spec.tests[index]):
             text = f"{message}: spec.gates of {where} requires the test `{gate.name}`"

@@ -52,7 +52,7 @@ def git_write_errors(
 
 
 def uses_tag(edit: GitEdit) -> bool:
-    """Tell whether an edit writes the tag of an artifact."""
+    """Return whether an edit writes the tag of an artifact."""
     return edit.kustomize_image is not None or bool({"artifact.tag", "artifact.image"} & set(_names(edit.value or "")))
 
 
@@ -62,7 +62,7 @@ def recognises(edit: GitEdit) -> bool:
 
 
 def file_error(path: str) -> str | None:
-    """Say why a text names no file within a repository; None for one that does."""
+    """Return why a text names no file within a repository; None for one that does."""
     parts = path.split("/")
     if any(part in ("", ".", "..") for part in parts) or "\\" in path or not path.isprintable():
         return "is no path of a file within the repository: write such as `apps/web/kustomization.yaml`"
@@ -118,7 +118,7 @@ def _text_errors(environment: Environment, path: str, template: str) -> list[Fie
         return [
             FieldError(path=path, message=f"{listed} cannot be part of it: the pull request is about all deployments")
         ]
-    return _lacking(environment, path, template)
+    return _missing_values(environment, path, template)
 
 
 def _repository_errors(path: str, name: str, repositories: Mapping[str, GitRepository]) -> list[FieldError]:
@@ -145,7 +145,9 @@ def _edit_errors(environment: Environment, path: str, edit: GitEdit) -> list[Fie
                 wrong = [FieldError(path=f"{path}.yamlPath", message=str(error))]
         errors += wrong
     if edit.value is not None:
-        errors += template_errors(f"{path}.value", edit.value) or _lacking(environment, f"{path}.value", edit.value)
+        errors += template_errors(f"{path}.value", edit.value) or _missing_values(
+            environment, f"{path}.value", edit.value
+        )
     image = edit.kustomize_image
     if image is not None and (":" in image.rsplit("/", 1)[-1] or "@" in image or re.search(r'[\[\]"\s]', image)):
         message = "must be an image as the kustomization names it, without tag or digest"
@@ -165,10 +167,10 @@ def _place_errors(environment: Environment, path: str, template: str) -> list[Fi
         message = f"{listed} cannot be part of it: only repository.*, component.name, deployment.name, "
         message += "sourceEnvironment, targetEnvironment and target.vars.* can"
         return [FieldError(path=path, message=message)]
-    return _lacking(environment, path, template)
+    return _missing_values(environment, path, template)
 
 
-def _lacking(environment: Environment, path: str, template: str) -> list[FieldError]:
+def _missing_values(environment: Environment, path: str, template: str) -> list[FieldError]:
     """Find `target.vars.X` that the environment does not define."""
     return [
         FieldError(path=path, message=f"`${{{name}}}` has no value: spec.vars has no such entry")

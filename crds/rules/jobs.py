@@ -13,14 +13,14 @@ _GITHUB_FILE_AT_REF = re.compile(r"([^/\\\s@]+\.ya?ml)@\S+")
 _GIT_REFUSED = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//")
 
 # https://docs.github.com/en/rest/actions/workflows: 25 inputs; Enterprise Server up to 3.19 takes 10, which its adapter
-# tells apart. https://docs.gitlab.com/ci/inputs/: 20.
+# distinguishes. https://docs.gitlab.com/ci/inputs/: 20.
 _GITHUB_INPUTS_LIMIT = 25
 _GITLAB_INPUTS_LIMIT = 20
 _KEY_INPUT = "promotion_key"
 
 
 def job_error(runner: RunnerType, job: str) -> str | None:
-    """Say what is wrong with a job for a runner; None if nothing is."""
+    """Return what is wrong with a job for a runner; None if nothing is."""
     match runner:
         case RunnerType.JENKINS:
             return _jenkins_error(job)
@@ -31,7 +31,7 @@ def job_error(runner: RunnerType, job: str) -> str | None:
 
 
 def parameters_error(runner: TestRunnerSpec, names: Iterable[str]) -> str | None:
-    """Say that a runner's CI system takes fewer parameters beside the promotion key; None if they are not too many."""
+    """Return that a runner's CI system takes fewer parameters next to the key; None if they are not too many."""
     if runner.github_actions is not None:
         limit = _GITHUB_INPUTS_LIMIT
     elif runner.gitlab_ci is not None and runner.gitlab_ci.parameters_as is ParametersAs.INPUTS:

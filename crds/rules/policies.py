@@ -39,8 +39,8 @@ def validate_policy(
     """Find everything that keeps a policy from being followed. An index of all policies holds this one too.
 
     Mappings are by name, of the policy's namespace; None means that these resources are not known, so that nothing is
-    said about them. `require_final` also refuses a chain that ends in an environment that is not final: in a cluster
-    the missing policy may still come and the tracker waits for it, in a set of files it is a mistake.
+    reported about them. `require_final` also refuses a chain that ends in an environment that is not final: in a
+    cluster the missing policy may still come and the tracker waits for it, in a set of files it is a mistake.
     """
     errors = _environment_errors(policy, environments)
     errors += _target_errors(policy, environments)
@@ -120,7 +120,9 @@ def _target_errors(policy: PromotionPolicy, environments: Mapping[str, Environme
         if target.write_of(deployment) is not None
     }
     wanted = [reference.name for reference in policy.spec.repository_refs]
-    lacking = [name for name in wanted if name not in writable] if wanted else [] if writable else [_ANY_REPOSITORY]
+    missing_repositories = (
+        [name for name in wanted if name not in writable] if wanted else [] if writable else [_ANY_REPOSITORY]
+    )
     return [
         FieldError(
             path="spec.targetEnvironment",
@@ -129,7 +131,7 @@ def _target_errors(policy: PromotionPolicy, environments: Mapping[str, Environme
             + "; set spec.write or deployments[].write there",
             reason=ConditionReason.TARGET_NOT_WRITABLE,
         )
-        for name in lacking
+        for name in missing_repositories
     ]
 
 
@@ -188,7 +190,7 @@ def _parameter_errors(
 
 
 def missing(path: str, kind: str, name: str) -> FieldError:
-    """Say that a named resource does not exist, and where it would have to."""
+    """Report that a named resource does not exist, and where it would have to."""
     where = " in this namespace" if BY_KIND[kind].definition.scope is Scope.NAMESPACED else ""
     return FieldError(
         path=path, message=f"{kind} `{name}` does not exist{where}", reason=ConditionReason.REFERENCE_NOT_FOUND

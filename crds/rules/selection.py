@@ -33,7 +33,7 @@ class Selection:
 
 @dataclass(frozen=True, kw_only=True)
 class UnreadablePolicy:
-    """A policy that the model refuses, such as one of an older schema, as far as it tells what it is for."""
+    """A policy that the model refuses, such as one of an older schema, as far as it shows what it is for."""
 
     name: str
     source: str
@@ -42,7 +42,7 @@ class UnreadablePolicy:
 
 
 def unreadable_policy(document: Document, errors: Sequence[FieldError]) -> UnreadablePolicy:
-    """Take from a refused policy whom it concerns; what is no name concerns nobody."""
+    """Take from a refused policy whom it concerns; what is no name concerns no one."""
     spec = document.get("spec")
     fields: Document = spec if isinstance(spec, dict) else {}
     references = fields.get("repositoryRefs")

@@ -21,7 +21,7 @@ _MEMBERS = (50, 20, 5, 0)
 _DEPLOYMENTS = (50, 20, 10, 5, 1, 0)
 _BRIEF = 80
 _OMITTED = 256
-"""What the schema takes of the text that says what an entry lacks."""
+"""What the schema takes of the text that names what an entry leaves out."""
 
 Entry = dict[str, Any]
 
@@ -32,7 +32,7 @@ def size_of(value: object) -> int:
 
 
 def budget_of(document: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> int:
-    """Return how many bytes an entry may have beside the others: nobody's sure part is given away.
+    """Return how many bytes an entry may have next to the others: no sure part is given away.
 
     An entry that grew beyond its part keeps it until its next write; the parts of repositories that have no entry yet
     stay reserved.
@@ -46,13 +46,13 @@ def budget_of(document: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) 
 def fitting(entry: Entry, limit: int) -> Entry:
     """Return the entry in at most `limit` bytes; what is left out is counted in it, oldest and least needed first.
 
-    An entry that says already what it lacks says so behind that count.
+    What an entry names already as left out stands behind that count.
     """
-    said = str(entry.get("omitted") or "")
-    found = _shorter(entry, limit - size_of(said)) if said else _shorter(entry, limit)
-    if not said or found.get("omitted") == said:
+    noted = str(entry.get("omitted") or "")
+    found = _shorter(entry, limit - size_of(noted)) if noted else _shorter(entry, limit)
+    if not noted or found.get("omitted") == noted:
         return found
-    return {**found, "omitted": truncate(f"{found['omitted']}; {said}", _OMITTED)}
+    return {**found, "omitted": truncate(f"{found['omitted']}; {noted}", _OMITTED)}
 
 
 def _shorter(entry: Entry, limit: int) -> Entry:

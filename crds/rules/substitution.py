@@ -87,7 +87,7 @@ def parse(template: str) -> tuple[Part, ...]:
 
 
 def is_known(name: str) -> bool:
-    """Tell whether a name is on the closed list."""
+    """Return whether a name is on the closed list."""
     if name in VARIABLES and not name.endswith("*"):
         return True
     return any(

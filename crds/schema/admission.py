@@ -1,4 +1,4 @@
-"""Admission policies: what a person needs beside the right to write an object, judged by the API server itself.
+"""Admission policies: what a person needs in addition to the right to write an object, judged by the API server itself.
 
 RBAC knows objects, not what comes of them: who may create a PromotionPolicy could let a change pass without tests, who
 may edit an Environment could point it at another team's application. So each write that decides over a place needs a
@@ -82,7 +82,7 @@ class Admission:
 
 
 def _needs(verb: str, environment: str, act: str) -> dict[str, str]:
-    """Ask for a verb on an environment; `verb` and `environment` are CEL, `act` is what the person is told."""
+    """Ask for a verb on an environment; `verb` and `environment` are CEL, `act` is what the person reads."""
     allowed = (
         "authorizer.group('pilotage.dev').resource('environments').namespace(request.namespace)"
         f".name({environment}).check({verb}).allowed()"
@@ -122,7 +122,7 @@ def _attempt(side: str) -> str:
     return f"(has({side}.spec.attempt) ? {side}.spec.attempt : 1)"
 
 
-# A status that speaks of an earlier attempt says nothing of the one that runs.
+# A status of an earlier attempt shows nothing of the one that runs.
 _ENDED = (
     "has(oldObject.status) && has(oldObject.status.state) && has(oldObject.status.attempt)"
     f" && oldObject.status.attempt == {_attempt('oldObject')}"

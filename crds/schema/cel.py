@@ -47,7 +47,7 @@ def _program(rule: str) -> celpy.Runner:
 
 
 def _substring(text: celtypes.StringType, start: celtypes.IntType) -> celtypes.StringType:
-    """Stand in for the API server's string library, which the CEL library lacks."""
+    """Stand in for the API server's string library, which the CEL library does not have."""
     if not 0 <= start <= len(text):
         raise CELEvalError(f"index {start} is out of range")
     return celtypes.StringType(text[int(start) :])

@@ -10,7 +10,7 @@ from crds.resource import Resource
 
 Schema = dict[str, Any]
 
-# What pydantic writes and a structural schema may not contain, or what says nothing there.
+# What pydantic writes and a structural schema may not contain, or what means nothing there.
 _DROPPED = frozenset({"title", "$defs", "propertyNames"})
 _INTEGER_FORMAT = "int64"
 

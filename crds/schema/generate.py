@@ -39,23 +39,23 @@ _POLICY_HEADER = (
 )
 _ROLES_HEADER = (
     "# Generated from crds/schema/roles.py by `python -m crds.schema.generate`; "
-    "docs/security.md says who needs which.\n"
+    "docs/security.md names who needs which.\n"
 )
 _RECEIVER_HEADER = (
     "# Generated from crds/schema/roles.py by `python -m crds.schema.generate`; "
-    "docs/guides/webhooks.md says what it is for.\n"
+    "docs/guides/webhooks.md describes what it is for.\n"
 )
 _FLUX_HEADER = (
     "# Generated from crds/schema/roles.py by `python -m crds.schema.generate`; "
-    "docs/guides/flux-events.md says what they are for.\n"
+    "docs/guides/flux-events.md describes what they are for.\n"
 )
 _WATCHER_HEADER = (
     "# Generated from crds/schema/roles.py by `python -m crds.schema.generate`; "
-    "docs/operate/install.md says what they are for.\n"
+    "docs/operate/install.md describes what they are for.\n"
 )
 _WORKER_HEADER = (
     "# Generated from crds/schema/roles.py by `python -m crds.schema.generate`; "
-    "docs/guides/discovery.md says what it is for.\n"
+    "docs/guides/discovery.md describes what it is for.\n"
 )
 
 

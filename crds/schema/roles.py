@@ -125,9 +125,9 @@ WATCHER: tuple[dict[str, Any], ...] = (
     # Of a tracker that goes.
     _rule(("driftmonitors",), ("delete",)),
     _rule(("events",), ("create",), group=""),
-    # Whose uid tells one cluster from another (worker/watcher/installation.py).
+    # Whose uid distinguishes clusters (worker/watcher/installation.py).
     _rule(("namespaces",), ("get",), group="", names=("default",)),
-    # Without the policy nobody's name is verified, and commands are refused (crds/api/verification.py).
+    # Without the policy no name is verified, and commands are refused (crds/api/verification.py).
     _rule(
         ("validatingadmissionpolicies", "validatingadmissionpolicybindings"),
         ("get",),

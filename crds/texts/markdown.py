@@ -1,7 +1,7 @@
 """Text of others inside Markdown: shown as it is written, it does nothing.
 
 Hosts act on names, numbers and addresses wherever they find them but in code, also where the character before was
-escaped: GitHub looks for mentions in what Markdown was rendered to. A word that holds one becomes code.
+escaped: GitHub looks for mentions in what Markdown was rendered to. Text between blanks that holds one becomes code.
 """
 
 import re
@@ -61,17 +61,17 @@ def _encoded(text: str, limit: int, *, in_table: bool) -> str:
     line = line if len(line) <= limit else line[: limit - 1] + ELLIPSIS
     found, end = "", 0
     for piece in _CODE.finditer(line):
-        found = _joined(found, _words(line[end : piece.start()], in_table))
+        found = _joined(found, _pieces(line[end : piece.start()], in_table))
         found = _joined(found, _code(piece[1], in_table))
         end = piece.end()
-    found = _joined(found, _words(line[end:], in_table))
+    found = _joined(found, _pieces(line[end:], in_table))
     return _BLOCK.sub(lambda block: f"{block[1]}\\{block[2]}" if block[1] else f"\\{block[3]}", found)
 
 
-def _words(text: str, in_table: bool) -> str:
+def _pieces(text: str, in_table: bool) -> str:
     found = ""
-    for word in re.split("( )", text):
-        encoded = _code(word, in_table) if _ACTIVE.search(word) else _SPECIAL.sub(r"\\\g<0>", word)
+    for piece in re.split("( )", text):
+        encoded = _code(piece, in_table) if _ACTIVE.search(piece) else _SPECIAL.sub(r"\\\g<0>", piece)
         found = _joined(found, encoded)
     return found
 
@@ -80,7 +80,7 @@ def _code(text: str, in_table: bool) -> str:
     fence = "`" * (max((len(run) for run in _RUNS.findall(text)), default=0) + 1)
     # A blank at both ends is taken away; without one a backtick there would lengthen the fence.
     padding = " " if len(fence) > 1 or text.startswith(" ") or text.endswith(" ") else ""
-    # The cells of a row are told apart before code is looked for, so that a backslash before the bar cannot stay.
+    # The cells of a row are split before code is looked for, so that a backslash before the bar cannot stay.
     inner = _BARS.sub(r"\\|", text) if in_table else text
     return f"{fence}{padding}{inner}{padding}{fence}"
 

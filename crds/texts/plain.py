@@ -17,7 +17,7 @@ DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 def plain(text: str) -> str:
     """Return the text with a replacement character for each that cannot be stored; line ends become line feeds."""
-    # Most texts are ASCII without control characters, which these checks tell without a copy.
+    # Most texts are ASCII without control characters, which these checks find without a copy.
     if text.isascii() and text.isprintable():
         return text
     return _UNFIT.sub(REPLACEMENT, _LINE_ENDS.sub("\n", text))

@@ -26,5 +26,5 @@ def escaped(document: str) -> str:
 
 
 def needs_quotes(text: str) -> bool:
-    """Tell whether a text can be shown within quotes only, as `escaped` writes it."""
+    """Return whether a text can be shown within quotes only, as `escaped` writes it."""
     return _UNSEEN.search(text) is not None

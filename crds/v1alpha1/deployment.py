@@ -71,7 +71,7 @@ class GitVia(StrEnum):
     COMMIT = "Commit"
     """One commit on the branch itself."""
     PULL_REQUEST = "PullRequest"
-    """A pull request to the branch, which a person merges, or Pilotage where `autoMerge` says so."""
+    """A pull request to the branch, which a person merges, or Pilotage with `autoMerge`."""
 
 
 class MergeMethod(StrEnum):
@@ -201,7 +201,7 @@ class ArgoCDDeployment(Model):
     instance_ref: NameReference
     """ArgoCDInstance that serves the Applications."""
     project: Annotated[str, Field(min_length=1, max_length=63)]
-    """Argo CD project; always sent, so that a missing Application is told from a forbidden one."""
+    """Argo CD project; always sent, so that a missing Application and a forbidden one differ."""
     application: Annotated[str, Field(min_length=1, max_length=253)] | None = None
     """Name of one Application; `namespace/name` for one outside Argo CD's own namespace."""
     selector: LabelSelector | None = None

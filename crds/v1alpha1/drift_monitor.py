@@ -34,11 +34,11 @@ class DriftKind(StrEnum):
     PARAMETERS_CHANGED = "ParametersChanged"
     """Helm parameters or Kustomize images of the application are others than after the promotion."""
     OUT_OF_SYNC = "OutOfSync"
-    """The live state differs from what the application's sources say."""
+    """The live state differs from what the application's sources hold."""
     UNHEALTHY = "Unhealthy"
     """Argo CD calls the application Degraded, or Missing."""
     UNKNOWN = "Unknown"
-    """Nobody can tell: Argo CD does not answer, or does not show what runs."""
+    """It is not known: Argo CD does not answer, or does not show what runs."""
 
 
 class AutoRemediate(StrEnum):
@@ -100,7 +100,7 @@ class DriftMonitorStatus(ConditionedStatus):
     last_checked_at: Time | None = None
     """When it was last written that this holds: at each change, and about once an hour."""
     tracker: ShortText | None = None
-    """The tracker that this speaks of."""
+    """The tracker that this is about."""
     seen: Annotated[str, Field(max_length=64)] | None = None
     """A digest of what Argo CD lists of the application; the same again means that nothing changed."""
     baseline: DriftBaseline | None = None

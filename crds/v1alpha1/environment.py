@@ -44,16 +44,16 @@ NOTIFIED = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$"
 
 
 class ScmVerb(StrEnum):
-    """What people may say by a comment on a pull request only where the Environment lets them."""
+    """Commands that a comment on a pull request gives only where the Environment permits it."""
 
     PROMOTE = "promote"
 
 
 class ScmCommand(Model):
-    """Who may say a verb by a comment on a pull request, beside those whom Kubernetes lets say it."""
+    """Who may give a command by a comment on a pull request, in addition to those who may by Kubernetes."""
 
     verb: ScmVerb
-    """What may be said there: `/pilotage promote`."""
+    """The command: `/pilotage promote`."""
     scm_team: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
     """Team of the SCM host whose members may: the slug of a team of the repository's organization at GitHub, the full
     path of a group at GitLab. Other hosts cannot be asked."""
@@ -84,18 +84,18 @@ class EnvironmentSpec(Model):
     ]
     """What runs here: of at most 100 repositories, whose statuses share this object."""
     write: Write | None = None
-    """How deployments are written that do not say it themselves; none means that they are observed only."""
+    """How deployments are written that have no `write` of their own; none means that they are observed only."""
     url: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^https?://[^\s]+$")] | None = None
     """Where people see what runs here; the host links it from its deployments."""
     gates: Gates = Gates()
     """What every policy into this environment must contain; its author cannot remove it."""
     commands: Annotated[tuple[ScmCommand, ...], Field(max_length=5, json_schema_extra=extra(keys=("verb",)))] = ()
-    """Who may promote into this environment by a comment on the pull request; none means nobody."""
+    """Who may promote into this environment by a comment on the pull request; none means no one."""
     notify: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=255, pattern=NOTIFIED)], ...],
         Field(max_length=10, json_schema_extra=extra(list_type="set")),
     ] = ()
-    """Users and teams of the SCM host that are mentioned when a change waits for approval to come here, beside its
+    """Users and teams of the SCM host that are mentioned when a change waits for approval to come here, with its
     author: `grace`, or `acme/release` for a team of an organization or a group."""
 
 
@@ -123,7 +123,7 @@ class EnvironmentStatus(ConditionedStatus):
     holds: Annotated[
         tuple[EnvironmentHold, ...], Field(max_length=MAX_HOLDS, json_schema_extra=extra(keys=("id",)))
     ] = ()
-    """Holds of people; every write to the environment looks at them first."""
+    """Holds by people; every write to the environment looks at them first."""
 
 
 class Environment(Resource):

@@ -19,7 +19,7 @@ MAX_REPOSITORIES = 100
 
 
 class Health(StrEnum):
-    """Health as Argo CD words it."""
+    """Health as Argo CD names it."""
 
     HEALTHY = "Healthy"
     PROGRESSING = "Progressing"
@@ -78,7 +78,7 @@ class Lane(Model):
 
 
 class EnvironmentHold(Model):
-    """A person's hold of the environment: while it lasts no promotion writes there."""
+    """A hold on the environment, by a person: while it lasts no promotion writes there."""
 
     id: ObjectName
     """Name of the PromotionCommand that holds it; `release` names it."""

@@ -160,7 +160,7 @@ class DiscoveredBranch(Model):
 
 
 class TrackerTemplate(Model):
-    """What trackers that are made carry beside their spec."""
+    """What trackers that are made carry in addition to their spec."""
 
     labels: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=32)] = Field(
         default_factory=dict
@@ -190,7 +190,7 @@ class Discovery(Model):
     """How long ago a pull request may have been merged when it is seen first. Open ones match however old they are."""
     max_trackers: Annotated[int, Field(ge=1, le=1000)] = 100
     """Trackers of the repository that may be on their way at the same time; what matches beyond them waits, and the
-    condition `Discovered` says so."""
+    condition `Discovered` shows it."""
     tracker_template: TrackerTemplate = TrackerTemplate()
     """What trackers carry."""
 

@@ -42,7 +42,7 @@ class PromotionCommandSpec(Model):
         ),
         Rule(
             rule="!has(self.duration) || (self.verb == 'hold' && !has(self.trackerRef))",
-            message="duration is for the hold of an environment",
+            message="duration is for a hold on an environment",
             field_path=".duration",
         ),
         Rule(
@@ -72,7 +72,7 @@ class PromotionCommandSpec(Model):
     duration: PositiveDuration | None = None
     """How long the environment is held; 24 hours where it is not given."""
     hold: ObjectName | None = None
-    """The hold of the environment that is released: the name of the PromotionCommand that began it."""
+    """The hold on the environment that is released: the name of the PromotionCommand that began it."""
     reason: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
     """Why; kept in the promotion record."""
 

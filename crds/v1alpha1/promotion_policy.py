@@ -49,7 +49,7 @@ class PolicyTest(Model):
 
 
 class PromotionPolicySpec(Model):
-    """The hop, the tests that gate it, and who says go."""
+    """The hop, the tests that gate it, and who approves."""
 
     rules: ClassVar = (
         Rule(

@@ -70,7 +70,7 @@ class PullRequestTrackerSpec(Model):
 
 
 class PullRequestTracker(Resource):
-    """One pull request on its way: applying it starts the promotion, its status tells where the change is."""
+    """One pull request on its way: applying it starts the promotion, its status shows where the change is."""
 
     definition: ClassVar = Definition(
         kind="PullRequestTracker",

@@ -134,7 +134,7 @@ class ScmProviderSpec(Model):
     """Azure DevOps Services, or Server 2022 and later. The Secret holds `token`; or `clientID`, `clientSecret` and
     `tenantID` of an application of Entra, and `authority` for an Entra other than https://login.microsoftonline.com."""
     secret_ref: SecretReference
-    """Secret with the credential; which keys it needs, each host block says."""
+    """Secret with the credential; each host block names the keys that it needs."""
     webhook_secret_ref: SecretReference | None = None
     """Secret with `webhookSecret`, which proves the webhooks of the provider, and those of its repositories that name
     none of their own; if not given, the one of `secretRef`."""

@@ -39,7 +39,7 @@ class ManualResult(StrEnum):
     QUEUED = "Queued"
     """It waits, until the test's timeout."""
     ERROR = "Error"
-    """Nobody will start it: an error at once."""
+    """No one will start it: an error at once."""
 
 
 class ParametersAs(StrEnum):
@@ -115,7 +115,7 @@ class TestRunnerSpec(Model):
     own holds `token`; or `privateKey` of a GitHub App, with `appID` where the provider does not name the App."""
     gitlab_ci: GitLabCIRunner | None = None
     """GitLab CI of a project; a test's job is the branch or tag whose pipeline runs. The Secret holds `token` of scope
-    `api`; or `triggerToken`, a trigger token, beside a `token` of scope `read_api`."""
+    `api`; or `triggerToken`, a trigger token, with a `token` of scope `read_api`."""
     secret_ref: SecretReference | None = None
     """Secret with the credential."""
     webhook_secret_ref: SecretReference | None = None

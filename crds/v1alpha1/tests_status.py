@@ -50,9 +50,9 @@ class TestStatus(Model):
     started_at: Time | None = None
     """First trigger of the run."""
     finished_at: Time | None = None
-    """When the run was seen to be final."""
+    """When a look found the run final."""
     message: Text | None = None
-    """What the CI system says, or what to fix."""
+    """What the CI system reports, or what to fix."""
     summary: ShortText | None = None
     """Counts of the test report where the CI system has one, such as `41 passed, 1 failed`."""
 

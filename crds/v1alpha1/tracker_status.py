@@ -262,7 +262,7 @@ class PullRequestTrackerStatus(ConditionedStatus):
     held_state: TrackerState | None = None
     """State that a Held promotion goes back to."""
     reason: ShortText | None = None
-    """Why it is in its state, in one word."""
+    """Why it is in its state, as a name from a closed list."""
     message: Text | None = None
     """Why it is in its state, for people."""
     waiting_for: WaitingFor | None = None
@@ -306,7 +306,7 @@ class PullRequestTrackerStatus(ConditionedStatus):
     uid: ShortText | None = None
     """Uid of the tracker that the status was written for."""
     attempt: int | None = None
-    """Attempt that the status speaks of."""
+    """Attempt that the status is about."""
     sequence: Sequence | None = None
     """Order of the status writes of the workflow, in milliseconds since 1970: becomes smaller only where one far ahead
     of the clock, which no workflow wrote, is replaced."""

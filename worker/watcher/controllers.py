@@ -127,7 +127,7 @@ class Watcher:
         """Look at every tracker, command and connection now, as at a resync: Temporal may have forgotten some."""
         for mirror in self._mirrors():
             if mirror.resyncs:
-                mirror.tell_all()
+                mirror.report_all()
 
     async def run(self) -> None:
         """Watch and reconcile until cancelled."""
