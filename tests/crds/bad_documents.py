@@ -380,8 +380,8 @@ BAD_DOCUMENTS = (
         "hold of a tracker for a time",
         _command(verb="hold", duration="2h"),
         "spec.duration",
-        "duration is for the hold of an environment",
-        "spec.duration: duration is for the hold of an environment",
+        "duration is for a hold on an environment",
+        "spec.duration: duration is for a hold on an environment",
     ),
     bad(
         "release of a tracker that names a hold",

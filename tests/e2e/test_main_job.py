@@ -22,7 +22,7 @@ from workflows.identity import promotion_workflow_id
 
 PROCESSES = ("watcher-1", "worker-1", "worker-2")
 LONG_SECONDS = 600
-MENTION = "@ada the required tests passed; `pilotage promote` moves this change to prod"
+MENTION = "@ada the required tests passed (1 of 1 required passed); this change waits for approval to go to prod"
 
 
 @pytest.fixture(scope="module")
