@@ -93,7 +93,7 @@ def is_due(document: Document, repository: str, ttl: timedelta, now: datetime) -
 
 
 def record_lines(declared: GitRepository, document: Mapping[str, Any]) -> tuple[RecordLine, ...]:
-    """Build the lines of a tracker's records, to be kept beside its repository."""
+    """Build the lines of a tracker's records, to be kept with its repository."""
     about = EventTarget(
         api_version=declared.api_version,
         kind=declared.kind,
