@@ -14,14 +14,13 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
 from deploy.local.demo.evidence import read_runs
-from deploy.local.demo.hosts import GITHUB
 from deploy.local.environment.assembly import PIECES, LocalEnvironment
 from deploy.local.sandbox.seed import MERGE_SHA, WEBHOOK_SECRET
 from tests.activities.flux.events import KUSTOMIZE, document
 from tests.e2e.cluster import Cluster, Document
 from tests.e2e.components import stories
 from tests.e2e.components.stories import StoryShop
-from tests.e2e.components.test_git import CONFIGURED, KUSTOMIZATION, commits, config_repository, write
+from tests.e2e.components.test_git import CONFIGURED, KUSTOMIZATION, commits
 from tests.e2e.shop import Shop, until
 from tests.pace import ONE_PARTITION
 from tests.receiver.world import github_headers, pull_request
@@ -113,31 +112,16 @@ def test_a_merge_its_tests_and_its_deployments_are_seen_by_webhooks_alone(shop: 
     assert shop.running()["prod"] == MERGE_SHA
 
 
-SIGNING = "a-key-that-signs-events"
-IMAGE = "ghcr.io/acme/api"
-
-
 @pytest.fixture
 def reconciled(shop: Shop) -> Iterator[StoryShop]:
-    """A shop whose places are brought by Flux, each in a cluster of its own, from files of one repository."""
-    story = StoryShop("components", "fluxshop", shop.environment, shop.cluster).changes("services/api/main.py")
+    """The samples of a shop whose places are brought by Flux, each in a cluster of its own."""
+    story = StoryShop("flux", "fluxshop", shop.environment, shop.cluster).changes("services/api/main.py")
     tags = {"dev": f"sha-{stories.MERGE_SHA}", "staging": f"sha-{stories.PREVIOUS_SHA}"}
     [commit] = story.seed["github"]["repos"][f"acme/{story.name}-config"]["commits"]
     commit["files"] = {
-        f"{place}/kustomization.yaml": KUSTOMIZATION.format(component="api", tag=tag) for place, tag in tags.items()
+        f"{place}/api/kustomization.yaml": KUSTOMIZATION.format(component="api", tag=tag) for place, tag in tags.items()
     }
-    story.documents.insert(1, config_repository(story, GITHUB))
     story.document("Secret", "jenkins-token")["stringData"]["webhookSecret"] = WEBHOOK_SECRET
-    for place in tags:
-        metadata = {"name": place, "namespace": story.namespace, "labels": {"pilotage.dev/credential": "true"}}
-        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"token": SIGNING + place}}
-        story.documents.insert(1, secret)
-        spec = story.document("Environment", place)["spec"]
-        [spec["deployments"]] = [spec["deployments"][:1]]
-        [api] = spec["deployments"]
-        del api["argocd"]
-        api["flux"] = {"clusterRef": {"name": place}, "kustomization": "api", "namespace": "apps"}
-        api["write"] = write({"file": f"{place}/kustomization.yaml", "kustomizeImage": IMAGE})
     with closing(story):
         yield story
 
@@ -148,8 +132,9 @@ def report(shop: StoryShop, place: str, revision: str, minute: int, **changes: o
     metadata = {f"{KUSTOMIZE}/revision": f"main@sha1:{revision}", f"{KUSTOMIZE}/commit_status": "update"}
     event = document(involvedObject=involved, metadata=metadata, timestamp=f"2026-01-31T10:{minute:02}:00Z")
     body = json.dumps(event | changes).encode()
-    digest = hmac.new((SIGNING + place).encode(), body, hashlib.sha256).hexdigest()
-    where = f"{shop.environment.http_url('receiver-1')}/flux/{shop.namespace}/{place}"
+    key = shop.document("Secret", f"cluster-{place}")["stringData"]["token"]
+    digest = hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
+    where = f"{shop.environment.http_url('receiver-1')}/flux/{shop.namespace}/cluster-{place}"
     answer = httpx.post(where, content=body, headers={"X-Signature": f"sha256={digest}"}, trust_env=False)
     return answer.status_code, answer.json()["reason"]
 
