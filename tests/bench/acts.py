@@ -10,6 +10,7 @@ from temporalio.client import Client
 
 from deploy.local.environment.assembly import LocalEnvironment
 from tests.bench import scaling, tenants, waiting, watched
+from tests.bench.commands import measure_commands
 from tests.bench.costs import measure_costs
 from tests.bench.drifting import measure_drift
 from tests.bench.killing import measure_kill
@@ -79,6 +80,14 @@ async def _hops(plan: Plan, directory: Path, say: Say) -> AsyncIterator[Row]:
             yield row
 
 
+async def _commands(plan: Plan, directory: Path, say: Say) -> AsyncIterator[Row]:
+    """Need the API server alone, and programs that list what is there."""
+    with LocalEnvironment(directory, report=say) as environment:
+        environment.start("kubernetes", "resources")
+        for row in await measure_commands(environment, say):
+            yield row
+
+
 async def _waiting(plan: Plan, directory: Path, say: Say) -> AsyncIterator[Row]:
     each = -(-max(plan.trackers, waiting.LEAST_TRACKERS) // waiting.REPOSITORIES)
     scene = Scene(repositories=waiting.REPOSITORIES, open_pulls=each)
@@ -123,6 +132,7 @@ async def _flux(plan: Plan, directory: Path, say: Say) -> AsyncIterator[Row]:
 ACTS: Mapping[str, Act] = {
     "alone": _alone,
     "returning": _returning,
+    "commands": _commands,
     "hops": _hops,
     "waiting": _waiting,
     "scaling": _scaling,

@@ -1,4 +1,4 @@
-"""A cluster and a command line that speaks with it."""
+"""A cluster and a command line that reaches it."""
 
 from collections.abc import Callable
 from typing import Any

@@ -74,7 +74,7 @@ class Terminal:
         return self.process.wait()
 
     def as_before(self) -> bool:
-        """Tell whether the cursor is shown, and the line discipline as the program found it."""
+        """Return whether the cursor is shown, and the line discipline as the program found it."""
         shown = self.written.rfind("\x1b[?25h") >= self.written.rfind("\x1b[?25l")
         return shown and termios.tcgetattr(self._slave) == self._attributes
 

@@ -58,9 +58,7 @@ def test_a_refusal_is_shown_with_the_command_that_it_names(tracked: FakeCluster,
 HELD_BY_STAGING = {"web": "bbbbbbbbbbbb", "api": ""}
 
 
-def test_promote_names_what_the_diverged_target_was_seen_to_hold(
-    cluster: FakeCluster, run: Run, status: dict[str, Any]
-) -> None:
+def test_promote_names_what_the_diverged_target_holds(cluster: FakeCluster, run: Run, status: dict[str, Any]) -> None:
     diverged = {**status, "hop": {**status["hop"], "diverged": HELD_BY_STAGING}}
     cluster.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status=diverged)
 
@@ -116,7 +114,7 @@ def test_an_api_server_that_goes_away_before_the_answer_is_waited_for(tracked: F
     assert "promote (staging) accepted" in result.stdout
 
 
-def test_where_it_stays_away_it_is_said_that_the_command_stands(tracked: FakeCluster, run: Run) -> None:
+def test_where_it_stays_away_the_answer_is_that_the_command_stands(tracked: FakeCluster, run: Run) -> None:
     tracked.answer_command = away
 
     result = run("promote", "web-412", "--timeout", "0.3")
@@ -272,7 +270,7 @@ def test_a_refusal_among_the_lost_ones_is_a_status_of_its_own_in_json(refusing: 
     assert (items[1]["status"], items[1]["details"]["name"]) == ("Failure", "web-2")
 
 
-def test_a_lost_tracker_that_is_gone_meanwhile_is_said_with_its_exit_code(
+def test_a_lost_tracker_that_is_gone_meanwhile_is_named_with_its_exit_code(
     cluster: FakeCluster, status: dict[str, Any], run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lose(cluster, status, 1, 2)
@@ -318,7 +316,7 @@ def test_restart_wants_either_a_name_or_lost(tracked: FakeCluster, run: Run) -> 
     assert tracked.created == []
 
 
-def test_nothing_lost_is_said_and_is_no_error(tracked: FakeCluster, run: Run) -> None:
+def test_nothing_lost_is_noted_and_is_no_error(tracked: FakeCluster, run: Run) -> None:
     result = run("restart", "--lost")
 
     assert result.exit_code == 0
@@ -352,7 +350,7 @@ def test_a_command_for_several_answers_each_by_itself(tracked: FakeCluster, run:
     assert [one["spec"]["trackerRef"]["name"] for one in tracked.created] == ["web-412", "web-413"]
 
 
-def test_approve_is_the_word_of_others_for_promote(tracked: FakeCluster, run: Run) -> None:
+def test_approve_is_another_name_of_promote(tracked: FakeCluster, run: Run) -> None:
     assert run("approve", "web-412").exit_code == 0
     assert tracked.created[0]["spec"]["verb"] == "promote"
 
@@ -375,7 +373,7 @@ def test_an_environment_is_held_for_a_time_by_a_command_without_a_tracker(cluste
     }
 
 
-def test_a_hold_of_an_environment_is_released_by_its_id(cluster: FakeCluster, run: Run) -> None:
+def test_an_environment_hold_is_released_by_its_id(cluster: FakeCluster, run: Run) -> None:
     run("release", "-e", "prod", "--hold", "hold-prod-x7f2q")
 
     assert cluster.created[0]["spec"]["hold"] == "hold-prod-x7f2q"

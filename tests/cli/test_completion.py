@@ -20,9 +20,9 @@ def complete() -> Complete:
     """Press the tab key in bash at the end of this line."""
 
     def press_tab(line: str) -> list[str]:
-        # Bash's cursor stands on the last word, which is empty after a space.
-        words = line.split(" ")
-        asked = {"_PILOTAGE_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
+        # Bash's cursor stands on the last part, which is empty after a space.
+        parts = line.split(" ")
+        asked = {"_PILOTAGE_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(parts) - 1)}
         done = CliRunner().invoke(app, [], env=asked, prog_name="pilotage", catch_exceptions=False)
         assert (done.exit_code, done.stderr) == (0, "")
         return done.stdout.split()

@@ -1,4 +1,4 @@
-"""A demo that somebody interrupts stops what it started, says so, and leaves no process."""
+"""A demo that somebody interrupts stops what it started, reports that, and leaves no process."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from deploy.local.environment.ledger import Entry, Ledger, alive
 from deploy.local.environment.processes import ROOT
 
 PATIENCE_SECONDS = 60.0
-# Whoever is started in the background by a shell without job control inherits that SIGINT is ignored.
+# What is started in the background by a shell without job control inherits that SIGINT is ignored.
 LISTENING = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execvp(sys.argv[1], sys.argv[1:])"
 PYTHON = [sys.executable, "-m", "deploy.local.demo"]
 # As in the Makefile, with the interpreter of these tests and without a look at its requirements.
@@ -24,7 +24,7 @@ Started = subprocess.Popen[str]
 
 
 class Demo:
-    """A demo at work in a terminal's foreground, so to speak: a session of its own, read line by line."""
+    """A demo at work in a terminal's foreground: a session of its own, read line by line."""
 
     def __init__(self, home: Path, command: list[str]) -> None:
         self._home = home
@@ -39,14 +39,14 @@ class Demo:
             start_new_session=True,
         )
 
-    def read_until(self, words: str) -> None:
-        """Read its output until a line holds these words."""
+    def read_until(self, text: str) -> None:
+        """Read its output until a line holds this."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self._lines.append(line)
-            if words in line:
+            if text in line:
                 return
-        pytest.fail(f"no `{words}` in its output: {''.join(self._lines)}")
+        pytest.fail(f"no `{text}` in its output: {''.join(self._lines)}")
 
     def entries(self) -> list[Entry]:
         """Return what it has started so far, with the guardian."""
@@ -87,7 +87,7 @@ def test_ctrl_c_while_make_demo_starts_ends_it_calmly(tmp_path: Path, demos: lis
     demo.read_until(" ready (")
     entries = demo.entries()
 
-    # As a terminal does: everybody in the foreground hears it, impatient people press twice.
+    # As a terminal does: everybody in the foreground gets it, impatient people press twice.
     os.killpg(demo.process.pid, signal.SIGINT)
     os.killpg(demo.process.pid, signal.SIGINT)
     text = demo.end_of_output()

@@ -50,7 +50,7 @@ def read(number: int, at: float) -> list[HistoryEvent]:
 
 
 def webhook(at: float) -> dict[str, Any]:
-    """Return what the sandbox says of the merge's webhook."""
+    """Return what the sandbox shows of the merge's webhook."""
     return {"system": "github", "event": "merged", "key": "pull/412", "status": 202, "time": at}
 
 

@@ -12,7 +12,7 @@ Run = Callable[..., Result]
 
 
 def monitor(cluster: FakeCluster, name: str, *, namespace: str = "shop", **status: Any) -> None:
-    """Put a monitor there that says this."""
+    """Put a monitor there that shows this."""
     spec = {
         "trackerRef": {"name": "web-412"},
         "environment": "staging",
@@ -28,7 +28,7 @@ def monitor(cluster: FakeCluster, name: str, *, namespace: str = "shop", **statu
     cluster.add("DriftMonitor", name, namespace=namespace, spec=spec, status=checked)
 
 
-def test_what_drifted_comes_first_then_what_nobody_can_tell(cluster: FakeCluster, run: Run) -> None:
+def test_what_drifted_comes_first_then_what_is_not_known(cluster: FakeCluster, run: Run) -> None:
     monitor(cluster, "in-place", drifted=False)
     monitor(cluster, "unknown", kind="Unknown", observed="no answer")
     monitor(cluster, "drifted", drifted=True, kind="RevisionMoved", observed="bbb")
@@ -53,7 +53,7 @@ def test_as_json_it_is_the_documents_as_they_are_and_one_by_itself(cluster: Fake
     assert json.loads(run("drift", "drifted", "-o", "json").stdout) == document
 
 
-def test_all_namespaces_are_named_first_and_one_without_monitors_says_so(cluster: FakeCluster, run: Run) -> None:
+def test_all_namespaces_are_named_first_and_one_without_monitors_is_noted(cluster: FakeCluster, run: Run) -> None:
     assert "No drift monitors found in namespace shop" in run("drift").stderr
     monitor(cluster, "far", namespace="other", drifted=False)
     assert run("drift", "-A").stdout.splitlines()[1].split()[0] == "other"

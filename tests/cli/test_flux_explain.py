@@ -83,7 +83,7 @@ def test_an_alert_of_flux_is_explained_as_it_is_applied_there(tmp_path: Path) ->
     assert one["body"]["context"] == "kustomization/webapp/0c9c2e41"
 
 
-def test_compat_uses_the_words_and_states_of_flux(tmp_path: Path) -> None:
+def test_compat_uses_the_texts_and_states_of_flux(tmp_path: Path) -> None:
     (one,) = explain(
         tmp_path, [provider("azuredevops"), subscription()], "--compat", severity="error", reason="BuildFailed"
     )
@@ -110,8 +110,8 @@ def test_an_event_that_gives_no_status_is_explained(
 
 def test_files_without_an_event_and_fields_of_another_type_are_named(tmp_path: Path) -> None:
     (tmp_path / "manifests.json").write_text(json.dumps(subscription()))
-    lacking = CliRunner().invoke(app, ["flux", "explain", "-f", str(tmp_path)])
-    assert lacking.exit_code == 2
+    missing = CliRunner().invoke(app, ["flux", "explain", "-f", str(tmp_path)])
+    assert missing.exit_code == 2
     (tmp_path / "event.json").write_text(json.dumps(document(message=7)))
     wrong = CliRunner().invoke(app, ["flux", "explain", "-f", str(tmp_path)])
     assert wrong.exit_code == 1

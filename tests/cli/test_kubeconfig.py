@@ -1,4 +1,4 @@
-"""A command without a usable kubeconfig says which one it looked for, and how to name another."""
+"""A command without a usable kubeconfig names the one it looked for, and how to name another."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def test_a_kubeconfig_that_is_not_there_is_wrong_usage(
         assert (result.exit_code, f"there is no kubeconfig at {missing}" in result.stderr) == (2, True)
 
 
-def test_a_context_that_the_kubeconfig_lacks_is_wrong_usage(run: Run, tmp_path: Path) -> None:
+def test_a_context_that_the_kubeconfig_does_not_have_is_wrong_usage(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "kubeconfig"
     path.write_text(KUBECONFIG)
     result = run("--kubeconfig", str(path), "--context", "nope", "get")

@@ -52,7 +52,7 @@ def test_a_process_loads_without_the_packages_of_the_command_line(module: str) -
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "shown"),
     [
         (["get"], "invalid choice: 'get'"),
         (["worker", "--queues", "scm,nope"], "`nope` is no queue"),
@@ -60,9 +60,9 @@ def test_a_process_loads_without_the_packages_of_the_command_line(module: str) -
     ],
 )
 def test_what_is_wrong_ends_the_start_with_2_and_is_named(
-    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    arguments: list[str], shown: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PILOTAGE_INSTALLATION", "test")
     with pytest.raises(SystemExit) as left:
         launching.launch(arguments)
-    assert (left.value.code, said in capsys.readouterr().err) == (2, True)
+    assert (left.value.code, shown in capsys.readouterr().err) == (2, True)

@@ -59,7 +59,7 @@ def test_the_view_is_redrawn_in_place_and_ends_with_the_promotion(terminal: Term
     assert terminal.as_before()
 
 
-def test_an_api_server_that_goes_away_is_told_above_the_view(terminal: Terminal, written: Status) -> None:
+def test_an_api_server_that_goes_away_is_noted_above_the_view(terminal: Terminal, written: Status) -> None:
     terminal.await_text("Testing")
     written.path.unlink()
     terminal.await_text("the API server cannot be reached: connection refused; watching goes on")

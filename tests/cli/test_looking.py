@@ -55,7 +55,7 @@ def test_get_as_json_is_a_list_of_the_documents_as_they_are(tracked: FakeCluster
     assert listed["items"] == [tracked.objects["PullRequestTracker", "shop", "web-412"]]
 
 
-def test_get_says_on_stderr_that_nothing_was_found(cluster: FakeCluster, run: Run) -> None:
+def test_get_notes_on_stderr_that_nothing_was_found(cluster: FakeCluster, run: Run) -> None:
     result = run("get")
 
     assert (result.exit_code, result.stdout) == (0, "")
@@ -86,7 +86,7 @@ def test_show_prints_state_wait_tests_and_conditions(tracked: FakeCluster, run: 
 
 
 @pytest.mark.parametrize(("required", "verdict"), [(True, "all required ones passed"), (False, "none is required")])
-def test_show_says_of_no_required_test_that_it_passed(
+def test_show_calls_no_test_passed_that_was_not_required(
     tracked: FakeCluster, status: dict[str, Any], run: Run, required: bool, verdict: str
 ) -> None:
     test = {"name": "e2e", "runner": "jenkins", "required": required, "state": "Passed"}
@@ -127,7 +127,7 @@ def test_show_as_yaml_is_the_document(tracked: FakeCluster, run: Run) -> None:
     assert tracked.created == []
 
 
-def test_a_missing_tracker_exits_3_and_says_where_it_was_sought(cluster: FakeCluster, run: Run) -> None:
+def test_a_missing_tracker_exits_3_and_names_where_it_was_sought(cluster: FakeCluster, run: Run) -> None:
     result = run("show", "web-1")
 
     assert result.exit_code == 3
@@ -190,7 +190,7 @@ def test_watch_prints_changes_and_ends_with_the_promotion(
     assert len(lines) == len(set(lines))
 
 
-def test_watch_says_once_that_the_api_server_is_away_and_goes_on(
+def test_watch_notes_once_that_the_api_server_is_away_and_goes_on(
     tracked: FakeCluster, status: dict[str, Any], run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = iter([status, None, None, None, {**status, "state": "Completed", "waitingFor": None}])

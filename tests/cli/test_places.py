@@ -72,7 +72,7 @@ def test_a_commit_is_found_by_its_tracker_and_where_it_runs_or_ran(places: FakeC
     assert "ran it, and runs another one now" in run("where", OLDER[:12]).stdout
 
 
-def test_a_commit_that_nobody_knows_is_not_called_not_deployed(places: FakeCluster, run: Run) -> None:
+def test_a_commit_that_is_not_known_is_not_called_not_deployed(places: FakeCluster, run: Run) -> None:
     unknown = run("where", "feedfeed")
     assert (unknown.exit_code, unknown.stdout) == (3, "")
     assert "no tracker names commit feedfeed" in unknown.stderr
@@ -85,7 +85,7 @@ def test_before_its_merge_a_change_is_nowhere(places: FakeCluster, status: dict[
     assert cells(run("where", "412").stdout)[1][1:3] == ["dev", "not yet: AwaitingMerge"]
 
 
-def test_a_hold_of_an_environment_is_shown_with_its_id(places: FakeCluster, run: Run) -> None:
+def test_an_environment_hold_is_shown_with_its_id(places: FakeCluster, run: Run) -> None:
     hold = {"id": "hold-prod-1", "by": "alice", "since": "2026-11-21T08:00:00Z", "reason": "migration"}
     held = {"holds": [{**hold, "until": "2996-11-21T08:00:00Z"}, {**hold, "until": "2006-11-21T08:00:00Z"}]}
     places.add("Environment", "prod", spec={}, status=held)

@@ -193,7 +193,7 @@ def test_files_are_named_as_kubectl_names_them_too(policy: Path, run: Run) -> No
 
 
 @pytest.mark.parametrize("written", ["45", "'45'"])
-def test_a_duration_without_a_unit_says_what_to_write(policy: Path, run: Run, written: str) -> None:
+def test_a_duration_without_a_unit_is_answered_with_one(policy: Path, run: Run, written: str) -> None:
     policy.write_text(POLICY.replace("  tests:", f"  timeout: {written}\n  tests:"))
 
     assert "write `45m` for minutes" in run("validate", str(policy)).stdout

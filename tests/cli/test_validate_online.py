@@ -1,4 +1,4 @@
-"""`pilotage validate --online`: tests whose lost triggers could not be found again are told beforehand."""
+"""`pilotage validate --online`: tests whose lost triggers could not be found again are shown beforehand."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -116,7 +116,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> ClusterWithSecrets:
 
 @pytest.fixture
 def hosts(monkeypatch: pytest.MonkeyPatch) -> Hosts:
-    """Hosts that answer from memory; those that nobody named are no hosts."""
+    """Hosts that answer from memory; those that are not named are no hosts."""
     answering = Hosts()
 
     @asynccontextmanager
@@ -157,7 +157,7 @@ def resource(kind: str, name: str, spec: Document, *, namespace: str | None = "s
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name, **place, **metadata}, "spec": spec}
 
 
-def test_a_workflow_that_shows_the_key_gives_no_word(check: Run) -> None:
+def test_a_workflow_that_shows_the_key_is_not_mentioned(check: Run) -> None:
     result = check(policy())
     assert (result.exit_code, result.stdout) == (0, "")
     assert result.stderr == "1 resource in 1 file: valid\n"
@@ -176,7 +176,7 @@ def test_a_workflow_that_hides_the_key_is_a_warning_at_its_field(check: Run, hos
     assert result.stderr == "1 resource in 1 file: valid, 1 warning\n"
 
 
-def test_every_kind_of_runner_is_asked_and_told_what_to_do_there(check: Run, hosts: Hosts) -> None:
+def test_every_kind_of_runner_is_asked_and_shows_what_to_do_there(check: Run, hosts: Hosts) -> None:
     hosts.ci_file, hosts.parameters = "stages: []\n", ["REVISION"]
     assert "declare the parameter `PROMOTION_KEY`" in check(policy("jenkins", "web/e2e")).stdout
     assert "`workflow: name`" in check(policy("gitlab", "main")).stdout
@@ -232,7 +232,7 @@ def test_an_applied_runner_that_names_a_secret_may_be_in_the_files_too(check: Ru
     assert "do not show" in check(policy("jenkins", "web/e2e"), resource("TestRunner", "jenkins", JENKINS)).stdout
 
 
-def test_a_repository_of_the_files_does_not_say_where_a_runners_own_secret_goes(
+def test_a_repository_of_the_files_does_not_decide_where_a_runners_own_secret_goes(
     check: Run, cluster: ClusterWithSecrets, hosts: Hosts
 ) -> None:
     cluster.add("TestRunner", "own", spec={**ACTIONS, "secretRef": {"name": "jenkins-token"}})
@@ -242,7 +242,7 @@ def test_a_repository_of_the_files_does_not_say_where_a_runners_own_secret_goes(
 
 
 @pytest.mark.parametrize(
-    ("failure", "said"),
+    ("failure", "shown"),
     [
         (httpx.ConnectError("refused"), "at api.github.com: no connection"),
         (httpx.Response(503, text="down"), "at api.github.com"),
@@ -251,13 +251,13 @@ def test_a_repository_of_the_files_does_not_say_where_a_runners_own_secret_goes(
     ],
 )
 def test_a_host_that_does_not_answer_is_named_once_for_each_test_and_asked_once(
-    check: Run, hosts: Hosts, failure: httpx.Response | Exception, said: str
+    check: Run, hosts: Hosts, failure: httpx.Response | Exception, shown: str
 ) -> None:
     hosts.failure = failure
     result = check(policy("actions", "a.yml", "b.yml"))
     lines = result.stdout.splitlines()
     assert (result.exit_code, len(lines), len(hosts.requests)) == (0, 2, 1)
-    assert all("not known whether runs of" in line and said in line for line in lines)
+    assert all("not known whether runs of" in line and shown in line for line in lines)
     assert TOKEN not in result.output
 
 
@@ -288,7 +288,7 @@ def test_a_secret_that_one_may_not_read_is_a_warning_about_oneself(check: Run, c
     assert "you may not read Secret/github-token" in result.stdout
 
 
-def test_errors_beside_warnings_exit_1_and_both_are_in_the_document(check: Run, hosts: Hosts) -> None:
+def test_errors_and_warnings_exit_1_and_both_are_in_the_document(check: Run, hosts: Hosts) -> None:
     hosts.workflow = HIDDEN
     wrong = policy()
     wrong["spec"]["targetEnvironment"] = "dev"
@@ -306,7 +306,7 @@ def test_warnings_alone_leave_the_document_valid(check: Run, hosts: Hosts) -> No
 
 
 @pytest.mark.parametrize("documents", [(), ({"apiVersion": API_VERSION, "kind": "PromotionPolicy", "metadata": 1},)])
-def test_files_without_a_readable_test_ask_nobody(
+def test_files_without_a_readable_test_ask_no_one(
     check: Run, cluster: ClusterWithSecrets, documents: tuple[Document, ...]
 ) -> None:
     check(*documents)

@@ -129,7 +129,7 @@ def policy(*tests: tuple[str, str], target: str = "staging") -> Document:
 GOOD = (("actions", "shown.yml"), ("gitlab", "main"), ("jenkins", "validated/shown"))
 
 
-def test_jobs_that_show_the_key_give_no_word(validate: Validate) -> None:
+def test_jobs_that_show_the_key_are_not_mentioned(validate: Validate) -> None:
     done = validate(policy(*GOOD))
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == "1 resource in 1 file: valid\n"
@@ -162,7 +162,7 @@ def test_an_applied_runner_that_names_a_secret_is_the_same_in_the_files(validate
     assert "runs of `validated/hidden` do not show" in done.stdout
 
 
-def test_errors_exit_1_with_the_warnings_beside_them(validate: Validate) -> None:
+def test_errors_exit_1_together_with_the_warnings(validate: Validate) -> None:
     done = validate(policy(("actions", "hidden.yml"), target="dev"), options=("-o", "json"))
     report = json.loads(done.stdout)
     assert (done.returncode, report["valid"], len(report["errors"]), len(report["warnings"])) == (1, False, 1, 1)

@@ -197,7 +197,7 @@ def test_why_shows_a_refused_token_of_a_ci_system_with_its_secret(tracked: FakeC
     assert f"✗ TestRunner jenkins (Secret jenkins-token): not Reachable (Unauthorized): {REFUSED}" in lines
 
 
-def test_why_says_which_connection_is_not_checked_yet(tracked: FakeCluster, run: Run) -> None:
+def test_why_names_the_connection_is_not_checked_yet(tracked: FakeCluster, run: Run) -> None:
     add_world(tracked)
     tracked.add("ArgoCDInstance", "argocd", spec={"server": "https://a.example.com", "secretRef": {"name": "token"}})
 
@@ -207,7 +207,7 @@ def test_why_says_which_connection_is_not_checked_yet(tracked: FakeCluster, run:
     assert "✗ ScmProvider github: not found in namespace shop" in text
 
 
-def test_what_a_person_may_not_read_is_told_but_holds_nothing_up(
+def test_what_a_person_may_not_read_is_shown_but_holds_nothing_up(
     tracked: FakeCluster, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_connections(tracked, "ClusterScmProvider")
@@ -245,7 +245,7 @@ def test_a_test_that_is_about_to_be_triggered_is_not_settled(
     assert "· test e2e (required, jenkins): Pending" in run("why", "web-412", "--all").stdout
 
 
-def test_why_says_who_holds_and_why_not_what_the_held_state_said(
+def test_why_names_who_holds_and_why_not_the_message_of_the_held_state(
     tracked: FakeCluster, status: dict[str, Any], run: Run
 ) -> None:
     waiting = {"what": "Release", "object": "bob", "observed": "held by bob: freeze until Monday"}
@@ -274,7 +274,7 @@ def test_the_answer_stands_first_and_last_and_what_is_well_is_left_out(
     assert "--all shows them" in lines[-2]
 
 
-def test_where_nothing_helps_the_answer_says_so(tracked: FakeCluster, status: dict[str, Any], run: Run) -> None:
+def test_where_nothing_helps_the_answer_is_that(tracked: FakeCluster, status: dict[str, Any], run: Run) -> None:
     waiting = {"what": "Verdict", "unblockWith": "no action needed"}
     tracked.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status={**status, "waitingFor": waiting})
 
@@ -329,7 +329,7 @@ def test_a_status_of_an_earlier_attempt_is_noticed(status: dict[str, Any], track
     assert "✗ the status is that of attempt 1, and attempt 2 has begun" in run("why", "412").stdout
 
 
-def test_reasons_are_codes_beside_the_text(tracked: FakeCluster, run: Run) -> None:
+def test_reasons_are_codes_next_to_the_text(tracked: FakeCluster, run: Run) -> None:
     add_connections(tracked)
 
     answer = json.loads(run("why", "412", "-o", "json").stdout)

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from worker.cli.validating import load_files
 from worker.cli.yaml_text import to_yaml
 
-# What looks like a number, a time or a boolean, beside any text.
+# What looks like a number, a time or a boolean, and any text.
 texts = st.text(max_size=200) | st.from_regex(r"[-+.]?[0-9yYnNtTfFoO~=<][0-9a-zA-Z_:.+-]{0,11}", fullmatch=True)
 
 
@@ -61,7 +61,7 @@ def test_whatever_text_is_printed_is_validated_as_the_same(file: Path, text: str
     assert read_back(file, document) == document
 
 
-def test_what_is_no_text_and_what_nobody_mistakes_is_not_quoted() -> None:
+def test_what_is_no_text_and_what_is_not_mistaken_is_not_quoted() -> None:
     printed = to_yaml({"name": "web-412", "number": 412, "final": True, "none": None, "at": "2026-11-21T08:00:00Z x"})
     assert printed.splitlines() == [
         "name: web-412",

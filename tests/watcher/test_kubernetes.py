@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from crds.api.kubernetes import KubernetesApi
+from crds.api.light import LightApi
 from crds.api.ports import (
     ApiConflict,
     ApiForbidden,
@@ -42,6 +43,23 @@ async def test_errors_come_by_their_meaning(api: KubernetesApi, namespace: str) 
     async with KubernetesApi.at(api.server) as stranger:
         with pytest.raises(ApiUnavailable, match="reached"):
             await stranger.get(TRACKERS, namespace, "web-412")
+
+
+async def test_the_small_client_of_short_commands_reads_judges_and_watches(
+    api: KubernetesApi, kubernetes_api: KubernetesAccess, namespace: str
+) -> None:
+    async with LightApi.connect(kubeconfig=str(kubernetes_api.kubeconfig)) as light:
+        await light.create(TRACKERS, namespace, tracker(), dry_run=True)
+        with pytest.raises(ApiNotFound):
+            await light.get(TRACKERS, namespace, "web-412")
+        with pytest.raises(ApiInvalid, match=r"repository"):
+            await light.create(TRACKERS, namespace, {**tracker(), "metadata": {"name": "wrong"}}, dry_run=True)
+        page = await light.list_all(TRACKERS, namespace)
+        created = await light.create(TRACKERS, namespace, tracker())
+        async with light.watch(TRACKERS, namespace, resource_version=page.resource_version) as events:
+            first = await anext(aiter(events))
+    assert (first.type, first.object["metadata"]["uid"]) == ("ADDED", created["metadata"]["uid"])
+    assert page.items == ()
 
 
 async def test_an_unknown_credential_is_forbidden(

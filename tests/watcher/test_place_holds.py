@@ -1,4 +1,4 @@
-"""Holds of environments: each has an id and an end, and only its holder releases it."""
+"""Environment holds: each has an id and an end, and only its holder releases it."""
 
 from collections.abc import Callable
 from datetime import timedelta

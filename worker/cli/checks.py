@@ -155,7 +155,7 @@ def _place(evidence: Evidence, environment: Environment | None, *, role: str) ->
 
 
 def _runs(running: Artifact | None, wanted: str, *, exact: bool, role: str) -> str:
-    """Say what a deployment runs, and what that means for the change."""
+    """Return what a deployment runs, and what that means for the change."""
     now = describe_artifact(running)
     if running is None:
         return "what runs there is not known"
@@ -216,7 +216,7 @@ def _command(evidence: Evidence) -> Iterator[Check]:
         held = waiting.observed if waiting is not None and waiting.what is WaitingForWhat.RELEASE else None
         yield Check(subject="command", ok=False, text=held or "held by a person")
     if waiting is not None and waiting.what is WaitingForWhat.PROMOTE_COMMAND:
-        text = "the policy has `autoPromote: false`, and nobody has approved yet"
+        text = "the policy has `autoPromote: false`, and the promotion is not approved yet"
         yield Check(subject="command", ok=False, text=text)
 
 

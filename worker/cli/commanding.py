@@ -38,7 +38,7 @@ class Request:
     duration: str | None = None
     """How long an environment is held."""
     hold: str | None = None
-    """The hold of an environment that is released."""
+    """Id of the environment hold that is released."""
     dry_run: bool = False
     """Whether the API server only judges whether it may be given."""
 
@@ -80,7 +80,7 @@ async def send_to_all(
     """Create the same command for several trackers; each has its own answer, an error too, and hides no other's."""
     if len(names) == 1:
         return [await send(session, names[0], request, timeout_seconds=timeout_seconds)]
-    # Only calls take turns, not waits: where nobody answers, the last one has waited no longer than the first.
+    # Only calls take turns, not waits: where no answer comes, the last one has waited no longer than the first.
     turn = asyncio.Semaphore(CALLS_AT_ONCE)
 
     async def send_one(name: str) -> Answer:
@@ -118,7 +118,7 @@ async def lost_trackers(session: Session) -> list[str]:
 async def _create(session: Session, name: str, request: Request) -> Document:
     tracker = await session.read(PullRequestTracker, name)
     requested_by = await session.user_name()
-    # A restart is asked for where the tracker begins, and so is everything for an attempt of which no status speaks
+    # A restart is asked for where the tracker begins, and so is everything for an attempt that no status is of
     # yet: hop and revision of the one before are past. Everything else is for the hop at hand.
     hop_known = request.verb != "restart" and tracker.status.attempt in (None, tracker.spec.attempt)
     hop = tracker.status.hop if hop_known else None

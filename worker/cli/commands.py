@@ -55,7 +55,7 @@ def add_commands(app: typer.Typer) -> None:
     for verb, description in DESCRIPTIONS.items():
         _add(app, verb, verb, description)
     app.command("restart")(restart)
-    # The word that other tools have for it.
+    # Its name in other tools.
     _add(app, "approve", "promote", DESCRIPTIONS["promote"], hidden=True)
 
 

@@ -65,7 +65,7 @@ def drift(
 
 
 def _order(monitor: "DriftMonitor") -> tuple[int, str, str]:
-    """Put what drifted first, then what nobody can tell."""
+    """Put what drifted first, then what is not known."""
     status = monitor.status
     rank = 0 if status.drifted else 1 if status.drifted is None else 2
     return (rank, monitor.metadata.namespace or "", monitor.metadata.name)

@@ -43,7 +43,7 @@ PlaceOption = Annotated[
 DurationOption = Annotated[
     str | None, typer.Option("--for", metavar="DURATION", help="How long, such as 45m or 2h; 24h if not given.")
 ]
-HoldOption = Annotated[str | None, typer.Option("--hold", metavar="ID", help="The hold of the environment to release.")]
+HoldOption = Annotated[str | None, typer.Option("--hold", metavar="ID", help="Id of the environment hold to release.")]
 
 
 def hold(
@@ -97,7 +97,7 @@ def release(
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Let a held change go on; with --environment and --hold release your hold of an environment."""
+    """Let a held change go on; with --environment and --hold end your own environment hold."""
     from worker.cli.commanding import Request
 
     if names and hold_id is not None:

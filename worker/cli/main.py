@@ -100,9 +100,9 @@ app.add_typer(flux)
 app.command()(completion)
 app.command("version")(print_version)
 app.command("help")(show_help)
-# The words that other tools have for them.
-for word, same in (("list", get), ("status", show), ("describe", show)):
-    app.command(word, hidden=True)(same)
+# Their names in other tools.
+for name, same in (("list", get), ("status", show), ("describe", show)):
+    app.command(name, hidden=True)(same)
 
 
 def main() -> None:

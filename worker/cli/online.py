@@ -37,7 +37,7 @@ _ADVICE = {
 
 @dataclass(frozen=True, kw_only=True)
 class _Test:
-    """One test of a policy. `finding` says where it is written."""
+    """One test of a policy. `finding` is where it is written."""
 
     namespace: str
     runner: str
@@ -51,8 +51,8 @@ class _Test:
 class _Planned:
     """The cluster as it would be with the TestRunners and GitRepositories of the files.
 
-    Providers of the files do not count: they say to which host a credential is sent, and a file that somebody proposes
-    must not send the credentials of whoever checks it elsewhere.
+    Providers of the files do not count: they name the host to which a credential is sent, and a file that is
+    proposed must not send the credentials of the person who checks it elsewhere.
     """
 
     def __init__(self, cluster: session.Cluster, loaded: Loaded, namespace: str) -> None:
@@ -81,21 +81,21 @@ class _Runners:
 
     async def warnings(self, namespace: str, runner: str, jobs: Iterable[str]) -> dict[str, str]:
         """Return what to warn of, by job; one question at a time, to stay below every limit."""
-        said: dict[str, str] = {}
+        found: dict[str, str] = {}
         try:
             kind, runs = await self._open(namespace, runner)
             for job in jobs:
-                said[job] = await _judge(kind, runs, job)
+                found[job] = await _judge(kind, runs, job)
         except (ReferenceMissing, ApiError, ProviderError) as error:
             # Not about one job: the others would only wait for the same.
-            said = {job: said.get(job, _not_known(job, error)) for job in jobs}
-        return said
+            found = {job: found.get(job, _not_known(job, error)) for job in jobs}
+        return found
 
     async def _open(self, namespace: str, runner: str) -> tuple[RunnerType, TestRuns]:
         spec = (await read_resource(self.planned, TestRunner, namespace, runner)).spec
         source = self.planned
         if spec.secret_ref is not None:
-            # A runner says who gets its Secret: only what somebody has applied may say so.
+            # A runner names who gets its Secret: only one that is applied may do that.
             source = self.cluster
             if (await read_resource(source, TestRunner, namespace, runner)).spec != spec:
                 message = "it names a Secret, and the cluster's differs from the file's: apply it first"
@@ -132,10 +132,10 @@ async def _look(target: Target, loaded: Loaded, settings: Settings) -> tuple[Fin
             jobs: dict[tuple[str, str], set[str]] = {}
             for test in tests:
                 jobs.setdefault((test.namespace, test.runner), set()).add(test.job)
-            said = await asyncio.gather(*(runners.warnings(*runner, jobs[runner]) for runner in jobs))
+            found = await asyncio.gather(*(runners.warnings(*runner, jobs[runner]) for runner in jobs))
     except ApiError as error:
         return tuple(test.warn(_not_known(test.job, error)) for test in _tests(loaded, ""))
-    answers = dict(zip(jobs, said, strict=True))
+    answers = dict(zip(jobs, found, strict=True))
     return tuple(test.warn(text) for test in tests if (text := answers[test.namespace, test.runner][test.job]))
 
 

@@ -116,7 +116,7 @@ TrackersArgument = Annotated[
 def choose(invocation: typer.Context, namespace: str | None, kubeconfig: Path | None, context: str | None) -> Target:
     """Merge options given after the command's name with those before it; the later ones win."""
     root = invocation.find_root()
-    # While the shell completes a line no command runs, so nobody has made a Target of the options before its name.
+    # While the shell completes a line no command runs, and there is no Target of the options before its name.
     target = root.obj if isinstance(root.obj, Target) else _target(root.params)
     chosen = namespace or target.namespace
     if chosen is not None:

@@ -75,11 +75,11 @@ def note(text: str) -> None:
     print(visible(text), file=sys.stderr)
 
 
-def styled(word: str) -> str:
+def styled(state: str) -> str:
     """Wrap a state in rich markup of its colour."""
     from rich.markup import escape
 
-    style, shown = STYLES.get(word), escape(one_line(word))
+    style, shown = STYLES.get(state), escape(one_line(state))
     return f"[{style}]{shown}[/{style}]" if style else shown
 
 
@@ -110,21 +110,21 @@ def listed(columns: Sequence[str] | None, rows: Sequence[Sequence[str]], *, widt
 def _coloured(text: str, cells: Sequence[str]) -> str:
     """Colour the state in a line that is safe to print; NO_COLOR leaves it as it is (https://no-color.org)."""
     style = next((STYLES[cell] for cell in cells if cell in STYLES), "")
-    word = next((cell for cell in cells if cell in STYLES), "")
+    state = next((cell for cell in cells if cell in STYLES), "")
     if not style or os.environ.get("NO_COLOR"):
         return text
-    return text.replace(f" {word}", f" \x1b[{ANSI[style]}m{word}\x1b[0m", 1)
+    return text.replace(f" {state}", f" \x1b[{ANSI[style]}m{state}\x1b[0m", 1)
 
 
 def rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
-    """Build a rich table that fits a narrow terminal: links stand below it, columns that tell nothing are left out."""
+    """Build a rich table that fits a narrow terminal: links stand below it, columns without news are left out."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Group
     from rich.markup import escape
     from rich.table import Table
 
     shown = [
-        index for index, column in enumerate(columns) if column != LINK and not _tells_nothing(column, index, rows)
+        index for index, column in enumerate(columns) if column != LINK and not _is_unremarkable(column, index, rows)
     ]
     built = Table(box=SIMPLE_HEAD, pad_edge=False)
     for index in shown:
@@ -139,7 +139,7 @@ def rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
     return Group(built, *(f"{escape(one_line(name))}: {escape(one_line(url))}" for name, url in named if url))
 
 
-def _tells_nothing(column: str, index: int, rows: Sequence[Sequence[str]]) -> bool:
+def _is_unremarkable(column: str, index: int, rows: Sequence[Sequence[str]]) -> bool:
     return column in UNREMARKABLE and all(row[index] in ("", UNREMARKABLE[column]) for row in rows)
 
 

@@ -55,7 +55,7 @@ def init(
     document("---\n".join(map(to_yaml, made)).rstrip())
     secrets = ", ".join(f"`{secret}`" for secret in wanted.secrets)
     note(f"Before it is applied: fix applications and addresses, and create the Secrets {secrets}")
-    note('(docs/guides/scm-hosts.md says which keys they hold), each with the label pilotage.dev/credential: "true".')
+    note('(docs/guides/scm-hosts.md lists their keys), each with the label pilotage.dev/credential: "true".')
     note("Nothing is tested, written or promoted until the GitRepository has `mode: Act`.")
 
 

@@ -84,7 +84,7 @@ async def _follow(session: "Session", name: str, view: "LiveView | LineView") ->
             failures, tolerated = 0, TOLERATED_FAILURES
             view.show(tracker)
             state = tracker.status.state
-            # A status of an earlier attempt says nothing of the one that was just begun.
+            # A status of an earlier attempt is no status of the one that was just begun.
             current = tracker.status.attempt in (None, tracker.spec.attempt)
             if state is not None and state.is_terminal and current:
                 return ExitCode.OK if state is TrackerState.COMPLETED else ExitCode.FAILED
@@ -117,7 +117,7 @@ class LineView:
                 line(f"{at} {tracker.metadata.name} {one_line(text)}")
         self._last = lines
 
-    def say(self, text: str) -> None:
+    def note(self, text: str) -> None:
         """Print a line of one's own."""
         line(text)
 
@@ -141,7 +141,7 @@ class LiveView:
         """Redraw."""
         self._live.update(render(tracker), refresh=True)
 
-    def say(self, text: str) -> None:
+    def note(self, text: str) -> None:
         """Print a line of one's own above the view."""
         self._live.console.print(visible(text), markup=False)
 

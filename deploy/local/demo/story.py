@@ -171,7 +171,7 @@ class Story:
             raise DemoFailed("the workflow did not end after Completed") from None
 
     def _say(self, text: str) -> None:
-        self._view.say(f"{time.monotonic() - self._started:5.1f} s  {text}")
+        self._view.note(f"{time.monotonic() - self._started:5.1f} s  {text}")
 
 
 def _quiet(_line: str) -> None:
