@@ -13,7 +13,7 @@ import pytest
 from deploy.local.environment import ports
 
 BUDGET_SECONDS: Mapping[str, int] = {
-    "tests/conformance": 30,
+    "tests/conformance": 120,
     "tests/crash": 240,
     "tests/e2e": 600,
     "tests/upgrade": 120,

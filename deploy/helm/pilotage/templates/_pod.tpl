@@ -102,11 +102,21 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
-{{/* A Deployment with its PodDisruptionBudget; takes root, component (what it is called), account, args, replicas
-     (none where something scales it), resources, grace (seconds), environment (a list). */}}
+{{/* The labels of one Deployment's pods, by which they are selected. */}}
+{{- define "pilotage.own" -}}
+{{ include "pilotage.selector" .root }}
+app.kubernetes.io/component: {{ .component }}
+{{- with .group }}
+pilotage.dev/worker-group: {{ . }}
+{{- end }}
+{{- end }}
+
+{{/* A Deployment with its PodDisruptionBudget; takes root, component, group (of workers), account, args, replicas,
+     scaled (whether something else sets them), resources, grace (seconds), environment (a list). */}}
 {{- define "pilotage.deployment" -}}
 {{- $root := .root -}}
-{{- $name := printf "%s-%s" (include "pilotage.fullname" $root) .component -}}
+{{- $name := join "-" (compact (list (include "pilotage.fullname" $root) .component .group)) -}}
+{{- $own := include "pilotage.own" . -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -123,13 +133,15 @@ spec:
   strategy: {type: RollingUpdate, rollingUpdate: {maxUnavailable: 0, maxSurge: 1}}
   selector:
     matchLabels:
-      {{- include "pilotage.selector" $root | nindent 6 }}
-      app.kubernetes.io/component: {{ .component }}
+      {{- $own | nindent 6 }}
   template:
     metadata:
       labels:
         {{- include "pilotage.labels" $root | nindent 8 }}
         app.kubernetes.io/component: {{ .component }}
+        {{- with .group }}
+        pilotage.dev/worker-group: {{ . }}
+        {{- end }}
         {{- with $root.Values.podLabels }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -164,8 +176,7 @@ spec:
           whenUnsatisfiable: ScheduleAnyway
           labelSelector:
             matchLabels:
-              {{- include "pilotage.selector" $root | nindent 14 }}
-              app.kubernetes.io/component: {{ $.component }}
+              {{- $own | nindent 14 }}
         {{- end }}
       containers:
         - name: pilotage
@@ -199,7 +210,6 @@ spec:
   maxUnavailable: 1
   selector:
     matchLabels:
-      {{- include "pilotage.selector" $root | nindent 6 }}
-      app.kubernetes.io/component: {{ .component }}
+      {{- $own | nindent 6 }}
 {{- end }}
 {{- end }}

@@ -1,0 +1,105 @@
+"""The chart by helm itself: lint, every example whole, a value outside the schema, and the hook before an uninstall."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from deploy.local.chart import CHART, EXAMPLES, MANIFESTS, ROOT, helm, render, template
+from deploy.local.environment.accounts import NAMESPACE
+from deploy.local.environment.failures import LocalEnvironmentError
+from deploy.local.environment.kubernetes_server import KubernetesAccess
+from deploy.local.environment.resources import kubectl
+from deploy.local.environment.toolchain import KUBERNETES_VERSION
+from tests.chart.foreign import definitions
+
+APPLY = ("apply", "--server-side", "--force-conflicts", "--validate=strict", "-f", "-")
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_helm_finds_nothing_to_complain_about(example: str) -> None:
+    values = str(CHART / "examples" / f"{example}.yaml")
+    found = helm("lint", "--strict", "--kube-version", KUBERNETES_VERSION, str(CHART), "--values", values)
+    assert "0 chart(s) failed" in found
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_rendered_manifest_is_what_helm_renders(example: str) -> None:
+    assert (ROOT / MANIFESTS / f"{example}.yaml").read_text() == render(example)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ("worker.replicas=x", "/worker/replicas"),
+        ("workerGroups.all.queues={scm}", "no group serves the queue promotions"),
+        ("installation=", "installation: an id"),
+        ("worker.shutdownGraceSeconds=60", "shutdownGraceSeconds must be less"),
+    ],
+)
+def test_a_wrong_value_is_refused_and_named(wrong: str, named: str) -> None:
+    with pytest.raises(LocalEnvironmentError, match=named):
+        template("evaluation", "--set", wrong)
+
+
+@pytest.fixture(scope="module")
+def cluster(kubernetes_api: KubernetesAccess) -> KubernetesAccess:
+    """An API server with the namespaces of the examples and stand-ins of foreign definitions."""
+    names = (NAMESPACE, "team-a", "team-b")
+    namespaces = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in names]
+    wanted = {"apiVersion": "v1", "kind": "List", "items": [*namespaces, *definitions()]}
+    kubectl(kubernetes_api.kubeconfig, *APPLY, stdin=json.dumps(wanted), report=print)
+    kubectl(kubernetes_api.kubeconfig, "wait", "--for=condition=Established", "crd", "--all", report=print)
+    return kubernetes_api
+
+
+def apply(cluster: KubernetesAccess, text: str) -> list[str]:
+    """Apply a release, and return what was applied; a hook's Job of before goes first, as helm has it."""
+    kubectl(cluster.kubeconfig, "delete", "job", "--all", f"--namespace={NAMESPACE}", report=print)
+    return kubectl(cluster.kubeconfig, *APPLY, stdin=text, report=print).splitlines()
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_api_server_takes_a_whole_release_with_definitions_policies_and_hooks(
+    cluster: KubernetesAccess, example: str
+) -> None:
+    text = template(example)
+    documents = [one for one in YAML(typ="safe").load_all(text) if one]
+    assert len(apply(cluster, text)) == len(documents)
+    shipped = {path.stem for path in (ROOT / "deploy" / "crds").glob("*.yaml")}
+    installed = {one["metadata"]["name"] for one in documents if one["kind"] == "CustomResourceDefinition"}
+    assert installed == (set() if example == "namespaces" else shipped)
+
+
+def test_the_hook_releases_trackers_by_the_rights_of_its_own_account(cluster: KubernetesAccess, tmp_path: Path) -> None:
+    admin = cluster.kubeconfig
+    apply(cluster, template("evaluation"))
+    tracker = {
+        "apiVersion": "pilotage.dev/v1alpha1",
+        "kind": "PullRequestTracker",
+        "metadata": {"name": "web-1", "namespace": "team-a", "finalizers": ["pilotage.dev/promotion"]},
+        "spec": {"repositoryRef": {"name": "web"}, "number": 1, "environment": "dev"},
+    }
+    kubectl(admin, *APPLY, stdin=json.dumps(tracker), report=print)
+    # No controller runs here: it would say so once the pods are gone.
+    stopped = json.dumps({"status": {"observedGeneration": 99, "replicas": 0}})
+    target = ("deployment/pilotage-watcher", f"--namespace={NAMESPACE}")
+    kubectl(admin, "patch", *target, "--subresource=status", "--type=merge", "-p", stopped, report=print)
+    token = kubectl(admin, "create", "token", "pilotage-uninstall", f"--namespace={NAMESPACE}", report=print).strip()
+    kubeconfig = tmp_path / "kubeconfig"
+    settings = YAML(typ="safe").load(admin)
+    settings["users"][0]["user"] = {"token": token}
+    kubeconfig.write_text(json.dumps(settings))
+    command = [sys.executable, "-m", "worker", "release-finalizers", "--stop", f"{NAMESPACE}/pilotage-watcher"]
+    environment = {**os.environ, "PILOTAGE_INSTALLATION": "evaluation", "KUBECONFIG": str(kubeconfig)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 tracker released" in done.stdout
+    left = kubectl(admin, "get", "prt", "web-1", "-n", "team-a", "-o", "jsonpath={.metadata.finalizers}", report=print)
+    assert left == ""
+    replicas = kubectl(admin, "get", *target, "-o", "jsonpath={.spec.replicas}", report=print)
+    assert replicas == "0"
