@@ -69,6 +69,7 @@ docs: ## Build the documentation as a site in build/site; a broken link or ancho
 
 conformance: $(STAMP) docs ## Build the site; hold requests, parsers and stand-ins against what others wrote of the hosts (fetches it once, 280 MB)
 	@$(BIN)/python -m tests.conformance.material
+	@$(LOCAL) binaries helm >/dev/null
 	PILOTAGE_CONFORMANCE=1 $(BIN)/python -m pytest tests/conformance
 	$(BIN)/python -m pytest -p tests.conformance.watching tests/providers/test_sandbox_contract.py tests/providers/test_steering_contract.py -k "github"
 

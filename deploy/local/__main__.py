@@ -4,11 +4,12 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import get_args
 
-from deploy.local.environment.binaries import find_all, report_to_stderr
+from deploy.local.environment.binaries import PROGRAMS, Program, find_all, report_to_stderr
 from deploy.local.environment.control import Control
 from deploy.local.environment.failures import LocalEnvironmentError
 from deploy.local.environment.processes import ROOT
@@ -55,9 +56,20 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--receivers", type=_count, help="receiver processes (default: as before, else 1)")
     commands.add_parser("down", help="stop everything")
     commands.add_parser("status", help="show what runs")
-    commands.add_parser("binaries", help="find, download or build the programs, and print where they are")
+    binaries = commands.add_parser("binaries", help="find, download or build the programs, and print where they are")
+    binaries.add_argument(
+        "programs", nargs="*", type=_program, metavar="PROGRAM", help=f"default: {' '.join(PROGRAMS)}"
+    )
     commands.add_parser("samples", help="print the samples with the addresses of $SANDBOX_URL")
     return parser
+
+
+def _program(text: str) -> Program:
+    known: Sequence[Program] = get_args(Program)
+    found = next((one for one in known if one == text), None)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(known)}")
+    return found
 
 
 def _count(text: str) -> int:
@@ -95,8 +107,8 @@ def _status(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _binaries(_arguments: argparse.Namespace) -> int:
-    for program, path in find_all().items():
+def _binaries(arguments: argparse.Namespace) -> int:
+    for program, path in find_all(arguments.programs or PROGRAMS).items():
         print(f"{program}\t{path}")
     return 0
 
