@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 import uuid
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,7 +21,11 @@ from activities.models.places import Counter, MemberSignal, Phase, SendViewInput
 from activities.models.tracking import Timings, TrackerRef
 from deploy.local.environment.kubernetes_server import KubernetesAccess
 from deploy.local.environment.ports import free_port
-from worker.serving.process import versioning
+from tests.upgrade.builds import make_current
+from tests.workflows.environment.puppets import eventually
+from worker.serving.process import build_worker, versioning
+from worker.serving.registry import PROMOTIONS
+from worker.settings import Settings
 from worker.temporal import search_attributes
 from worker.temporal.connect import (
     CONNECT_TIMEOUT,
@@ -29,6 +34,7 @@ from worker.temporal.connect import (
     connect,
     ensure_search_attributes,
 )
+from worker.temporal.queues import unrouted_deployments
 from worker.temporal.search_attributes import find_lacking
 from workflows.identity import environment_workflow_id, fairness_key
 
@@ -106,6 +112,25 @@ async def test_an_attribute_of_another_type_is_none_that_workflows_could_set(
     monkeypatch.setattr(search_attributes, "SEARCH_ATTRIBUTES", {"PilotageState": search_attributes.INT})
     with pytest.raises(TemporalUnavailable, match="PilotageState is Keyword, where Int is wanted"):
         await ensure_search_attributes(client)
+
+
+async def test_versioned_workers_without_a_current_version_get_no_run_and_are_named(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation = f"t{uuid.uuid4().hex[:8]}"
+    monkeypatch.setenv("TEMPORAL_DEPLOYMENT_NAME", installation)
+    monkeypatch.setenv("TEMPORAL_WORKER_BUILD_ID", "a")
+    async with build_worker(client, Settings(installation=installation), PROMOTIONS, ()):
+
+        async def named() -> bool:
+            # Temporal learns of a deployment from its first poll.
+            with suppress(RPCError):
+                return await unrouted_deployments(client, installation) == (installation,)
+            return False
+
+        await eventually(named)
+        await make_current(client, "a", deployment=installation)
+        assert await unrouted_deployments(client, installation) == ()
 
 
 def test_every_namespace_and_what_belongs_to_none_has_a_key_that_the_server_takes() -> None:

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Mapping
 
-from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.enums.v1 import TaskQueueType, WorkerVersioningMode
 from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, DescribeWorkerDeploymentRequest
 from temporalio.client import Client
 
 from worker.temporal.calls import CALL_TIMEOUT
@@ -40,3 +40,30 @@ async def _pollers(client: Client, queue: str, name: str) -> int:
     )
     answer = await client.workflow_service.describe_task_queue(request, retry=True, timeout=CALL_TIMEOUT)
     return len(answer.pollers)
+
+
+async def unrouted_deployments(client: Client, installation: str) -> tuple[str, ...]:
+    """Return worker deployments that poll for workflows and have no current version: none of them gets a new run.
+
+    Raises RPCError.
+    """
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueue(name=Queues(installation=installation).promotions),
+        task_queue_type=WORKFLOWS,
+    )
+    answer = await client.workflow_service.describe_task_queue(request, retry=True, timeout=CALL_TIMEOUT)
+    versioned = WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED
+    polling = [one.deployment_options for one in answer.pollers]
+    if any(one.worker_versioning_mode != versioned for one in polling):
+        # Workers without a version take what is routed to none.
+        return ()
+    names = sorted({one.deployment_name for one in polling})
+    routed = await asyncio.gather(*(_has_current_version(client, name) for name in names))
+    return tuple(name for name, has_one in zip(names, routed, strict=True) if not has_one)
+
+
+async def _has_current_version(client: Client, deployment: str) -> bool:
+    request = DescribeWorkerDeploymentRequest(namespace=client.namespace, deployment_name=deployment)
+    answer = await client.workflow_service.describe_worker_deployment(request, retry=True, timeout=CALL_TIMEOUT)
+    return bool(answer.worker_deployment_info.routing_config.current_deployment_version.build_id)

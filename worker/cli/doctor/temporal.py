@@ -9,7 +9,7 @@ from worker.cli.findings import Finding, unknown, well, wrong
 from worker.cli.temporal_setup import SETUP, attribute
 from worker.temporal.connect import TemporalUnavailable, connect
 from worker.temporal.namespaces import LEAST_RETENTION, in_days, read_retention
-from worker.temporal.queues import SERVED, pollers
+from worker.temporal.queues import SERVED, pollers, unrouted_deployments
 from worker.temporal.search_attributes import REFUSED, SEARCH_ATTRIBUTES, find_lacking
 
 
@@ -61,6 +61,7 @@ async def _attributes(client: Client) -> AsyncIterator[Finding]:
 async def _queues(client: Client, installation: str) -> AsyncIterator[Finding]:
     try:
         found = await pollers(client, installation)
+        unrouted = await unrouted_deployments(client, installation)
     except RPCError as error:
         yield _not_looked_at("task queues", error)
         return
@@ -71,6 +72,10 @@ async def _queues(client: Client, installation: str) -> AsyncIterator[Finding]:
         else:
             fix = f"start a {SERVED[name]} with PILOTAGE_INSTALLATION={installation}, or look why none gets ready"
             yield wrong("queue", f"{queue} has no poller: what is due there waits", fix=fix)
+    for deployment in unrouted:
+        fix = f"temporal worker deployment set-current-version --deployment-name {deployment} --build-id …"
+        text = f"worker deployment {deployment} has no current version: no promotion begins"
+        yield wrong("queue", text, fix=fix)
 
 
 def _not_looked_at(what: str, error: RPCError) -> Finding:
