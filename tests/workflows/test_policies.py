@@ -18,6 +18,7 @@ BESIDE_STEPS = {
     "workflows/drift/workflow.py",
     "workflows/repository/workflow.py",
     "workflows/promotion/steps/publishing.py",
+    "workflows/environment/reports.py",
 }
 """Awaited in the background, or by a workflow that takes no commands."""
 LAST_WORD = ("workflows/promotion/membership.py", "send_last_view")

@@ -22,6 +22,7 @@ from activities.models.testing import (
     TriggerTestResult,
 )
 from activities.models.tracking import Component
+from crds.reasons.trackers import WaitingReason
 from tests.workflows.promotion.world import FAST, HOTFIX, MINE, NEWER, OLD, World, a_test, promotion_in
 from tests.worlds.played import Played
 
@@ -240,8 +241,8 @@ async def test_an_override_of_a_target_that_moved_since_is_judged_anew(played: P
         assert await run.end() is State.ABORTED
 
 
-def unblocked_with(world: World) -> str:
-    return world.status.waiting_for.unblock_with if world.status.waiting_for else ""
+def reason_code(world: World) -> str:
+    return world.status.waiting_for.reason_code if world.status.waiting_for else ""
 
 
 async def test_a_write_that_fails_is_said_and_repeated_until_the_host_is_back(played: Played) -> None:
@@ -249,7 +250,7 @@ async def test_a_write_that_fails_is_said_and_repeated_until_the_host_is_back(pl
         world.failing.add("update_application")
         await start()
         await world.eventually(lambda: "WriteFailed" in world.events)
-        await world.eventually(lambda: "the host of ArgoCDInstance/argocd" in unblocked_with(world))
+        await world.eventually(lambda: reason_code(world) == WaitingReason.UNAVAILABLE)
         assert world.writes == []
         world.failing.clear()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")

@@ -107,7 +107,7 @@ class HangingWorld(World):
         ("send_view", "staging", State.SYNCED, "it runs in dev; not read yet"),
         ("compare_revisions", "", State.SYNCED, "staging is not observed yet"),
         ("read_deployments", "dev", State.TESTING, "unit Queued"),
-        ("read_deployments", "staging", State.PROMOTING, "being delivered"),
+        ("read_deployments", "staging", State.PROMOTING, "no arrival seen yet"),
         ("update_application", "", State.PROMOTING, "web-0"),
         ("sync_application", "", State.PROMOTING, "web-0"),
     ],
