@@ -1,7 +1,7 @@
 """Judge what an application runs by what was promoted to it. Pure.
 
 What contains the promoted revision keeps the change in place, by what way it ever came: only the repository's host
-knows that, so that a revision which moved is a verdict with a pair to be compared (`Judgement.moved`).
+knows that, so that a revision which moved is a verdict with a pair to be compared (`DriftJudgement.moved`).
 """
 
 import hashlib
@@ -36,7 +36,7 @@ class Promoted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judgement:
+class DriftJudgement:
     """What is published of an application."""
 
     verdict: Verdict
@@ -49,25 +49,25 @@ class Judgement:
 
 def judge(
     promoted: Promoted, deployment: DeploymentSpec, state: ApplicationState, seen: Observation
-) -> Judgement | None:
+) -> DriftJudgement | None:
     """Return whether the change is in place; None while an operation is under way, which may change everything."""
     if operation_under_way(state):
         return None
     if seen.problem:
-        return Judgement(verdict=Verdict(kind=Drift.UNKNOWN, observed=seen.problem))
+        return DriftJudgement(verdict=Verdict(kind=Drift.UNKNOWN, observed=seen.problem))
     kind = Drift.REVISION_MOVED if deployment.image is None else Drift.ARTIFACT_CHANGED
     if seen.runs is None:
         nothing = Verdict(kind=kind, expected=_short(promoted.revision), observed="nothing is deployed")
-        return Judgement(verdict=nothing)
+        return DriftJudgement(verdict=nothing)
     found = parameters_of(promoted.uid, deployment, state)
     elsewhere = next((one for one in (seen.runs, seen.written) if one and not _is(promoted.revision, one)), None)
     baseline = found if promoted.parameters is None and elsewhere is None else None
     verdict = _of_the_same(promoted, found, seen)
     if elsewhere is None:
-        return Judgement(verdict=verdict, parameters=baseline)
+        return DriftJudgement(verdict=verdict, parameters=baseline)
     where = "" if elsewhere == seen.runs else " is asked for"
     moved = Verdict(kind=kind, expected=_short(promoted.revision), observed=f"{_short(elsewhere)}{where}")
-    return Judgement(verdict=verdict, moved=moved, pair=RevisionPair(base=promoted.revision, head=elsewhere))
+    return DriftJudgement(verdict=verdict, moved=moved, pair=RevisionPair(base=promoted.revision, head=elsewhere))
 
 
 def _of_the_same(promoted: Promoted, found: dict[str, str], seen: Observation) -> Verdict:

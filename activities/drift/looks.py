@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
-from activities.drift.judging import Judgement
+from activities.drift.judging import DriftJudgement
 from activities.drift.reading import Reader, as_reading
 from activities.failures import failure_from, last_attempt
 from activities.models.budgets import DRIFT_READINGS
@@ -192,7 +192,7 @@ def _renewal(monitor: DriftMonitor) -> DriftReading:
         expected=status.expected or "",
         observed=status.observed or "",
     )
-    return replace(as_reading(monitor, status.seen or "", Judgement(verdict=verdict)), renewed=True)
+    return replace(as_reading(monitor, status.seen or "", DriftJudgement(verdict=verdict)), renewed=True)
 
 
 def _silence(project: str, instance: InstanceRef, error: Exception) -> Silence:

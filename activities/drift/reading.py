@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
 
-from activities.drift.judging import Judgement, Promoted, judge
+from activities.drift.judging import DriftJudgement, Promoted, judge
 from activities.environments import deployment_named, read_resource
 from activities.failures import bounded, failure_from, last_attempt
 from activities.full_revisions import FullRevisions
@@ -40,7 +40,7 @@ _AT_ONCE = 8
 class Found:
     """What was read."""
 
-    judged: list[tuple[DriftMonitor, Judgement]] = field(default_factory=list)
+    judged: list[tuple[DriftMonitor, DriftJudgement]] = field(default_factory=list)
     """Of each monitor of which anything is known now."""
     silent: dict[str, ProviderError] = field(default_factory=dict)
     """Projects whose server answered not several times, with the last of its failures."""
@@ -87,7 +87,7 @@ class Reader:
                 missing = Verdict(
                     kind=Drift.APPLICATION_MISSING, expected=monitor.spec.application, observed=bounded(str(error))
                 )
-                found.judged.append((monitor, Judgement(verdict=missing)))
+                found.judged.append((monitor, DriftJudgement(verdict=missing)))
             except ProviderError as error:
                 if isinstance(error, ProviderBusy) and not last_attempt():
                     raise
@@ -106,13 +106,13 @@ class Reader:
         found.judged += await self._judged(applications)
         return found
 
-    async def _judged(self, applications: Sequence[_Application]) -> list[tuple[DriftMonitor, Judgement]]:
+    async def _judged(self, applications: Sequence[_Application]) -> list[tuple[DriftMonitor, DriftJudgement]]:
         """Judge what was read, once abbreviated hashes are whole."""
         by_repository: defaultdict[tuple[str, str], list[_Application]] = defaultdict(list)
         for one in applications:
             namespace, repository = one.monitor.metadata.namespace or "", one.monitor.spec.repository_ref.name
             by_repository[namespace, repository].append(one)
-        judged: list[tuple[DriftMonitor, Judgement]] = []
+        judged: list[tuple[DriftMonitor, DriftJudgement]] = []
         for (namespace, repository), ours in by_repository.items():
             seen = await self._revisions.complete_all(namespace, repository, [one.seen for one in ours])
             for one, whole in zip(ours, seen, strict=True):
@@ -170,7 +170,7 @@ def promoted(monitor: DriftMonitor) -> Promoted:
     )
 
 
-def as_reading(monitor: DriftMonitor, seen: str, judged: Judgement) -> DriftReading:
+def as_reading(monitor: DriftMonitor, seen: str, judged: DriftJudgement) -> DriftReading:
     """Return what a workflow needs to decide on it."""
     spec, status = monitor.spec, monitor.status
     return DriftReading(
@@ -196,5 +196,5 @@ def _by_name(parameters: Sequence[str]) -> dict[str, str]:
     return {name: digest for name, _, digest in (one.rpartition("=") for one in parameters)}
 
 
-def _unknown(why: str) -> Judgement:
-    return Judgement(verdict=Verdict(kind=Drift.UNKNOWN, observed=why))
+def _unknown(why: str) -> DriftJudgement:
+    return DriftJudgement(verdict=Verdict(kind=Drift.UNKNOWN, observed=why))

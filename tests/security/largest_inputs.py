@@ -7,7 +7,7 @@ from functools import partial
 from activities import commit_statuses, discovery, environments, finished_trackers, instructions
 from activities.delivery import proposals
 from activities.drift import presenting, publishing, reading
-from activities.drift.judging import Judgement
+from activities.drift.judging import DriftJudgement
 from activities.flux import subscriptions
 from activities.models.commit_statuses import PostCommitStatusInput
 from activities.models.drift import Drift, DriftChange, Silence, Verdict
@@ -49,7 +49,7 @@ def of_monitors() -> Iterator[Work]:
     yield partial(publishing.rendered_silence, largest(Silence), NOW, made)
     monitor = DriftMonitor.from_wire({**made, "status": {"baseline": baseline}})
     yield partial(reading.promoted, monitor)
-    yield partial(reading.as_reading, monitor, "x" * 64, Judgement(verdict=Verdict(kind=Drift.UNKNOWN)))
+    yield partial(reading.as_reading, monitor, "x" * 64, DriftJudgement(verdict=Verdict(kind=Drift.UNKNOWN)))
 
 
 def largest_change() -> DriftChange:

@@ -7,7 +7,7 @@ from activities.models.delivery import Observation
 from activities.models.places import MemberSignal
 from activities.models.revisions import Relation
 from workflows.environment.newest import artifacts_of
-from workflows.runtime.ancestry import CONTAINING, Asking, revisions_of
+from workflows.runtime.ancestry import CONTAINING, Comparing, revisions_of
 
 
 class Holds:
@@ -22,7 +22,7 @@ class Holds:
         members: Iterable[MemberSignal],
         observations: Sequence[Observation],
         components: Iterable[str],
-        asking: Asking,
+        asking: Comparing,
     ) -> None:
         self._asking = asking
         held = [one for one in members if one.held and one.revision is not None]
@@ -50,7 +50,7 @@ class Holds:
         return None
 
 
-def misses(observation: Observation, revision: str, asking: Asking) -> bool:
+def misses(observation: Observation, revision: str, asking: Comparing) -> bool:
     """Return whether a deployment misses a commit, as far as is known."""
     if observation.problem or observation.runs is None:
         return True
@@ -58,7 +58,7 @@ def misses(observation: Observation, revision: str, asking: Asking) -> bool:
     return any(one is not None and one not in CONTAINING for one in relations)
 
 
-def lowest(held: Sequence[MemberSignal], asking: Asking) -> list[MemberSignal]:
+def lowest(held: Sequence[MemberSignal], asking: Comparing) -> list[MemberSignal]:
     """Return held members without those that contain another one; unrelated ones stay.
 
     They meet in pairs, as those do of which the newest is sought: one comparison less than there are members. Without
@@ -71,7 +71,7 @@ def lowest(held: Sequence[MemberSignal], asking: Asking) -> list[MemberSignal]:
     return groups[0] if groups else []
 
 
-def _meet(one: list[MemberSignal], other: list[MemberSignal] | None, asking: Asking) -> list[MemberSignal]:
+def _meet(one: list[MemberSignal], other: list[MemberSignal] | None, asking: Comparing) -> list[MemberSignal]:
     if other is None:
         return one
     relation = asking.relation(one[0].revision or "", other[0].revision or "")

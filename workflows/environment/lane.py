@@ -8,7 +8,7 @@ from activities.models.places import BlockedBy, MemberSignal, Phase
 from activities.models.revisions import RevisionPair
 from workflows.environment.holds import Holds
 from workflows.environment.newest import artifacts_of, newest_of
-from workflows.runtime.ancestry import Ancestry, Asking
+from workflows.runtime.ancestry import Ancestry, Comparing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ def decide(view: LaneView, ancestry: Ancestry) -> Decision:
         return _all_wait(ready, view, BlockedBy(tracker="", reason=view.unobserved))
     if view.unobserved and not view.observations:
         return Decision()
-    asking = Asking(ancestry)
+    asking = Comparing(ancestry)
     components = dict.fromkeys(one.component for candidate in ready for one in artifacts_of(candidate))
     holds = Holds(view.members, view.observations, components, asking)
     if asking.pairs:

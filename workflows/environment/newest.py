@@ -6,7 +6,7 @@ from itertools import zip_longest
 from activities.models.places import MemberSignal
 from activities.models.revisions import Relation
 from activities.models.tracking import Artifact
-from workflows.runtime.ancestry import Asking
+from workflows.runtime.ancestry import Comparing
 
 LOOKS = 3
 """How often the winner is held against the others again: members of different components may surpass each other in a
@@ -20,7 +20,7 @@ def artifacts_of(member: MemberSignal) -> tuple[Artifact, ...]:
     return tuple(Artifact(component=component, revision=member.revision) for component in member.components)
 
 
-def newest_of(candidates: Sequence[MemberSignal], asking: Asking) -> MemberSignal | None:
+def newest_of(candidates: Sequence[MemberSignal], asking: Comparing) -> MemberSignal | None:
     """Return a member that no other contains; of two unrelated ones the younger pull request stays in.
 
     None while a comparison misses its answer. Members meet in pairs, the winners again, so that the comparisons of one
@@ -39,7 +39,7 @@ def newest_of(candidates: Sequence[MemberSignal], asking: Asking) -> MemberSigna
 
 
 def _winner(
-    one: MemberSignal, other: MemberSignal | None, surpassed: dict[str, set[str]], asking: Asking
+    one: MemberSignal, other: MemberSignal | None, surpassed: dict[str, set[str]], asking: Comparing
 ) -> MemberSignal | None:
     """Return who stays in, and note whom a relation, and not age alone, put out."""
     if other is None:
@@ -55,7 +55,7 @@ def _winner(
 
 
 def _unsurpassed(
-    leader: MemberSignal, candidates: Sequence[MemberSignal], surpassed: dict[str, set[str]], asking: Asking
+    leader: MemberSignal, candidates: Sequence[MemberSignal], surpassed: dict[str, set[str]], asking: Comparing
 ) -> MemberSignal | None:
     """Hold the leader against those that it has not surpassed; on one set of components that is what age put out."""
     transitive = len({frozenset(one.component for one in artifacts_of(member)) for member in candidates}) == 1
@@ -72,7 +72,7 @@ def _unsurpassed(
     return leader
 
 
-def is_newer(one: MemberSignal, other: MemberSignal, asking: Asking) -> bool | None:
+def is_newer(one: MemberSignal, other: MemberSignal, asking: Comparing) -> bool | None:
     """Return whether `one` contains more than `other` on some shared component and less on none; None = not known."""
     others = {artifact.component: artifact.revision for artifact in artifacts_of(other)}
     relations = [

@@ -44,7 +44,7 @@ class Announcements:
     ask: tuple[TrackerRef, ...] = ()
 
 
-class Sender:
+class MemberSignals:
     """Signal members and ask trackers; a tracker that is not there any more is reported as vanished."""
 
     def __init__(

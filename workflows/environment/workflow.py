@@ -22,7 +22,7 @@ from workflows.environment.members import LEAVING, Roster
 from workflows.environment.observer import Observer
 from workflows.environment.publishing import place_publisher
 from workflows.environment.reports import Reports, declared_by
-from workflows.environment.sending import Announcements, Sender
+from workflows.environment.sending import Announcements, MemberSignals
 from workflows.environment.state import EnvironmentStart, EnvironmentState, ObserverState, PlaceProgress, RosterState
 from workflows.failures import failure_of, worth_showing
 from workflows.identity import (
@@ -60,7 +60,7 @@ class EnvironmentWorkflow:
         self._observer = Observer(start, self._background, state.observer)
         self._reports = Reports(start, self._background, state.reports)
         self._comparer = Comparer(start, self._background, state.relations, state.comparer)
-        self._sender = Sender(
+        self._sender = MemberSignals(
             start, self._roster, self._observer, self._background, sent=state.sent, vanished=self._vanish
         )
         self._publisher = place_publisher(self._queues, start.timings, sequence=state.sequence)

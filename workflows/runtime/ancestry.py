@@ -124,7 +124,7 @@ class KnownAncestry:
         return tuple(KnownRelation(base=base, head=head, relation=r) for (base, head), r in self._relations.items())
 
 
-class Asking:
+class Comparing:
     """Answer from what is known of ancestry and note every pair that is not."""
 
     def __init__(self, ancestry: Ancestry) -> None:

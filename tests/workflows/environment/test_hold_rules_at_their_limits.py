@@ -11,7 +11,7 @@ from activities.models.revisions import Relation
 from tests.workflows.environment.test_lane import COMPONENTS, member, relation, runs
 from tests.worlds.refusals import unread
 from workflows.environment.holds import Holds, lowest, misses
-from workflows.runtime.ancestry import Asking, revisions_of
+from workflows.runtime.ancestry import Comparing, revisions_of
 
 API = Observation(deployment="api", component="api", application="api", runs="5")
 
@@ -24,7 +24,7 @@ def holder_of(
     members: Sequence[MemberSignal], candidate: MemberSignal, observations: Sequence[Observation]
 ) -> str | None:
     """Return who is in the way of a candidate, where everything is known."""
-    found = Holds(members, observations, COMPONENTS, Asking(relation)).in_the_way_of(candidate)
+    found = Holds(members, observations, COMPONENTS, Comparing(relation)).in_the_way_of(candidate)
     return found.tracker.uid if found else None
 
 
@@ -63,11 +63,11 @@ def test_a_deployment_has_the_revisions_that_it_runs_and_is_to_run(
 def test_a_deployment_lacks_a_commit_unless_all_that_it_has_contains_it(
     seen: Observation, revision: str, *, missing: bool
 ) -> None:
-    assert misses(seen, revision, Asking(relation)) is missing
+    assert misses(seen, revision, Comparing(relation)) is missing
 
 
 def test_what_is_not_known_yet_is_asked_and_counts_for_neither() -> None:
-    asking = Asking(lambda _base, _head: None)
+    asking = Comparing(lambda _base, _head: None)
     assert not misses(API, "4", asking)
     assert list(asking.pairs) == [("4", "5")]
 
@@ -139,7 +139,7 @@ def test_a_hold_counts_unless_the_candidate_is_shown_to_lack_the_held_change(
     def ancestry(base: str, head: str) -> Relation | None:
         return known if (base, head) == ("1", "2") else relation(base, head)
 
-    asking = Asking(ancestry)
+    asking = Comparing(ancestry)
     found = Holds([held(1, "1")], runs(), COMPONENTS, asking).in_the_way_of(member(9, "2"))
     assert (found.tracker.uid if found else None) == holder
     assert list(asking.pairs) == ([("1", "2")] if known is None else [])
@@ -149,7 +149,7 @@ def test_without_an_answer_on_one_component_the_others_are_looked_at_and_one_que
     def ancestry(base: str, head: str) -> Relation | None:
         return None if "2" in (base, head) and base.startswith("x") else relation(base, head)
 
-    asking = Asking(ancestry)
+    asking = Comparing(ancestry)
     holds = Holds([held(1, "x1"), held(2, "x2"), held(3, "1", "ui")], runs(), COMPONENTS, asking)
     candidate = member(9, "2", components=COMPONENTS)
     found = holds.in_the_way_of(candidate)
@@ -175,10 +175,10 @@ def test_without_an_answer_on_one_component_the_others_are_looked_at_and_one_que
 )
 def test_of_held_changes_the_lowest_and_the_unrelated_stay(revisions: list[str], lowest_ones: list[str]) -> None:
     members = [held(number, revision) for number, revision in enumerate(revisions)]
-    assert [one.revision for one in lowest(members, Asking(relation))] == lowest_ones
+    assert [one.revision for one in lowest(members, Comparing(relation))] == lowest_ones
 
 
 def test_without_an_answer_no_further_round_of_comparisons_is_asked() -> None:
-    asking = Asking(lambda _base, _head: None)
+    asking = Comparing(lambda _base, _head: None)
     lowest([held(number, str(number)) for number in range(1, 5)], asking)
     assert list(asking.pairs) == [("1", "2"), ("3", "4")]

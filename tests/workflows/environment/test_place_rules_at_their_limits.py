@@ -15,7 +15,7 @@ from workflows.environment import observation, presentation
 from workflows.environment.lane import HOLDS, LaneView, decide
 from workflows.environment.newest import artifacts_of, is_newer, newest_of
 from workflows.environment.state import Observed
-from workflows.runtime.ancestry import RELATIONS_KEPT, Asking, KnownAncestry
+from workflows.runtime.ancestry import RELATIONS_KEPT, Comparing, KnownAncestry
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OLD = Observation(deployment="eu", component="api", application="eu", runs="1", message="said", operation_key="k")
@@ -184,14 +184,14 @@ def test_a_member_is_newer_that_is_ahead_somewhere_and_behind_nowhere(
         return replace(member(number, api, components=("api", "ui")), artifacts=found)
 
     known = {("a1", "a2"): api, ("u1", "u2"): ui}
-    asking = Asking(lambda base, head: known.get((base, head)))
+    asking = Comparing(lambda base, head: known.get((base, head)))
     assert is_newer(carrying(2, "a2", "u2"), carrying(1, "a1", "u1"), asking) is newer
     # A pull request of a component that the other does not touch is neither.
     assert is_newer(member(3, "3", components=("docs",)), carrying(1, "a1", "u1"), asking) is False
 
 
 def test_of_two_unrelated_members_the_younger_pull_request_stays_in() -> None:
-    asking = Asking(lambda base, head: Relation.IDENTICAL if base == head else Relation.DIVERGED)
+    asking = Comparing(lambda base, head: Relation.IDENTICAL if base == head else Relation.DIVERGED)
     older, younger = member(1, "1"), member(2, "2")
     assert newest_of([older, younger], asking) is younger
     assert newest_of([younger, older], asking) is younger
@@ -199,7 +199,7 @@ def test_of_two_unrelated_members_the_younger_pull_request_stays_in() -> None:
 
 
 def test_without_an_answer_nobody_is_the_newest() -> None:
-    assert newest_of([member(1, "1"), member(2, "2")], Asking(lambda _base, _head: None)) is None
+    assert newest_of([member(1, "1"), member(2, "2")], Comparing(lambda _base, _head: None)) is None
 
 
 LATER = {("a1", "a2"), ("u1", "u2")}
@@ -231,4 +231,4 @@ def test_the_newest_is_who_contains_the_others_however_old_its_pull_request(prom
         )
         for number, found in enumerate(promoted, start=1)
     ]
-    assert newest_of(candidates, Asking(later)) is candidates[0]
+    assert newest_of(candidates, Comparing(later)) is candidates[0]

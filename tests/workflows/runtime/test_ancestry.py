@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.models.revisions import Relation, RevisionPair
-from workflows.runtime.ancestry import RELATIONS_KEPT, Asking, KnownAncestry, opposite, trimmed
+from workflows.runtime.ancestry import RELATIONS_KEPT, Comparing, KnownAncestry, opposite, trimmed
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_one_answer_says_both_directions(relation: Relation, other_way: Relation
 
 
 def test_a_pair_that_is_not_known_is_noted_once_whichever_way_it_is_asked_for() -> None:
-    asking = Asking(KnownAncestry())
+    asking = Comparing(KnownAncestry())
     assert asking.relation("a", "b") is asking.relation("b", "a") is None
     assert list(asking.pairs.values()) == [RevisionPair(base="a", head="b")]
 

@@ -115,7 +115,7 @@ def _held_by(hold: Hold) -> str:
 def _delivery(
     story: PromotionState, hop: Hop | None, obstacle: Obstacle | None, deadline: datetime | None
 ) -> WaitingFor:
-    # Nothing here claims that a system runs: whether it is, no one can know while it gives no answer.
+    # Nothing here claims that a system works: no one can know that while it gives no answer.
     observed, until = story.message or "no arrival seen yet", deadline
     reason, unblock = WaitingReason.DELIVERING, NO_ACTION
     if hop is not None and hop.pause_until is not None:
@@ -127,7 +127,10 @@ def _delivery(
     elif hop is not None and hop.blocked and hop.awaited:
         reason, unblock = WaitingReason.MERGE_AWAITED, "merge the pull request, or close it to end the wave"
     elif hop is not None and hop.environment_held:
-        reason, unblock = WaitingReason.ENVIRONMENT_HELD, "who holds the environment releases it: `pilotage release`"
+        reason, unblock = (
+            WaitingReason.ENVIRONMENT_HELD,
+            f"let its holder release {_target(hop)}: `pilotage envs` names it",
+        )
     elif hop is not None and hop.blocked:
         reason = WaitingReason.SYNC_WINDOW
     elif hop is not None and hop.remedy and hop.remedy != NO_ACTION:
