@@ -211,7 +211,7 @@ async def test_a_missing_label_is_created_once_with_a_colour_and_then_only_added
     created = host.body(0)
     assert isinstance(created, dict)
     assert len(created["color"]) == 6
-    assert "promoted/dev" in created["description"]
+    assert "promoted to dev" in created["description"]
     assert host.body(1) == {"labels": ["promoted/dev"]}
 
 
