@@ -97,6 +97,7 @@ format: $(STAMP) ## Format and fix what can be fixed
 
 generate: $(STAMP) ## Write the generated files
 	$(BIN)/python -m worker crds --write
+	@$(BIN)/python -m deploy.local.chart --check 2>/dev/null || $(BIN)/python -m deploy.local.chart
 
 manifests: $(STAMP) ## Render the chart's examples into deploy/manifests (builds the pinned helm once, in minutes)
 	@$(BIN)/python -m deploy.local.chart
