@@ -40,6 +40,12 @@
 - name: TEMPORAL_API_KEY
   valueFrom: {secretKeyRef: {name: {{ $key.name }}, key: {{ $key.key }}}}
 {{- end }}
+{{- with .Values.temporal.encryption }}
+{{- if .secret }}
+- {name: PILOTAGE_ENCRYPTION_KEYS, value: /etc/pilotage/encryption}
+- {name: PILOTAGE_ENCRYPTION_KEY, value: {{ .key | quote }}}
+{{- end }}
+{{- end }}
 {{- if .Values.extraCA.configMap }}
 - {name: SSL_CERT_FILE, value: /etc/pilotage/ca/ca.crt}
 {{- end }}
@@ -68,6 +74,9 @@
 {{- if .Values.temporal.tls.clientSecret }}
 - {name: temporal-client, mountPath: /etc/pilotage/temporal-client, readOnly: true}
 {{- end }}
+{{- if .Values.temporal.encryption.secret }}
+- {name: encryption, mountPath: /etc/pilotage/encryption, readOnly: true}
+{{- end }}
 {{- if .Values.extraCA.configMap }}
 - {name: ca, mountPath: /etc/pilotage/ca, readOnly: true}
 {{- end }}
@@ -80,6 +89,9 @@
 {{- end }}
 {{- with .Values.temporal.tls.clientSecret }}
 - {name: temporal-client, secret: {secretName: {{ . }}}}
+{{- end }}
+{{- with .Values.temporal.encryption.secret }}
+- {name: encryption, secret: {secretName: {{ . }}}}
 {{- end }}
 {{- with .Values.extraCA }}
 {{- if .configMap }}
