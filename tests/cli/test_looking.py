@@ -171,6 +171,7 @@ def test_a_document_of_a_newer_version_is_named_not_a_traceback(
 def test_watch_prints_changes_and_ends_with_the_promotion(
     tracked: FakeCluster, status: dict[str, Any], run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    status["tests"][1]["retry"] = 1
     states = iter([status, status, {**status, "state": "Completed", "waitingFor": None, "environment": "prod"}])
     read = tracked.get
 
@@ -186,6 +187,7 @@ def test_watch_prints_changes_and_ends_with_the_promotion(
     assert result.exit_code == 0
     lines = [line.split(" ", 2)[2] for line in result.stdout.splitlines()]
     assert lines[0] == "Testing dev: waits for Verdict dev-to-staging"
+    assert "test e2e (try 2): Running" in lines
     assert lines[-1] == "Completed prod"
     assert len(lines) == len(set(lines))
 

@@ -12,6 +12,7 @@ from tests.cli.conftest import MERGED, Run, tracker_spec
 from tests.cli.fake_cluster import FakeCluster
 from worker.cli import listwatch
 from worker.cli.jsonpath import InvalidTemplate, read_template
+from worker.cli.output import paragraph
 from worker.cli.session import ENVIRONMENTS, TRACKERS
 
 LIST = {
@@ -126,3 +127,19 @@ def test_opening_prints_the_address_and_refuses_what_is_no_page(tracked: FakeClu
     status["pullRequest"]["url"] = "file:///etc/passwd"
     tracked.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status=status)
     assert run("open", "412").exit_code == 3
+
+
+def test_a_sentence_is_broken_between_its_parts_on_a_terminal_and_not_in_a_pipe(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = f"https://jenkins.example.com/{'x' * 100}"
+    paragraph(f"one two {link} three")
+    assert capsys.readouterr().out == f"one two {link} three\n"
+
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    paragraph(f"one two {link} {'three ' * 10}")
+
+    lines = capsys.readouterr().out.splitlines()
+    assert f"  {link}" in lines
+    assert max(len(line) for line in lines if link not in line) <= 40

@@ -52,6 +52,8 @@ def test_what_cannot_be_declared_is_named(run: Run) -> None:
 
 def test_a_tracker_is_made_where_discovery_would_make_it(cluster: FakeCluster, run: Run) -> None:
     cluster.add("GitRepository", "web", spec={**WEB, "discovery": TO_DEV})
+    judged = run("track", "7", "--dry-run")
+    assert (judged.stdout, cluster.created) == ("web-7: may be made (dry run), begins in dev\n", [])
     result = run("track", "7")
     assert (result.exit_code, result.stdout) == (0, "web-7: made, begins in dev\n")
     assert cluster.created[0]["spec"] == {"repositoryRef": {"name": "web"}, "number": 7, "environment": "dev"}

@@ -60,25 +60,25 @@ def why(
 
 
 def _print(tracker: "PullRequestTracker", checks: "list[Check]", asked: "Asked", *, every: bool) -> None:
-    from worker.cli.output import line
+    from worker.cli.output import line, paragraph
 
     answer = answer_of(tracker)
     for text in answer:
-        line(text)
+        paragraph(text)
     shown = [check for check in checks if every or not check.ok]
     if shown:
         line()
     for check in shown:
-        line(f"{check.mark} {check.text}")
+        paragraph(f"{check.mark} {check.text}")
     if asked.checks and every:
         line()
         line("the workflow answers:")
         for text in asked.checks:
-            line(f"  {text}")
+            paragraph(f"  {text}")
     line()
     if left_out := len(checks) - len(shown):
         line(f"{left_out} of {len(checks)} checks let the change go on: --all shows them")
-    line(answer[-1])
+    paragraph(answer[-1])
 
 
 def answer_of(tracker: "PullRequestTracker") -> list[str]:

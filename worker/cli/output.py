@@ -65,6 +65,22 @@ def line(text: str = "") -> None:
     print(visible(text), flush=True)
 
 
+def paragraph(text: str) -> None:
+    """Print a sentence for people: on a terminal broken between words, what follows indented; a link stays whole."""
+    shown = visible(text)
+    if not sys.stdout.isatty():
+        print(shown, flush=True)
+        return
+    import textwrap
+
+    width = shutil.get_terminal_size().columns
+    for one in shown.splitlines() or [""]:
+        print(
+            textwrap.fill(one, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False),
+            flush=True,
+        )
+
+
 def document(text: str) -> None:
     """Print a document in which nothing is left that a terminal would obey, to the last character as it is."""
     print(text, flush=True)

@@ -69,6 +69,9 @@ def track(
         str | None,
         typer.Option("--environment", "-e", help="Where the change is first deployed; that of `discovery` if clear."),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Ask the API server whether it may be made, and make none.")
+    ] = False,
     output: OutputOption = Output.TABLE,
     namespace: NamespaceOption = None,
     kubeconfig: KubeconfigOption = None,
@@ -81,10 +84,11 @@ def track(
     from worker.cli.starting import make_tracker
 
     async def act(session: Session) -> Document:
-        return await make_tracker(session, number, repository=repository, environment=environment)
+        return await make_tracker(session, number, repository=repository, environment=environment, dry_run=dry_run)
 
     made = with_session(choose(invocation, namespace, kubeconfig, context), act)
     if output.for_people:
-        line(f"{name_of(made)}: made, begins in {made['spec']['environment']}")
+        done = "may be made (dry run)" if dry_run else "made"
+        line(f"{name_of(made)}: {done}, begins in {made['spec']['environment']}")
     else:
         documents(made, output)

@@ -111,7 +111,9 @@ def _checked(kind: type[Resource], name: str, spec: dict[str, Any], namespace: s
     return document
 
 
-async def make_tracker(session: Session, number: int, *, repository: str | None, environment: str | None) -> Document:
+async def make_tracker(
+    session: Session, number: int, *, repository: str | None, environment: str | None, dry_run: bool = False
+) -> Document:
     """Create the tracker of a pull request. Raises CliError where one is there, or it is not clear what is meant."""
     declared = await _repository(session, repository)
     place = environment or _only_environment(declared)
@@ -123,7 +125,8 @@ async def make_tracker(session: Session, number: int, *, repository: str | None,
         "spec": {"repositoryRef": {"name": declared.metadata.name}, "number": number, "environment": place},
     }
     try:
-        return await session.kubernetes.create(resource_of(PullRequestTracker.definition), session.namespace, document)
+        resource = resource_of(PullRequestTracker.definition)
+        return await session.kubernetes.create(resource, session.namespace, document, dry_run=dry_run)
     except ApiConflict as error:
         raise CliError(f"{name} is there already", advice=f"`pilotage show {name}` shows where it is") from error
 

@@ -105,7 +105,11 @@ class LineView:
         state = " ".join(part for part in (trackers.state_of(tracker), status.environment or "") if part)
         waiting = status.waiting_for
         lines = [f"{state}: waits for {waiting.what} {waiting.object or ''}".rstrip() if waiting else state]
-        lines += [f"test {test.name}: {test.state}" + (f" {test.url}" if test.url else "") for test in status.tests]
+        lines += [
+            f"test {test.name}{f' (try {test.retry + 1})' if test.retry else ''}: {test.state}"
+            + (f" {test.url}" if test.url else "")
+            for test in status.tests
+        ]
         lines += [
             f"promotion {record.source} -> {record.target}: {record.result}"
             + (f": {record.error}" if record.error else "")
