@@ -37,7 +37,7 @@ class Health:
     alive: dict[str, Check] = field(default_factory=dict)
     ready: dict[str, Check] = field(default_factory=dict)
     details: dict[str, Callable[[], str]] = field(default_factory=dict)
-    """What `/readyz` says beside its answer, by name; an empty text is left out."""
+    """What `/readyz` shows with its answer, by name; an empty text is left out."""
     last_tick: float = field(default_factory=time.monotonic)
 
     def failing(self, checks: Mapping[str, Check]) -> tuple[str, ...]:

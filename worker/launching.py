@@ -1,6 +1,6 @@
 """Start a process of Pilotage; and `pilotage` itself where the packages of the command line are not installed.
 
-Images of worker, watcher and receiver lack typer, rich and what `validate` needs (the extra `cli` of pyproject.toml).
+Images of worker, watcher and receiver miss typer, rich and what `validate` needs (the extra `cli` of pyproject.toml).
 There this module's parser, of the standard library, knows the processes alone, by the same names and options.
 """
 
@@ -95,7 +95,7 @@ def release_finalizers(stop: str | None = None, **options: Any) -> NoReturn:
 
 
 def read_queues(text: str) -> tuple[str, ...]:
-    """Read `a,b` as names of queues. Raises ValueError, which says what is wrong."""
+    """Read `a,b` as names of queues. Raises ValueError, which names what is wrong."""
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if unknown := [name for name in names if name not in QUEUES]:
         raise ValueError(f"`{unknown[0]}` is no queue; queues are {', '.join(QUEUES)}")

@@ -149,7 +149,7 @@ def configure_logs(*, style: Literal["console", "json"], level: str) -> None:
     for name, least in _QUIET.items():
         logging.getLogger(name).setLevel(max(least, root.level))
     structlog.configure(
-        # First, since most events are below the level: what nobody reads is neither redacted nor bound to a workflow.
+        # First, since most events are below the level: what no one reads is neither redacted nor bound to a workflow.
         processors=[
             structlog.stdlib.filter_by_level,
             *shared,

@@ -1,6 +1,6 @@
 """What a process may do in the cluster: asked of the API server when it starts, until nothing is missing.
 
-A process that lacks a right would serve halfway, and show promotions as failed that an administrator must fix.
+A process that misses a right would serve halfway, and show promotions as failed that an administrator must fix.
 """
 
 import asyncio
@@ -93,7 +93,7 @@ async def _create(kubernetes: Kubernetes, kind: ApiResource, spec: Mapping[str, 
 
 
 class RightsWatch:
-    """Know whether a process has its rights to our kinds; `problem` says why not, and is empty once it has.
+    """Know whether a process has its rights to our kinds; `problem` is why not, and is empty once it has.
 
     Secrets are none of these: a role may grant some of them by name, and a resource shows that its own is not readable.
     """
@@ -140,7 +140,7 @@ class RightsWatch:
         except ApiForbidden as error:
             if error.status == 401:
                 return f"the API server does not accept the credential of the {self._process}: {error.message}"
-            # A cluster may let nobody ask; then what is missing shows when it is used.
+            # A cluster may let no one ask; then what is missing shows when it is used.
             _logger.warning("rights cannot be asked for", error=error.message)
             return ""
         except ApiNotFound as error:

@@ -77,7 +77,7 @@ Hosts = Annotated[tuple[Host, ...], NoDecode, BeforeValidator(_split)]
 
 
 class Settings(BaseSettings):
-    """Hold what a process was told by its environment. Frozen; it contains no credential."""
+    """Hold the settings of a process, from its environment. Frozen; it contains no credential."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -124,7 +124,7 @@ class Settings(BaseSettings):
     machine, link-local and metadata addresses, and the API server of the cluster, which must be named."""
 
     flux_alerts: bool = False
-    """Whether Flux's own Providers and Alerts (notification.toolkit.fluxcd.io) are served beside Provider and
+    """Whether Flux's own Providers and Alerts (notification.toolkit.fluxcd.io) are served in addition to Provider and
     CommitStatus, with Secrets that need no label, as Flux uses them. For receivers and workers alike."""
 
     flux_insecure_events: bool = False
@@ -209,7 +209,7 @@ def misspelt() -> tuple[Unknown, ...]:
 
 
 def refused(field: str, value: str, reason: str, *, variable: str = "") -> str:
-    """Say in one line that what a setting names cannot be used, and what is allowed."""
+    """State in one line that what a setting names cannot be used, and what is allowed."""
     return f"{variable or variable_name(field)}: `{value[:_SHOWN_VALUE_LENGTH]}`: {reason}. {_documentation(field)}"
 
 

@@ -59,7 +59,7 @@ def client_interceptors() -> Sequence[Interceptor]:
 def trace_call(method: str, host: str) -> Iterator[Span]:
     """Open the client span of one round trip to a host; implements providers.tracing.Trace.
 
-    It tells method, host and status, or the kind of error: a path, a query or an error's text may hold what is secret.
+    It has method, host and status, or the kind of error: a path, a query or an error's text may hold what is secret.
     """
     if not tracing_enabled():
         yield NoSpan()

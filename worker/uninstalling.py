@@ -21,7 +21,7 @@ _PAGE = 500
 
 
 class StillRunning(Exception):
-    """The watchers did not stop: they would put the finalizer back. The text says what to look at."""
+    """The watchers did not stop: they would put the finalizer back. The text names what to look at."""
 
 
 async def release_finalizers(kubernetes: Kubernetes, *, namespaces: Sequence[str] = ()) -> int:
@@ -62,7 +62,7 @@ async def stop_watchers(
 
 
 def _runs(deployment: Document) -> bool:
-    # Before the controller has seen the change, its status tells of the Deployment as it was.
+    # Before the controller has seen the change, its status shows the Deployment as it was.
     seen, changed = deployment.get("status") or {}, deployment["metadata"]["generation"]
     return bool(seen.get("replicas") or seen.get("observedGeneration", 0) < changed)
 

@@ -26,7 +26,7 @@ _CONTEXT_BYTES = 64 * 1024
 
 
 class Expressions:
-    """Evaluate one expression after the other; blocks, so call it beside the event loop."""
+    """Evaluate one expression after the other; blocks, so call it outside of the event loop."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -1,4 +1,4 @@
-"""Objects of Flux in this cluster, by what an event says of them: their labels may decide who takes it."""
+"""Objects of Flux in this cluster, by what an event reports of them: their labels may decide who takes it."""
 
 from collections.abc import Mapping
 

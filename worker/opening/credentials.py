@@ -22,7 +22,7 @@ CA_KEY = "ca.crt"
 ADDRESS_KEY = "address"
 _PUBLIC_KEYS = frozenset({"username", "appID", "installationID", "clientID", "tenantID", "authority", CA_KEY})
 SECRET_LIMIT_BYTES = 16 * 1024
-"""Of all values beside the CA; each text that is shown is searched for every one of them."""
+"""Of all values other than the CA; each text that is shown is searched for every one of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,14 +31,14 @@ class ScmAccess:
 
     host: ScmHost
     block: Model
-    """What the provider's spec says of its host, such as a GitHubHost."""
+    """The part of the provider's spec about its host, such as a GitHubHost."""
     credential: Credential
     provider: str
     provider_kind: str
 
     @property
     def key(self) -> tuple[str, ...]:
-        """Tell this access from any other, without holding the credential."""
+        """Separate this access from any other, without holding the credential."""
         return (self.provider_kind, self.provider, fingerprint(self.credential))
 
 
@@ -79,7 +79,7 @@ class Credentials:
         return Credential(data=data, route=Route(ca_pem=ca_pem, proxy=through), name=reference.name, hosts=hosts)
 
     async def _with_key(self, namespace: str, reference: SecretReference, key: str, user: str) -> dict[str, str]:
-        """Return the entries of a Secret beside the credential's own, which holds nothing without this key."""
+        """Return the entries of a Secret other than the credential's own, which holds nothing without this key."""
         found, _ = await self._secret(namespace, reference.name, user)
         if not found.get(key):
             message = f"Secret `{reference.name}`, which {user} names, has no key `{key}`"
@@ -147,7 +147,7 @@ class Credentials:
                 name, MissingReason.FORBIDDEN, f"{message}: grant `get` on it to the worker's service account"
             ) from None
         if not (consented or consents(secret.labels)):
-            # A person who may write a TestRunner may lack the right to read Secrets, and could send any of them away.
+            # A person who may write a TestRunner may miss the right to read Secrets, and could send any of them away.
             message = f"Secret `{name}`, which {user} names, does not consent to be used"
             line = f'label it `{CONSENT_LABEL}: "true"` if it may be sent to systems that resources name'
             raise _missing(name, MissingReason.NO_CONSENT, f"{message}: {line}")
@@ -192,7 +192,7 @@ def _check_allowed(
 ) -> None:
     """Raise ReferenceMissing where a shared credential may not be used for this repository."""
     if shared.repositories and repository.spec.gitlab is not None and repository.spec.gitlab.project_id is not None:
-        # The number decides which project is opened, whatever the names beside it say.
+        # The number decides which project is opened, whatever the names next to it are.
         message = f"{what} allows repositories by name: remove spec.gitlab.projectId"
         raise ReferenceMissing(what, MissingReason.REPOSITORY_NOT_ALLOWED, message)
     if not shared.allows(repository, labels):

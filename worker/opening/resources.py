@@ -52,7 +52,7 @@ _REPOSITORIES = resource_of(GitRepository.definition)
 
 @asynccontextmanager
 async def open_clients(settings: Settings) -> AsyncIterator[HttpClients]:
-    """Open the HTTP clients of one process, bounded as the settings say."""
+    """Open the HTTP clients of one process, bounded as the settings are."""
     options = HttpOptions(
         allow_http=settings.allow_http,
         allowed_hosts=settings.allowed_hosts,
@@ -68,7 +68,7 @@ async def open_clients(settings: Settings) -> AsyncIterator[HttpClients]:
         await clients.aclose()
 
 
-# Keyed by the block that a person wrote; each entry takes that block, which no type of Python's says.
+# Keyed by the block that a person wrote; each entry takes that block, which no type of Python's expresses.
 HOSTS: Mapping[ScmHost, Callable[[Any, GitRepository | None], HostOptions]] = {
     ScmHost.GITHUB: github.host_options,
     ScmHost.GITLAB: gitlab.host_options,
@@ -130,7 +130,7 @@ class ClusterOpener:
         return next((one["metadata"]["name"] for one in observing if _is_called(one, named)), "")
 
     async def held(self, namespace: str, environment: str) -> EnvironmentHold | None:
-        """Return the hold of an environment that lasts longest; None where nobody holds it, or it is not there."""
+        """Return an environment's hold that lasts longest; None where no one holds it, or it is not there."""
         try:
             # Not from memory: a hold counts from the moment at which it is answered.
             with read_through():
@@ -188,8 +188,8 @@ class ClusterOpener:
         self, namespace: str, what: str, block: JenkinsRunner | None, own: Credential | None
     ) -> ports.TestRuns:
         if block is None or own is None:
-            lacking = "spec.jenkins" if block is None else "spec.secretRef with `username` and `token`"
-            raise _invalid(what, f"{lacking} must be set")
+            missing = "spec.jenkins" if block is None else "spec.secretRef with `username` and `token`"
+            raise _invalid(what, f"{missing} must be set")
         return self._runs(namespace, what, jenkins.run_options(block), own)
 
     async def _hosted_runs(

@@ -1,4 +1,4 @@
-"""Where the API server of the cluster listens, beside the address that Kubernetes gives to pods.
+"""Where the API server of the cluster listens, other than the address that Kubernetes gives to pods.
 
 A pod reaches the API server at the addresses behind its Service too. It is called with a tenant's Secret, never with
 our own token; but from inside the cluster, and what it answers is shown to the author of the address.

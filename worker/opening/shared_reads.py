@@ -2,7 +2,7 @@
 
 An activity opens the same credential again and again: for each test of a round, for each verb that it asks the rights
 of, for each event of a stream. Each activity reads for itself, and reads again what it read a moment ago: so a Secret
-that was rotated, or withdrew its consent, counts for whatever begins after it, and soon for what is at work. Nothing is
+that was rotated, or withdrew its consent, counts for whatever begins after it, and soon for what runs. Nothing is
 shared between activities, nor kept after one: a watch of Secrets, which could be, needs the right to list them all, and
 shows a withdrawn consent as late as its connection is found dead.
 """

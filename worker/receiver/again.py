@@ -1,7 +1,7 @@
-"""Look again at what is said to have ended and is still open: a host may tell of it before each of its servers knows.
+"""Look again at what was reported as ended and is still open: a host may report before each of its servers knows.
 
-A merge is told while a replica shows the pull request as open, and a step of a Jenkins pipeline reports a build that
-ends with that very step. A workflow that was poked too early would look again by itself only much later.
+A merge is reported while a replica shows the pull request as open, and a step of a Jenkins pipeline reports a build
+that ends with that very step. A workflow that was poked too early would look again by itself only much later.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ AFTER = (timedelta(seconds=5), timedelta(seconds=20))
 LIMIT = 1_000
 """Of looks that are waited for; beyond it a workflow was poked once."""
 OF_NAMESPACE = LIMIT // 4
-"""Of those; a namespace that is told of more keeps no other from its looks."""
+"""Of those; a namespace with more reports keeps no other from its looks."""
 
 
 class Again:
-    """Poke once more the workflows of what is said to have ended, as long as their status does not show it."""
+    """Poke once more the workflows of what was reported as ended, as long as their status does not show it."""
 
     def __init__(
         self, index: Index, poke: Callable[[Target], object], *, after: Sequence[timedelta] = AFTER, limit: int = LIMIT
@@ -36,7 +36,7 @@ class Again:
         self._held: Counter[str] = Counter()
 
     def add(self, hook: Hook, notices: Iterable[Notice]) -> None:
-        """Look again at what a delivery says to have ended."""
+        """Look again at what a delivery reports as ended."""
         ended = tuple(one for one in notices if _has_ended(one))
         if ended:
             self._later(hook, ended, self._after)

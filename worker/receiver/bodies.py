@@ -11,7 +11,7 @@ from aiohttp import web
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a request is answered with; `seconds` is when to come again, unless `headers` tell it otherwise."""
+    """What a request is answered with; `seconds` is when to come again, unless `headers` have it."""
 
     status: HTTPStatus
     reason: str
@@ -30,7 +30,7 @@ class Refused(Exception):
 
 
 class Places:
-    """Bound how many bodies are at work, in all and for each who shares them."""
+    """Bound how many bodies run, in all and for each who shares them."""
 
     def __init__(self, *, in_all: int, each: int, refusal: HTTPStatus = HTTPStatus.TOO_MANY_REQUESTS) -> None:
         self._in_all = in_all
@@ -53,7 +53,7 @@ class Places:
 
 
 def refuse_large(request: web.Request, *, limit_bytes: int) -> None:
-    """Raise Refused with 413 for a body that is said to be larger than the limit."""
+    """Raise Refused with 413 for a body that is declared to be larger than the limit."""
     if (request.content_length or 0) > limit_bytes:
         raise _too_large(limit_bytes)
 

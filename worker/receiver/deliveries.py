@@ -32,7 +32,7 @@ class SeenDeliveries:
         self._count = 0
 
     def has(self, hook: Hook, name: str, body: bytes) -> bool:
-        """Say whether a delivery is remembered."""
+        """Return whether a delivery is remembered."""
         return bool(name) and _mark(name, body) in self._seen.get(hook, ())
 
     def add(self, hook: Hook, name: str, body: bytes) -> None:

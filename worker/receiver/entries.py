@@ -84,7 +84,7 @@ class RepositoryEntry:
     provider: str
     host: ScmHost
     full_name: str
-    """In lower case: no host tells two repositories apart by it."""
+    """In lower case: no host has two repositories that differ by case alone."""
     project_id: int
     uid: str
     discovers: bool

@@ -1,6 +1,6 @@
 """Show why events give no status: the newest fault of each CommitStatus, every few seconds at most.
 
-What is not sent is lost with the process: the next event says the same.
+What is not sent is lost with the process: the next event reports the same.
 """
 
 import asyncio

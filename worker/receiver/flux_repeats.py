@@ -13,9 +13,9 @@ LIMIT = 20_000
 
 
 class Repeats:
-    """Remember events by all that they say, their time included.
+    """Remember events by all that they report, their time included.
 
-    Flux leaves the time out, and so drops the recovery that says the same as the success before a failure. What differs
+    Flux leaves the time out, and so drops the recovery that equals the success before a failure. What differs
     in its time alone is no repetition here; that it changes nothing is for its workflow to find.
     """
 

@@ -248,7 +248,7 @@ def signal_of(event: FluxEvent, made: Plan) -> tuple[StatusSlot, CommitVerdict] 
 
 
 def _rate_headers(until: datetime) -> dict[str, str]:
-    """Return the headers by which Flux's own receiver tells that an event is a repetition."""
+    """Return the headers by which Flux's own receiver shows that an event is a repetition."""
     moment = format_datetime(until, usegmt=True)
     return {
         "X-RateLimit-Limit": "1",

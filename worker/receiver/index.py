@@ -1,7 +1,7 @@
 """Find the workflows that a webhook concerns, in mirrors of the declared resources and of the trackers.
 
-What a webhook tells is looked up, never believed: a pull request that no tracker names, a run that no test waits for
-and an application that nobody deploys concern no workflow. A run is found by its promotion key or its address, as the
+What a webhook reports is looked up, never believed: a pull request that no tracker names, a run that no test waits for
+and an application that no one deploys concern no workflow. A run is found by its promotion key or its address, as the
 status of its tracker shows them; a run that ends before that status was seen is remembered for a while, and found then.
 """
 
@@ -37,7 +37,7 @@ EARLY_SECONDS = 30.0
 """How long a run is remembered that ended before any status showed it."""
 EARLY_LIMIT = 1000
 EARLY_OF_NAMESPACE = 250
-"""Of those; a namespace that is told of more forgets its own."""
+"""Of those; a namespace with more reports forgets its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +170,7 @@ class Index:
                 yield tracker
 
     def _waits(self, tracker: TrackerEntry, mark: str, hook: Hook) -> bool:
-        """Say whether a test of the tracker waits for this run, at a system whose webhooks come to this address."""
+        """Return whether a test of the tracker waits for this run, at a system whose webhooks come to this address."""
         return any(
             mark in (run.key, run.url) and self._runs_at(tracker.ref.namespace, run, hook) for run in tracker.runs
         )
@@ -245,7 +245,7 @@ def _followed(key: Key, repository: RepositoryEntry) -> RepositoryRef:
 
 
 def _belongs(hook: Hook, key: Key, repository: RepositoryEntry) -> bool:
-    """Say whether webhooks to this address may be about this repository."""
+    """Return whether webhooks to this address may be about this repository."""
     match hook.kind:
         case hooks.GIT_REPOSITORY:
             return key == Key(hook.namespace, hook.name)

@@ -72,7 +72,7 @@ class Mirrors:
                 tasks.create_task(mirror.run(), name=f"mirror {mirror.resource.plural}")
 
     def follow_trackers(self, follower: Callable[[ObjectChange[TrackerEntry]], None]) -> None:
-        """Have a follower told of each change of a tracker, after it was stored."""
+        """Have a follower called for each change of a tracker, after it was stored."""
         self._followers.append(follower)
 
     def tracker(self, key: Key) -> TrackerEntry | None:

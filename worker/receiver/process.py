@@ -53,7 +53,7 @@ SIGNAL_TIMEOUT = timedelta(seconds=3)
 
 
 async def run_receiver(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT. Servers that are away are waited for; `/readyz` says so meanwhile.
+    """Run until SIGTERM or SIGINT. Servers that are away are waited for; `/readyz` states it meanwhile.
 
     Exits with code 2 where a setting is of no use, naming it.
     """

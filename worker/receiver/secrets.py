@@ -27,7 +27,7 @@ KEPT_SECONDS = 5.0
 
 
 class NoSecret(Exception):
-    """The resource has no secret for webhooks; the text says why, for the log of the process only."""
+    """The resource has no secret for webhooks; the text has the reason, for the log of the process only."""
 
 
 class WebhookSecrets:
@@ -82,7 +82,7 @@ class WebhookSecrets:
                 provider = repository.scm_provider_ref
                 return await self._reference(provider.kind.value, namespace, provider.name)
             case hooks.CLUSTER_SCM_PROVIDER:
-                # Who knows the secret of a shared provider may tell of every repository that names it.
+                # Who knows the secret of a shared provider may report on every repository that names it.
                 shared = (await read_resource(self._kubernetes, ClusterScmProvider, None, name)).spec
                 return self._system_namespace, shared.webhook_secret_ref or shared.secret_ref
             case hooks.SCM_PROVIDER:

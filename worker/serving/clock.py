@@ -1,7 +1,7 @@
 """Compare this machine's clock with Temporal's: a worker whose clock is off must not serve.
 
 Temporal starts attempts by its own clock, and worker/serving/deadlines.py ends them by this machine's: with a clock
-that is far ahead each one fails at once, and with one that is behind an attempt may act beside its successor.
+that is far ahead each one fails at once, and with one that is behind two attempts may act at the same time.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ Now = Callable[[], datetime]
 
 
 class ClockOff(Exception):
-    """This machine's clock differs from Temporal's by more than the settings allow; the text says by how much."""
+    """This machine's clock differs from Temporal's by more than the settings allow; the text names by how much."""
 
 
 def read_clock() -> datetime:
@@ -47,7 +47,7 @@ class Offset:
     most: timedelta
 
     def excess(self, allowed: timedelta) -> str:
-        """Say by how much the clock is surely further off than allowed; empty where it may be right."""
+        """State by how much the clock is surely further off than allowed; empty where it may be right."""
         if self.least > allowed:
             return f"this machine's clock is {self.least.total_seconds():.0f} s ahead of Temporal's"
         if self.most < -allowed:
@@ -56,9 +56,9 @@ class Offset:
 
 
 async def measure(client: Client, installation: str, now: Now = read_clock) -> Offset | None:
-    """Compare the clocks; None where Temporal does not say.
+    """Compare the clocks; None where Temporal does not show its own.
 
-    No call of Temporal tells the time. But it notes when a poller of a queue last asked: so a queue that never has a
+    No call of Temporal returns the time. But it notes when a poller of a queue last asked: so a queue that never has a
     task is polled, and described.
     """
     queue = TaskQueue(name=Queues(installation=installation).clock)
@@ -92,7 +92,7 @@ async def measure(client: Client, installation: str, now: Now = read_clock) -> O
 
 
 class ClockWatch:
-    """Know whether this machine's clock may be trusted; `problem` says why not, and is empty while it may."""
+    """Know whether this machine's clock may be trusted; `problem` is why not, and is empty while it may."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class ClockWatch:
         self.problem = ""
 
     async def look(self) -> None:
-        """Compare once; what Temporal does not say changes nothing."""
+        """Compare once; what Temporal does not show changes nothing."""
         offset = await measure(self._client, self._installation, self._now)
         if offset is None:
             return

@@ -1,4 +1,4 @@
-"""Bounds each attempt of an activity by the time that the server gives it, so that none acts beside its successor.
+"""Bounds each attempt of an activity by the time that the server gives it, so that no two attempts act at a time.
 
 The server repeats an attempt that outlives its start-to-close timeout; the SDK lets the old one run on for a while. One
 that was held up, by a slow host or a starved event loop, could then start a test run after its successor has looked for
@@ -33,7 +33,7 @@ class _BoundedAttempt(ActivityInboundInterceptor):
         limit = info.start_to_close_timeout
         if limit is None:
             return await super().execute_activity(call)
-        # A clock behind the server's must not lengthen the time; one far ahead shortens it, and the log says so.
+        # A clock behind the server's must not lengthen the time; one far ahead shortens it, and the log states it.
         age = max(datetime.now(UTC) - info.started_time, timedelta(0))
         left = (limit - age).total_seconds()
         bound = asyncio.timeout(left)

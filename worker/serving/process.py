@@ -236,7 +236,7 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, Answer] | async
 
 
 async def _run_until(workers: Sequence[Worker], stop: asyncio.Event) -> None:
-    """Run all workers until told to stop; one that ends by itself ends the process, to be started again."""
+    """Run all workers until one ends by itself, which ends the process to be started again, or a signal stops them."""
     running = [asyncio.create_task(worker.run()) for worker in workers]
     stopping = asyncio.create_task(stop.wait())
     _logger.info("worker runs", queues=[worker.task_queue for worker in workers])

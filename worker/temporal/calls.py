@@ -1,4 +1,4 @@
-"""Calls to Temporal whose failures are told apart: absent, and not to be reached."""
+"""Calls to Temporal whose failures are separated: absent, and not to be reached."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 async def found(call: Callable[[], Awaitable[Result]]) -> Result | None:
-    """Return None where Temporal says that the workflow is absent or closed."""
+    """Return None where Temporal answers that the workflow is absent or closed."""
     try:
         return await reaching(call)
     except RPCError:
@@ -27,7 +27,7 @@ async def reaching(call: Callable[[], Awaitable[Result]]) -> Result:
     try:
         return await call()
     except RPCError as error:
-        # A missing Temporal namespace says nothing about the workflow.
+        # A missing Temporal namespace is no evidence of the workflow.
         absent = error.status is RPCStatusCode.NOT_FOUND and not _speaks_of_namespace(error)
         if absent:
             raise

@@ -61,7 +61,7 @@ class TemporalUnavailable(Exception):
 
 
 class TemporalMisconfigured(TemporalUnavailable):
-    """What says where Temporal is cannot be used: a person must fix it. The text names the variable."""
+    """The address of Temporal cannot be used: a person must fix it. The text names the variable."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,7 @@ def _create_runtime(address: str) -> Runtime:
 
 
 async def connect(*, runtime: Runtime | None = None, identity: str | None = None) -> Client:
-    """Connect as `temporalio.envconfig` says (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, TLS, API key, profiles).
+    """Connect as `temporalio.envconfig` does (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, TLS, API key, profiles).
 
     Raises TemporalUnavailable within CONNECT_TIMEOUT, TemporalMisconfigured at once.
     """
@@ -150,27 +150,27 @@ async def connect_patiently(*, runtime: Runtime, prepare: Callable[[Client], Awa
 
 
 async def ensure_search_attributes(client: Client) -> None:
-    """Register the search attributes that the Temporal namespace lacks; without them no workflow could go on.
+    """Register the search attributes that the Temporal namespace misses; without them no workflow could go on.
 
     Raises TemporalUnavailable where they cannot be listed now, as while the server starts, and, naming the command for
     an administrator, where attributes are missing and may not be added.
     """
     place = f"namespace {client.namespace}"
     try:
-        lacking = await find_lacking(client)
+        missing = await find_lacking(client)
     except RPCError as error:
         text = f"Temporal does not list the search attributes of {place} now: {error.message}"
         raise TemporalUnavailable(text) from error
-    if lacking.mistyped:
-        problems = "; ".join(lacking.problem(name) for name in lacking.mistyped)
+    if missing.mistyped:
+        problems = "; ".join(missing.problem(name) for name in missing.mistyped)
         raise TemporalUnavailable(f"{problems}, in {place}: `pilotage doctor` prints what fixes it.")
-    if not lacking.missing:
+    if not missing.missing:
         return
     try:
-        await add_attributes(client, lacking.missing)
+        await add_attributes(client, missing.missing)
     except RPCError as error:
         raise TemporalUnavailable(
-            f"the search attributes {', '.join(lacking.missing)} are missing in {place} and cannot be added: "
+            f"the search attributes {', '.join(missing.missing)} are missing in {place} and cannot be added: "
             f"{error.message}. `pilotage setup` prints the commands for an administrator."
         ) from error
 

@@ -39,9 +39,9 @@ DATA_CONVERTER = DataConverter(payload_converter_class=SharedPayloadConverter)
 
 
 def configured_converter(environment: Mapping[str, str] = os.environ) -> DataConverter:
-    """Return the data converter as `PILOTAGE_ENCRYPTION_KEYS` and `PILOTAGE_ENCRYPTION_KEY` say.
+    """Return the data converter of `PILOTAGE_ENCRYPTION_KEYS` and `PILOTAGE_ENCRYPTION_KEY`.
 
-    Read from the environment, as what says where Temporal is: commands connect that need no other setting. Raises
+    Read from the environment, as the address of Temporal is: commands connect that need no other setting. Raises
     EncryptionMisconfigured, which names the variable.
     """
     directory, current = environment.get(KEYS_VARIABLE, ""), environment.get(KEY_VARIABLE, "")

@@ -63,7 +63,7 @@ class Keys:
     def _read(self) -> None:
         self._read_at = time.monotonic()
         try:
-            # Kubernetes keeps versions of a mounted Secret beside its entries, under names with a dot.
+            # Kubernetes keeps versions of a mounted Secret next to its entries, under names with a dot.
             files = [path for path in sorted(self._directory.iterdir()) if path.is_file() and path.name[0] != "."]
             texts = {path.name: path.read_text() for path in files}
         except (OSError, UnicodeDecodeError) as error:

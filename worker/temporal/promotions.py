@@ -139,7 +139,7 @@ class TemporalPromotions:
         return await self._signal(self.identify(attempt), PULL_REQUEST_SIGNAL, news)
 
     async def poke_about_instructions(self, attempt: TrackerRef, *, by: str) -> bool:
-        """Have the workflow look at what people said on the pull request; False where it does not run."""
+        """Have the workflow look at what people asked for on the pull request; False where it does not run."""
         return await self._signal(self.identify(attempt), PULL_REQUEST_POKE_SIGNAL, by)
 
     async def poke_place(self, *, namespace: str, environment: str, repository: str) -> bool:
@@ -205,7 +205,7 @@ def _details(attempt: TrackerRef, spec: TrackerSpec) -> str:
 
 
 def _attributes(attempt: TrackerRef, spec: TrackerSpec) -> TypedSearchAttributes:
-    """Name what never changes; state and environment are the workflow's own to say."""
+    """Name what never changes; state and environment are the workflow's own to publish."""
     return TypedSearchAttributes(
         [
             SearchAttributePair(SearchAttributeKey.for_keyword(SEARCH_NAMESPACE), attempt.namespace),

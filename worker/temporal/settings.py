@@ -1,4 +1,4 @@
-"""What is wrong with Temporal's own variables, told by name; their values may be keys and are not shown."""
+"""What is wrong with Temporal's own variables, by name; their values may be keys and are not shown."""
 
 import os
 from contextlib import suppress
@@ -13,7 +13,7 @@ _REASON_LENGTH = 300
 
 
 def unreadable_configuration(error: Exception) -> str:
-    """Say which variable `temporalio.envconfig` could not follow, and what is allowed."""
+    """State which variable `temporalio.envconfig` could not follow, and what is allowed."""
     reason = _first_line(error)
     set_ = sorted(name for name, value in os.environ.items() if name.startswith(PREFIX) and value)
     concerned = [name for name in set_ if name not in _OTHERS]
@@ -28,7 +28,7 @@ def unreadable_configuration(error: Exception) -> str:
 
 
 def unusable_configuration(address: str, error: Exception) -> str:
-    """Say that an address is none, or what else a client cannot be made of."""
+    """Report that an address is none, or what else a client cannot be made of."""
     if "URL" not in str(error):
         return unreadable_configuration(error)
     text = f"`{address[:80]}` is not allowed: host:port is wanted, such as localhost:7233 ({_first_line(error)})"
@@ -37,12 +37,12 @@ def unusable_configuration(address: str, error: Exception) -> str:
 
 
 def unreachable_server(address: str, reason: str) -> str:
-    """Say that no connection to a server came about, why, and which variables decide that."""
+    """Report that no connection to a server came about, why, and which variables decide that."""
     return f"Temporal does not answer at {address}: {reason}. {_remedy(reason.lower())}"
 
 
 def _remedy(reason: str) -> str:
-    """Name the variables that a cause points at; its words are those of the SDK's core, in lower case."""
+    """Name the variables that a cause points at; its text is that of the SDK's core, in lower case."""
     if any(word in reason for word in ("unauthenticated", "permission", "unauthorized", "jwt", "api key")):
         return (
             "The server does not accept the credential: renew TEMPORAL_API_KEY, or the certificate in "

@@ -51,7 +51,7 @@ class Stalls:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._kept: dict[tuple[str, TaskQueueType.ValueType], tuple[float, Sequence[PollerInfo]]] = {}
-        """When and what was last heard of a queue; of our queues alone, so few."""
+        """When and what was last known of a queue; of our queues alone, so few."""
 
     async def find(self, description: WorkflowExecutionDescription) -> str:
         """Return why a running workflow does not go on; empty where it does, or nothing is known. Raises RPCError.

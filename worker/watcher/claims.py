@@ -40,7 +40,7 @@ class Claim:
 
 
 def read_claim(command: Document) -> Claim | None:
-    """Read who claimed a command; None where nobody has, or what stands there is no claim of a watcher."""
+    """Read who claimed a command; None where no one has, or what stands there is no claim of a watcher."""
     status = status_of(command)
     if not status.get("claimedBy"):
         return None

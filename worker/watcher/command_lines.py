@@ -12,7 +12,7 @@ Place = tuple[datetime, bool, int, Key]
 
 
 class CommandLines:
-    """Keep unanswered commands by tracker. What a person said first is carried out first."""
+    """Keep unanswered commands by tracker. What a person asked for first is carried out first."""
 
     def __init__(self) -> None:
         self._lines: dict[Key, list[Place]] = {}

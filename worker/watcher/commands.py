@@ -188,7 +188,7 @@ class CommandExecutor:
             await self._promotions.poke(read_tracker(document).current)
 
     async def _unheard(self, tracker: TrackerEntry, claim: Claim) -> CommandAnswer | None:
-        """Say why no workflow took the command; None where it is about to start."""
+        """Return why no workflow took the command; None where it is about to start."""
         if tracker.deleting_since is not None:
             return _refuse(f"the tracker {tracker.name} is being deleted")
         restart = f"`pilotage -n {tracker.namespace} restart {tracker.name}` begins a new attempt"
@@ -199,7 +199,7 @@ class CommandExecutor:
         self._on_absent(Key(tracker.namespace, tracker.name))
         state = await self._promotions.read_state(tracker.current)
         if _goes_on(tracker, state):
-            # However old the command is: it may have lain while nobody was there to start what it is meant to hold.
+            # However old the command is: it may have lain while no one was there to start what it is meant to hold.
             return None
         return _refuse(f"the workflow of attempt {tracker.attempt} does not run ({state.value}); {restart}")
 
@@ -266,7 +266,7 @@ class CommandExecutor:
 
 
 def _goes_on(tracker: TrackerEntry, state: WorkflowState) -> bool:
-    """Tell whether the workflow runs or will: a tracker that has not started yet is about to."""
+    """Return whether the workflow runs or will: a tracker that has not started yet is about to."""
     return state is WorkflowState.RUNNING or (state is WorkflowState.ABSENT and not tracker.running)
 
 

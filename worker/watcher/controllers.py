@@ -1,6 +1,6 @@
 """Put the watcher together: a mirror of each kind, and the controllers that follow them.
 
-Each mirror tells its followers of a change after it was stored, so that a controller that looks into any mirror finds
+Each mirror calls its followers after a change was stored, so that a controller that looks into any mirror finds
 at least that. Followers only note keys; the work is done by the queues of the controllers, side by side. Nothing is
 handed from one controller to another but keys to look at.
 """
@@ -38,7 +38,7 @@ from worker.watcher.repository_syncs import RepositorySyncController, Repository
 from worker.watcher.trackers import TRACKERS, TrackerController
 
 RESYNC = timedelta(minutes=10)
-"""How often every tracker, command and connection is looked at although nothing was heard of it."""
+"""How often every tracker, command and connection is looked at although no change of it came."""
 RESCAN_MIN_INTERVAL = timedelta(minutes=1)
 """How often at most a workflow that is found lost has all the others looked for."""
 

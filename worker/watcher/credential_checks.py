@@ -42,7 +42,7 @@ class Item(NamedTuple):
 
 
 class CredentialCheckController:
-    """Keep one workflow per connection. Two controllers may share a cluster: whatever one tells may be repeated."""
+    """Keep one workflow per connection. Two controllers may share a cluster: what one signals may be repeated."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class CredentialCheckController:
         self._declared = declared
         self._has_synced = has_synced
         self._told: dict[str, int] = {}
-        """The generation that each workflow was told of, by uid."""
+        """The generation that each workflow was sent, by uid."""
         self._poked: set[Item] = set()
         self._gone: dict[Item, list[CheckedResource]] = {}
         self.queue: KeyedQueue[Item] = KeyedQueue(
@@ -70,14 +70,14 @@ class CredentialCheckController:
         if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
             self._gone.setdefault(item, []).append(_connection(item, old))
         self.queue.add(item)
-        # At the first listing everything is new: whoever stands on it goes on by its own clock.
+        # At the first listing everything is new: what depends on it is checked by its own clock.
         if old != new and self._has_synced():
             for dependent in self._dependents(item):
                 self._poked.add(dependent)
                 self.queue.add(dependent)
 
     async def handle(self, item: Item) -> timedelta | None:
-        """Tell the workflow of one resource what it should know."""
+        """Signal the workflow of one resource what it needs."""
         while gone := self._gone.get(item):
             await self._checks.signal_gone(gone[0])
             self._told.pop(gone.pop(0).uid, None)

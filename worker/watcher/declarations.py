@@ -1,4 +1,4 @@
-"""What teams declare: validate it as a whole, and wake whoever waits for it when it changes."""
+"""What teams declare: validate it as a whole, and wake the trackers that wait for it when it changes."""
 
 import hashlib
 import logging
@@ -45,7 +45,7 @@ DEBOUNCE = timedelta(seconds=1)
 """How long changes of a namespace are gathered: `kubectl apply` of a directory is one change."""
 
 RECENTLY = timedelta(minutes=10)
-"""How long a change counts for a tracker whose status says only later that it waits: the status may be under way."""
+"""How long a change counts for a tracker whose status shows only later that it waits: the status may be under way."""
 
 WAITS: Mapping[type[Resource], frozenset[str]] = {
     PromotionPolicy: frozenset({Waiting.POLICY, Waiting.REFERENCE}),
@@ -136,7 +136,7 @@ class DeclarationController:
             self.queue.add_after(change.key.namespace, self._debounce)
 
     def _note_wait(self, change: ObjectChange[TrackerEntry]) -> None:
-        """Remember a tracker that waits for what changed while its status, which says so, was not here yet."""
+        """Remember a tracker that waits for what changed while its status, which states it, was not here yet."""
         old, new = change.old, change.new
         if old is None or new is None or old.waiting == new.waiting or new.waiting not in ASKED_BY_POKES:
             return
@@ -262,10 +262,10 @@ class DeclarationController:
             await self._warn(resource, condition)
 
     async def _warn(self, resource: Resource, condition: Condition) -> None:
-        """Post an event of what is invalid: once for each generation and message, whoever posts it."""
+        """Post an event of what is invalid: once for each generation and message, by any watcher."""
         metadata, api = resource.metadata, resource_of(resource.definition)
         said = f"{metadata.uid}/{metadata.generation}/{condition.reason}/{condition.message}"
-        # The condition says it as well, and a namespace that is being deleted takes no events.
+        # The condition shows it as well, and a namespace that is being deleted takes no events.
         with suppress(ApiForbidden, ApiNotFound):
             await self._kubernetes.post_event(
                 EventTarget(
@@ -286,7 +286,7 @@ class DeclarationController:
         waits = {wait for kind, _ in changed for wait in WAITS[kind]}
         live = [one for one in self._trackers() if one.namespace == namespace and not one.terminal]
         for tracker in live:
-            # One that has not said yet what it waits for may just have looked in vain.
+            # One that has not published yet what it waits for may just have looked in vain.
             asked = tracker.waiting in waits or not tracker.waiting or Key(namespace, tracker.name) in entered
             if asked and not await self._promotions.poke(tracker.current) and tracker.running:
                 self._on_absent(Key(tracker.namespace, tracker.name))

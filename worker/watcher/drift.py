@@ -53,13 +53,13 @@ class DriftController:
         """Keys of monitors by that of their instance."""
         self._kinds: Counter[str] = Counter()
         self._news: set[Key] = set()
-        """Instances with a monitor that nobody was told of."""
+        """Instances with a monitor whose workflow was not signalled."""
         self.queue: KeyedQueue[Key] = KeyedQueue(
             name="drift", handle=self.handle, namespace_of=lambda key: key.namespace
         )
 
     def count(self, kind: str) -> int:
-        """Return how many monitors say this kind of drift."""
+        """Return how many monitors show this kind of drift."""
         return self._kinds[kind]
 
     def follow(self, change: ObjectChange[MonitorEntry]) -> None:
@@ -94,7 +94,7 @@ class DriftController:
             await self._looks.clear(_reference(instance, found), tracker)
 
     async def handle(self, key: Key) -> timedelta | None:
-        """Have one instance looked at, or say of its monitors that there is none."""
+        """Have one instance looked at, or publish on its monitors that there is none."""
         if not self._monitors.get(key):
             self._monitors.pop(key, None)
             self._news.discard(key)
@@ -119,7 +119,7 @@ def _reference(key: Key, instance: Resource) -> InstanceRef:
 
 
 def _missing(key: Key) -> PublishDriftInput:
-    """Say of all monitors of an instance that it does not exist."""
+    """State of all monitors of an instance that it does not exist."""
     what = f"ArgoCDInstance/{key.name}"
     message = (
         f"ArgoCDInstance `{key.name}` does not exist in namespace {key.namespace}: create it, or delete the monitor"

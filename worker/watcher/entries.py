@@ -33,7 +33,7 @@ class TrackerEntry:
     observed_generation: int
     attempt: int
     status_attempt: int
-    """The attempt that the status speaks of; 0 where there is none."""
+    """The attempt that the status is about; 0 where there is none."""
     sequence: int
     state: str
     waiting: str
@@ -48,7 +48,7 @@ class TrackerEntry:
     available: str
     """Reason of the condition WorkflowAvailable; empty where there is none."""
     available_message: str
-    """Its message, which names the attempt that it speaks of."""
+    """Its message, which names the attempt that it is about."""
     accepted: bool
     repository: str
     number: int
@@ -56,7 +56,7 @@ class TrackerEntry:
     policy: str
     """The policy whose snapshot the hop at hand holds; empty between hops and at the end."""
     relabel: tuple[tuple[str, str | None], ...]
-    """Labels that differ from what the tracker says, as they should be; None for one that should be absent."""
+    """Labels that differ from the tracker's state, as they should be; None for one that should be absent."""
 
     @property
     def current(self) -> TrackerRef:
@@ -78,7 +78,7 @@ class TrackerEntry:
 
     @property
     def running(self) -> bool:
-        """Whether the status says that the workflow of the attempt asked for was started."""
+        """Whether the status shows that the workflow of the attempt asked for was started."""
         return self.started and self.status_attempt == self.attempt
 
 
@@ -174,12 +174,12 @@ def read_command(document: Document) -> CommandEntry:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MonitorEntry:
-    """Keep of a DriftMonitor whose workflow looks at it, and what it says."""
+    """Keep of a DriftMonitor whose workflow looks at it, and what it reports."""
 
     uid: str
     instance: str
     kind: str
-    """How it drifted; empty where it did not, or nobody looked yet."""
+    """How it drifted; empty where it did not, or no one looked yet."""
 
 
 def read_monitor(document: Document) -> MonitorEntry:

@@ -16,12 +16,12 @@ from workflows.identity import INSTALLATION_WORKFLOW, Queues, installation_workf
 _logger = structlog.get_logger(__name__)
 
 CLUSTER_NAMESPACE = "default"
-"""The namespace whose uid tells one cluster from another: every cluster has it, and it cannot be deleted."""
+"""The namespace whose uid identifies a cluster: every cluster has it, and it cannot be deleted."""
 CLUSTER_MEMO = "cluster"
 
 
 class InstallationTaken(Exception):
-    """Another cluster holds the installation's name; the text says what to do."""
+    """Another cluster holds the installation's name; the text names what to do."""
 
 
 async def claim_patiently(client: Client, kubernetes: Kubernetes, installation: str) -> None:
@@ -46,7 +46,7 @@ async def claim_patiently(client: Client, kubernetes: Kubernetes, installation: 
 
 
 async def read_cluster(kubernetes: Kubernetes) -> str:
-    """Return what tells this cluster from any other. Raises ApiError."""
+    """Return what identifies this cluster. Raises ApiError."""
     document = await kubernetes.get(NAMESPACES, None, CLUSTER_NAMESPACE)
     return str(document["metadata"]["uid"])
 

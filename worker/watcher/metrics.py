@@ -23,7 +23,7 @@ RESTORE_BUCKETS_SECONDS = (300, 900, 3600, 4 * 3600, 24 * 3600, 7 * 86400)
 LAG_BUCKETS_SECONDS = (0.5, 1, 2, 5, 30, 300)
 FAILED = "Failed"
 ARRIVED = frozenset(("Promoted", "AlreadyContained"))
-"""Results with which the change runs in the target, whoever brought it."""
+"""Results with which the change runs in the target, no matter who brought it."""
 
 _FINAL = frozenset(state.value for state in RunState if state.final)
 
@@ -110,11 +110,11 @@ class WatcherMetrics:
         self._forged.labels(kind, namespace).inc()
 
     def drift_shown(self, namespace: str, kind: str) -> None:
-        """Count what a monitor says newly."""
+        """Count what a monitor reports newly."""
         self._drifts.labels(namespace, kind).inc()
 
     def follow_drift(self, count: Callable[[str], int]) -> None:
-        """Read how many monitors say each kind at each scrape."""
+        """Read how many monitors show each kind at each scrape."""
         for kind in DriftKind:
             self._drifted.labels(kind.value).set_function(partial(count, kind.value))
 

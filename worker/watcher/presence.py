@@ -1,4 +1,4 @@
-"""Notice that Temporal was away, or came back without what it knew: nobody else would tell a quiet watcher."""
+"""Notice that Temporal was away, or came back without what it knew: nothing else reaches a quiet watcher."""
 
 import asyncio
 from collections.abc import Callable
@@ -39,8 +39,8 @@ async def watch_presence(
         try:
             run = await _holder(client, installation)
             if away or not run or known not in (None, run):
-                # A server without memory lacks these as well, and would refuse every promotion. Where the name could
-                # not be claimed nothing else would tell.
+                # A server without memory misses these as well, and would refuse every promotion. Where the name could
+                # not be claimed nothing else would show.
                 await ensure_search_attributes(client)
             if known and run != known:
                 _logger.warning("Temporal holds another memory than before: the installation is claimed again")
@@ -61,7 +61,7 @@ async def watch_presence(
 async def _holder(client: Client, installation: str) -> str:
     """Return the first run of the workflow that holds the installation's name; empty where none does.
 
-    It continues as new every few days and for each worker version: only the first run tells one claim from another.
+    It continues as new every few days and for each worker version: only the first run identifies a claim.
     """
     handle = client.get_workflow_handle(installation_workflow_id(installation))
     description = await found(lambda: handle.describe(rpc_timeout=CALL_TIMEOUT))

@@ -42,7 +42,7 @@ _logger = structlog.get_logger(__name__)
 
 
 async def run_watcher(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT. Servers that are away are waited for; `/readyz` says so meanwhile.
+    """Run until SIGTERM or SIGINT. Servers that are away are waited for; `/readyz` states it meanwhile.
 
     Exits with code 2 where a setting is of no use, naming it, or the installation belongs to another cluster.
     """
@@ -158,7 +158,7 @@ def build_worker(settings: Settings, client: Client, kubernetes: Kubernetes, met
 
 
 async def _until_one_ends(*work: Coroutine[Any, Any, None]) -> None:
-    """Run all until one ends; what it raised is raised as it is, so that its words reach the log."""
+    """Run all until one ends; what it raised is raised as it is, so that its text reaches the log."""
     tasks = [asyncio.create_task(one) for one in work]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -1,7 +1,7 @@
 """A level-triggered queue of keys: what is to be looked at, never what happened.
 
-Whoever notices a change adds its key; a key that waits already is not added twice, and one that changes while it is
-handled is handled once more afterwards. So a handler reads what is true when it begins, and no two handlers have the
+A caller that notices a change adds its key; a key that waits already is not added twice, and one that changes while
+it is handled is handled once more afterwards. So a handler reads what is true when it begins, and no two handlers have the
 same key. A failed key waits with back-off, and a handler may ask to look again by itself; a change ends both waits.
 
 The handlers' tasks belong to `run` and end with it. Keys come from the mirrors

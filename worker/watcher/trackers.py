@@ -5,7 +5,7 @@ never reconciled twice at once in this process. Another watcher may do the same 
 signals may be repeated, and every write is guarded by uid or version. What only an event could tell (a tracker that
 went away, a poke) is kept here until it was delivered.
 
-A workflow that was started once is never started again by itself: where it is gone, a condition says so, and a person
+A workflow that was started once is never started again by itself: where it is gone, a condition states it, and a person
 may restart the tracker. The finalizer waits until the workflow of a deleted tracker has ended, ten minutes at most.
 Commands are carried out by `commands.py`; the status comes from the workflow through `activities/resources.py`.
 """
@@ -75,7 +75,7 @@ class TrackerController:
         self._repository_of = repository_of
         self._clock = clock
         self._told_deleted: set[str] = set()
-        """Uids of trackers whose workflows were told; telling again after a restart does no harm."""
+        """Uids of trackers whose workflows were signalled; signalling again after a restart does no harm."""
         self._vanished: dict[Key, list[TrackerEntry]] = {}
         """Deleted or recreated trackers whose workflows have not been signalled."""
         self._poked: set[Key] = set()
@@ -110,7 +110,7 @@ class TrackerController:
         if entry is not None:
             bind_workflow(self._promotions, entry)
         if entry is not None and entry.deleting_since is not None:
-            # First, since its limit holds whether or not others of its name can be told.
+            # First, since its limit holds whether or not others of its name can be signalled.
             pause = await self._finalize(entry)
             await self._notify_deleted(key)
             return pause
@@ -128,7 +128,7 @@ class TrackerController:
         if not entry.finalizer and not await self._add_finalizer(entry):
             return CONFLICT_PAUSE
         if entry.status_attempt not in (0, entry.attempt):
-            # A raised attempt is a new workflow; the one before it must not go on beside it.
+            # A raised attempt is a new workflow; the one before it must not go on at the same time.
             await self._promotions.signal_deleted(entry.of_attempt(entry.status_attempt))
         if key in self._poked:
             if await self._promotions.poke(entry.current):
@@ -149,7 +149,7 @@ class TrackerController:
         return STALL_LOOK if silent else None
 
     async def _keep_labels(self, entry: TrackerEntry) -> None:
-        """Have the labels show what spec and status say. A status cannot carry them: its subresource keeps metadata.
+        """Have the labels show what spec and status hold. A status cannot carry them: its subresource keeps metadata.
 
         Written as a compare-and-set of what was seen; whatever changed meanwhile brings the tracker back here.
         """
@@ -187,7 +187,7 @@ class TrackerController:
         return None
 
     async def _report_gone(self, entry: TrackerEntry, state: WorkflowState) -> None:
-        # The cache may be older than the workflow's last words.
+        # The cache may be older than the workflow's last status.
         try:
             fresh = read_tracker(await self._kubernetes.get(TRACKERS, entry.namespace, entry.name))
         except ApiNotFound:
@@ -246,7 +246,7 @@ class TrackerController:
         except WorkflowsUnavailable:
             if not late:
                 raise
-            # Whoever sees the tracker go tells the workflow once Temporal is back.
+            # The watcher that sees the tracker go signals the workflow once Temporal is back.
             ended, what = False, f"could not be told within {minutes} minutes of the deletion: Temporal does not answer"
         if not ended:
             if not late:
@@ -258,7 +258,7 @@ class TrackerController:
     async def _delete_monitors(self, entry: TrackerEntry) -> None:
         """Delete what watches the tracker's change, before it goes: a cluster may collect orphans much later.
 
-        What it shows on the pull request goes as well: nobody would know of it any more. One that a newer promotion
+        What it shows on the pull request goes as well: no one would know of it any more. One that a newer promotion
         takes over meanwhile is left to it.
         """
         page = await self._kubernetes.list_all(
@@ -280,7 +280,7 @@ class TrackerController:
                 )
 
     async def _ended(self, entry: TrackerEntry) -> bool:
-        """Tell the workflows of a deleted tracker, and whether none of them runs any more."""
+        """Signal the workflows of a deleted tracker, and return whether none of them runs any more."""
         attempts = sorted({entry.attempt, entry.status_attempt} - {0})
         if entry.uid not in self._told_deleted:
             for attempt in attempts:
@@ -374,5 +374,5 @@ def _finished(entry: TrackerEntry) -> WantedCondition:
 
 
 def _already_published(entry: TrackerEntry, wanted: WantedCondition) -> bool:
-    """Tell whether the tracker says so already; what it says of an earlier attempt does not count."""
+    """Return whether the tracker states it already; what it states of an earlier attempt does not count."""
     return entry.accepted and (entry.available, entry.available_message) == (wanted.reason, wanted.message)
