@@ -2,7 +2,7 @@
 
 A caller that notices a change adds its key; a key that waits already is not added twice, and one that changes while
 it is handled is handled once more afterwards. So a handler reads what is true when it begins, and no two handlers
-have the same key. A failed key waits with back-off, and a handler may ask to look again by itself; a change ends both waits.
+have the same key. A failed key waits with back-off, and a handler may ask to look again; a change ends both waits.
 
 The handlers' tasks belong to `run` and end with it. Keys come from the mirrors
 (`crds/api/reflector.py`); what is done with one is decided by the controller that made the queue.
