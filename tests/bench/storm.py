@@ -45,9 +45,9 @@ async def measure_storm(stage: Stage) -> list[Row]:
         await sender.until_known(client)
         storm = await sender.storm(client)
         posted = await sender.until_shown()
-        began = time.monotonic()
+        began, used = time.monotonic(), stage.usage()
         fast = await sender.as_fast_as_accepted(client, RATE * SECONDS)
-        lasted = time.monotonic() - began
+        lasted, spent = time.monotonic() - began, stage.usage()
         await sender.until_shown()
         before = len(await sender.posts())
         burst = await sender.as_fast_as_accepted(client, BURST, contexts=1)
@@ -69,7 +69,15 @@ async def measure_storm(stage: Stage) -> list[Row]:
             target=RATE,
             bound=AT_LEAST,
             unit="per s",
-            detail={"senders": AT_ONCE, "codes": _codes(fast)},
+            detail={
+                "senders": AT_ONCE,
+                "codes": _codes(fast),
+                "cpu_ms_per_event": {
+                    name: rounded(1000 * (seconds - used.cpu_seconds[name]) / len(fast))
+                    for name, seconds in spent.cpu_seconds.items()
+                    if seconds > used.cpu_seconds[name]
+                },
+            },
         ),
         Row(name="commit statuses posted", value=rounded(posted), unit="per s", detail={"contexts": CONTEXTS}),
         Row(name=f"writes per burst of {BURST} events of one context", value=writes, detail={"codes": _codes(burst)}),
