@@ -8,7 +8,7 @@ from tests.e2e.samples import world
 from tests.e2e.shop import Shop
 
 
-def test_the_first_pull_request_ever_goes_to_places_that_run_nothing(shop: OpenShop) -> None:
+def test_the_first_pull_request_ever_goes_to_places_that_run_nothing_once_they_are_not_held(shop: OpenShop) -> None:
     opened = shop("first").open()
     apps = copy.deepcopy(world(opened.name)["argocd"]["apps"])
     for place in ("staging", "prod"):
@@ -20,7 +20,12 @@ def test_the_first_pull_request_ever_goes_to_places_that_run_nothing(shop: OpenS
     assert [_live(opened, place) for place in ("staging", "prod")] == [None, None]
     opened.apply_all().until_waiting("PromoteCommand")
     assert [_live(opened, place) for place in ("staging", "prod")] == [[MERGE_SHA], None]
-    opened.pilotage("promote", "web-412")
+    held = opened.pilotage("hold", "--environment", "prod", "--for", "1h", "-m", "migration")
+    hold = held.partition("accepted: hold ")[2].partition(":")[0]
+    opened.pilotage("promote", "#412")
+    opened.until_waiting("Delivery", "EnvironmentHeld", hold)
+    assert _live(opened, "prod") is None
+    opened.pilotage("release", "--environment", "prod", "--hold", hold)
     status = opened.until_state("Completed")
     assert [(one["target"], one["result"]) for one in status["promotions"]] == [
         ("staging", "Promoted"),
