@@ -85,7 +85,7 @@ def release_finalizers(stop: str | None = None, **options: Any) -> NoReturn:
 
     async def release() -> None:
         async with await connect_cluster(settings) as kubernetes:
-            await uninstall(kubernetes, namespaces=settings.namespaces, watchers=stop, say=print)
+            await uninstall(kubernetes, namespaces=settings.namespaces, watchers=stop, report=print)
 
     try:
         asyncio.run(release())

@@ -99,11 +99,11 @@ def watchers_named(text: str) -> tuple[str, str]:
 
 
 async def uninstall(
-    kubernetes: Kubernetes, *, namespaces: Sequence[str], watchers: str | None, say: Callable[[str], None]
+    kubernetes: Kubernetes, *, namespaces: Sequence[str], watchers: str | None, report: Callable[[str], None]
 ) -> None:
     """Stop the watchers, where they are named, and release every tracker. Raises StillRunning, ApiError, ValueError."""
     if watchers:
         await stop_watchers(kubernetes, *watchers_named(watchers))
-        say(f"no watcher of Deployment {watchers} runs")
+        report(f"no watcher of Deployment {watchers} runs")
     released = await release_finalizers(kubernetes, namespaces=namespaces)
-    say(f"{released} tracker{'' if released == 1 else 's'} released")
+    report(f"{released} tracker{'' if released == 1 else 's'} released")

@@ -29,7 +29,7 @@ from tests.receiver.world import (
 )
 from tests.watcher.fakes import until
 from worker.receiver.hooks import Hook
-from worker.receiver.index import EARLY_LIMIT, EARLY_OF_NAMESPACE, Place, Said
+from worker.receiver.index import EARLY_LIMIT, EARLY_OF_NAMESPACE, Instructed, Place
 
 REPOSITORY = Hook(namespace="shop", kind="GitRepository", name="web")
 PROVIDER = Hook(namespace="shop", kind="ScmProvider", name="github")
@@ -41,8 +41,8 @@ MERGE = PullRequestNotice(repository=RepositoryName(full_name="Acme/Web"), numbe
 RUN = RunNotice(url=f"{RUN_URL}/", keys=(KEY,))
 
 
-def _tracker(one: TrackerRef | RepositoryRef | InstanceRef | Said) -> str:
-    return f"{one.tracker.name} by {one.by}" if isinstance(one, Said) else one.name
+def _tracker(one: TrackerRef | RepositoryRef | InstanceRef | Instructed) -> str:
+    return f"{one.tracker.name} by {one.by}" if isinstance(one, Instructed) else one.name
 
 
 def named(world: World, hook: Hook, notice: Notice) -> list[str]:

@@ -35,7 +35,7 @@ from worker.temporal.connect import (
     ensure_search_attributes,
 )
 from worker.temporal.queues import unrouted_deployments
-from worker.temporal.search_attributes import find_lacking
+from worker.temporal.search_attributes import find_missing
 from workflows.identity import environment_workflow_id, fairness_key
 
 ROOT = Path(__file__).parents[2]
@@ -67,7 +67,7 @@ async def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.Monke
 async def test_search_attributes_are_registered_once(client: Client) -> None:
     await ensure_search_attributes(client)
     await ensure_search_attributes(client)
-    assert (await find_lacking(client)).nothing
+    assert (await find_missing(client)).nothing
 
 
 class Listing:
@@ -103,7 +103,7 @@ async def test_a_server_that_lets_nobody_list_search_attributes_is_asked_by_quer
     await ensure_search_attributes(client)
     wanted = {**search_attributes.SEARCH_ATTRIBUTES, "PilotageAbsent": search_attributes.KEYWORD}
     monkeypatch.setattr(search_attributes, "SEARCH_ATTRIBUTES", wanted)
-    assert set((await find_lacking(client)).missing) == {"PilotageAbsent"}
+    assert set((await find_missing(client)).missing) == {"PilotageAbsent"}
 
 
 async def test_an_attribute_of_another_type_is_none_that_workflows_could_set(

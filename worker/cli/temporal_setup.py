@@ -14,9 +14,9 @@ from worker.temporal.namespaces import RETENTION, in_days, read_retention, regis
 from worker.temporal.search_attributes import (
     REFUSED,
     SEARCH_ATTRIBUTES,
-    Lacking,
+    MissingAttributes,
     add_attributes,
-    find_lacking,
+    find_missing,
     type_name,
 )
 
@@ -76,20 +76,20 @@ async def _attributes(client: Client) -> list[Finding]:
     return [attribute(client.namespace, name, lacking, refusal=refusal) for name in SEARCH_ATTRIBUTES]
 
 
-async def _lacking_once_known(client: Client) -> Lacking:
+async def _lacking_once_known(client: Client) -> MissingAttributes:
     """Return what is missing, as soon as the server knows a namespace that was just made. Raises RPCError."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + CACHE.total_seconds()
     while True:
         try:
-            return await find_lacking(client)
+            return await find_missing(client)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND or loop.time() > deadline:
                 raise
         await asyncio.sleep(POLL.total_seconds())
 
 
-def attribute(namespace: str, name: str, lacking: Lacking, *, refusal: str = "") -> Finding:
+def attribute(namespace: str, name: str, lacking: MissingAttributes, *, refusal: str = "") -> Finding:
     """Return what is to be said of one search attribute, with the commands of an administrator."""
     problem = lacking.problem(name)
     if not problem:

@@ -39,7 +39,7 @@ from worker.flux.evaluation import Expressions
 from worker.logs import configure_logs
 from worker.opening.flux import credential_of, host_options
 
-_NOBODY = ScmIdentity(git_repository="", git_repository_namespace="", scm_provider="", scm_provider_kind="")
+_NO_IDENTITY = ScmIdentity(git_repository="", git_repository_namespace="", scm_provider="", scm_provider_kind="")
 _STAND_IN = {"token": "explained"}
 
 
@@ -123,7 +123,7 @@ def _is(document: Mapping[str, Any], group: str, kind: str) -> bool:
 
 async def _explained(event: FluxEvent, made: Plan, *, compat: bool) -> dict[str, Any]:
     wanted = made.wanted
-    told: dict[str, Any] = {
+    shown: dict[str, Any] = {
         "subscription": str(made.subscription),
         "matched": made.matched,
         "dropped": made.matched and wanted is None,
@@ -140,9 +140,9 @@ async def _explained(event: FluxEvent, made: Plan, *, compat: bool) -> dict[str,
         "error": made.reason if made.fault else "",
     }
     if wanted is None or made.target is None:
-        return told
+        return shown
     kind = GitProviderType(made.target.type)
-    told |= {
+    shown |= {
         "repository": str(wanted.repository),
         "commit": wanted.commit,
         "context": wanted.context,
@@ -151,8 +151,8 @@ async def _explained(event: FluxEvent, made: Plan, *, compat: bool) -> dict[str,
     }
     sent = await _request(made, kind)
     if isinstance(sent, str):
-        return told | {"error": sent}
-    return told | {"method": sent.method, "url": str(sent.url), "body": json.loads(sent.content)}
+        return shown | {"error": sent}
+    return shown | {"method": sent.method, "url": str(sent.url), "body": json.loads(sent.content)}
 
 
 class _Network(httpx.AsyncBaseTransport):
@@ -173,13 +173,13 @@ async def _request(made: Plan, kind: GitProviderType) -> httpx.Request | str:
     if wanted is None:
         return made.reason
     network = _Network()
-    # The host is no destination here: whether it may be called is for the worker to say.
+    # The host is no destination here: whether it may be called is for the worker to decide.
     host = wanted.repository.host
     clients = HttpClients(HttpOptions(allow_http=True, allowed_hosts=(host, f"api.{host}"), transport=network))
     credential = credential_of(kind, Credential(data=_STAND_IN))
     try:
         opened = open_scm_host(
-            host_options(kind, wanted.repository), Access(http=clients, credential=credential), _NOBODY
+            host_options(kind, wanted.repository), Access(http=clients, credential=credential), _NO_IDENTITY
         )
         await opened.commit_statuses.set(
             wanted.commit,

@@ -180,10 +180,10 @@ def _keep_out_of_texts(name: str, user: str, data: Mapping[str, str]) -> None:
     values = [value for key, value in data.items() if key not in _PUBLIC_KEYS]
     message = f"Secret `{name}`, which {user} names, holds more"
     if sum(map(len, values)) > SECRET_LIMIT_BYTES:
-        message = f"{message} than {SECRET_LIMIT_BYTES} bytes beside `{CA_KEY}`: make one of what is needed there alone"
+        message = f"{message} than {SECRET_LIMIT_BYTES} bytes next to `{CA_KEY}`: make one of what is needed"
         raise _missing(name, MissingReason.INVALID, message)
     if not known().remember(values):
-        message = f"{message} values, with the other Secrets used beside it, than can be kept out of texts"
+        message = f"{message} values, with the other Secrets used with it, than can be kept out of texts"
         raise _missing(name, MissingReason.INVALID, f"{message}: remove keys that are not needed")
 
 

@@ -71,7 +71,7 @@ async def read_body(request: web.Request, *, limit_bytes: int, seconds: float) -
     except TimeoutError:
         raise Refused(HTTPStatus.REQUEST_TIMEOUT, f"the body did not arrive within {seconds} s") from None
     except web.RequestPayloadError:
-        raise Refused(HTTPStatus.BAD_REQUEST, "the body is cut short, or not encoded as its head says") from None
+        raise Refused(HTTPStatus.BAD_REQUEST, "the body is cut short, or not encoded as its head declares") from None
     return bytes(read_so_far)
 
 

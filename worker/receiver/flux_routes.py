@@ -175,8 +175,8 @@ class FluxRoutes:
         _logger.info(
             "event of Flux", object=str(event.involved), reason=event.reason, statuses=sent, places=len(reports)
         )
-        told = f", {len(reports)} Environment{'' if len(reports) == 1 else 's'}" if reports else ""
-        return Answer(status=HTTPStatus.ACCEPTED, reason=f"{sent} commit status{'' if sent == 1 else 'es'}{told}")
+        reported = f", {len(reports)} Environment{'' if len(reports) == 1 else 's'}" if reports else ""
+        return Answer(status=HTTPStatus.ACCEPTED, reason=f"{sent} commit status{'' if sent == 1 else 'es'}{reported}")
 
     async def _event(self, body: bytes) -> FluxEvent:
         try:
@@ -206,8 +206,8 @@ class FluxRoutes:
         What some got by then they get again with the repetition, which changes nothing there.
         """
         sends = [self._send(*found) for made in plans if (found := signal_of(event, made)) is not None]
-        told = [self._report(place, report) for place, report in reports]
-        for one in await asyncio.gather(*sends, *told, return_exceptions=True):
+        reported = [self._report(place, report) for place, report in reports]
+        for one in await asyncio.gather(*sends, *reported, return_exceptions=True):
             if isinstance(one, BaseException):
                 raise one
         return len(sends)

@@ -50,7 +50,7 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
+class Instructed:
     """Name a tracker on whose pull request somebody labelled or wrote."""
 
     tracker: TrackerRef
@@ -62,7 +62,7 @@ class Said:
         return self.tracker.namespace
 
 
-Target: TypeAlias = TrackerRef | Place | RepositoryRef | InstanceRef | Said
+Target: TypeAlias = TrackerRef | Place | RepositoryRef | InstanceRef | Instructed
 """A workflow that can be poked."""
 
 
@@ -132,7 +132,7 @@ class Index:
     def _of_instruction(self, hook: Hook, notice: InstructionNotice) -> Iterator[Target]:
         for key, _ in self._repositories(hook, notice.repository):
             for tracker in self._trackers(self._by_pull.at((key.namespace, key.name, notice.number))):
-                yield Said(tracker=tracker.ref, by=notice.by)
+                yield Instructed(tracker=tracker.ref, by=notice.by)
 
     def _of_run(self, hook: Hook, notice: RunNotice) -> Iterator[Target]:
         for mark in _marks_of(notice):

@@ -49,7 +49,7 @@ class Mirrors:
         self._on_watch_restart = on_watch_restart
         self._all: list[Reflector[Any]] = []
         self._followers: list[Callable[[ObjectChange[TrackerEntry]], None]] = []
-        self._trackers = self._mirror(PullRequestTracker, read_tracker, self._tell)
+        self._trackers = self._mirror(PullRequestTracker, read_tracker, self._notify)
         self._named = Marked(_names_of_repository)
         self._deployed = Marked(_applications_of)
         self._reconciled = Marked(_kustomizations_of)
@@ -124,7 +124,7 @@ class Mirrors:
         self._deployed.follow(change)
         self._reconciled.follow(change)
 
-    def _tell(self, change: ObjectChange[TrackerEntry]) -> None:
+    def _notify(self, change: ObjectChange[TrackerEntry]) -> None:
         for follower in self._followers:
             follower(change)
 

@@ -30,7 +30,7 @@ from worker.receiver.flux_mirrors import FluxMirrors
 from worker.receiver.flux_places import FluxPlaces
 from worker.receiver.flux_routes import FluxRoutes
 from worker.receiver.flux_senders import FluxSenders
-from worker.receiver.index import Index, Place, Said, Target
+from worker.receiver.index import Index, Instructed, Place, Target
 from worker.receiver.metrics import FluxMetrics, ReceiverMetrics
 from worker.receiver.mirrors import Mirrors
 from worker.receiver.pokes import Pokes
@@ -179,7 +179,7 @@ class Workflows:
             return await self._promotions.poke(target)
         if isinstance(target, InstanceRef):
             return await self._promotions.poke_drift(target)
-        if isinstance(target, Said):
+        if isinstance(target, Instructed):
             return await self._promotions.poke_about_instructions(target.tracker, by=target.by)
         return await self._promotions.poke_place(
             namespace=target.namespace, environment=target.environment, repository=target.repository

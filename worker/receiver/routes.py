@@ -135,7 +135,7 @@ class HookRoutes:
         # Only now: one that could not be taken may come again.
         self._seen.add(hook, delivery, body)
         _logger.info("webhook", hook=str(hook), webhook_event=event.name, workflows=len(targets))
-        return Answer(status=HTTPStatus.ACCEPTED, reason=_told(event, len(targets)))
+        return Answer(status=HTTPStatus.ACCEPTED, reason=_summary(event, len(targets)))
 
     async def _prove(self, hook: Hook, sender: Sender, headers: Mapping[str, str], body: bytes) -> None:
         try:
@@ -174,7 +174,7 @@ async def _event(hook: Hook, sender: Sender, headers: Mapping[str, str], body: b
         raise Refused(HTTPStatus.BAD_REQUEST, str(error)) from None
 
 
-def _told(event: Event, count: int) -> str:
+def _summary(event: Event, count: int) -> str:
     if not event.about:
         return f"nothing waits for an event `{event.name}`"
     return f"{count} workflow{'' if count == 1 else 's'} will look"

@@ -28,7 +28,7 @@ async def reaching(call: Callable[[], Awaitable[Result]]) -> Result:
         return await call()
     except RPCError as error:
         # A missing Temporal namespace is no evidence of the workflow.
-        absent = error.status is RPCStatusCode.NOT_FOUND and not _speaks_of_namespace(error)
+        absent = error.status is RPCStatusCode.NOT_FOUND and not _is_about_namespace(error)
         if absent:
             raise
         raise WorkflowsUnavailable(f"Temporal: {error.status.name}: {error}"[:300]) from None
@@ -42,5 +42,5 @@ async def starting(call: Callable[[], Awaitable[Result]]) -> Result:
         raise WorkflowsUnavailable(f"Temporal: {error}"[:300]) from None
 
 
-def _speaks_of_namespace(error: RPCError) -> bool:
+def _is_about_namespace(error: RPCError) -> bool:
     return any(detail.type_url.endswith("NamespaceNotFoundFailure") for detail in error.grpc_status.details)

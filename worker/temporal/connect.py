@@ -31,7 +31,7 @@ from crds.api.backoff import STANDARD
 from worker.temporal.calls import CALL_TIMEOUT
 from worker.temporal.conversion import configured_converter
 from worker.temporal.encryption import EncryptionMisconfigured
-from worker.temporal.search_attributes import add_attributes, find_lacking
+from worker.temporal.search_attributes import add_attributes, find_missing
 from worker.temporal.settings import unreachable_server, unreadable_configuration, unusable_configuration
 from worker.tracing import client_interceptors
 from workflows.identity import (
@@ -157,7 +157,7 @@ async def ensure_search_attributes(client: Client) -> None:
     """
     place = f"namespace {client.namespace}"
     try:
-        missing = await find_lacking(client)
+        missing = await find_missing(client)
     except RPCError as error:
         text = f"Temporal does not list the search attributes of {place} now: {error.message}"
         raise TemporalUnavailable(text) from error

@@ -178,10 +178,10 @@ class TemporalPromotions:
         workflow_id = drift_workflow_id(self._installation, instance.namespace, instance.name, instance.uid)
         return await self._signal(workflow_id, POKE_SIGNAL)
 
-    async def _signal(self, workflow_id: str, signal: str, *said: object) -> bool:
+    async def _signal(self, workflow_id: str, signal: str, *arguments: object) -> bool:
         async def send() -> bool:
             handle = self._client.get_workflow_handle(workflow_id)
-            await handle.signal(signal, args=said, rpc_timeout=CALL_TIMEOUT)
+            await handle.signal(signal, args=arguments, rpc_timeout=CALL_TIMEOUT)
             return True
 
         return await found(send) or False

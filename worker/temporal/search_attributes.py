@@ -36,7 +36,7 @@ def type_name(kind: IndexedValueType.ValueType) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lacking:
+class MissingAttributes:
     """What a namespace has not of ours."""
 
     missing: Mapping[str, IndexedValueType.ValueType]
@@ -59,7 +59,7 @@ class Lacking:
         return ""
 
 
-async def find_lacking(client: Client) -> Lacking:
+async def find_missing(client: Client) -> MissingAttributes:
     """Return what the namespace has not; also where the server does not list it, as Temporal Cloud. Raises RPCError."""
     request = ListSearchAttributesRequest(namespace=client.namespace)
     try:
@@ -68,9 +68,9 @@ async def find_lacking(client: Client) -> Lacking:
         if error.status not in REFUSED:
             raise
         unknown = {name: kind for name, kind in SEARCH_ATTRIBUTES.items() if not await _queried(client, name)}
-        return Lacking(missing=unknown, mistyped={})
+        return MissingAttributes(missing=unknown, mistyped={})
     found = listed.custom_attributes
-    return Lacking(
+    return MissingAttributes(
         missing={name: kind for name, kind in SEARCH_ATTRIBUTES.items() if name not in found},
         mistyped={name: found[name] for name, kind in SEARCH_ATTRIBUTES.items() if found.get(name, kind) != kind},
     )

@@ -43,16 +43,16 @@ def unreachable_server(address: str, reason: str) -> str:
 
 def _remedy(reason: str) -> str:
     """Name the variables that a cause points at; its text is that of the SDK's core, in lower case."""
-    if any(word in reason for word in ("unauthenticated", "permission", "unauthorized", "jwt", "api key")):
+    if any(term in reason for term in ("unauthenticated", "permission", "unauthorized", "jwt", "api key")):
         return (
             "The server does not accept the credential: renew TEMPORAL_API_KEY, or the certificate in "
             "TEMPORAL_TLS_CLIENT_CERT_PATH, for the namespace in TEMPORAL_NAMESPACE."
         )
-    if any(word in reason for word in ("certificate", "tls", "handshake", "unknownissuer")):
+    if any(term in reason for term in ("certificate", "tls", "handshake", "unknownissuer")):
         return (
             "Name the authority of the server's certificate in TEMPORAL_TLS_SERVER_CA_CERT_PATH and its name in "
             "TEMPORAL_TLS_SERVER_NAME, one's own certificate in TEMPORAL_TLS_CLIENT_CERT_PATH and "
-            "TEMPORAL_TLS_CLIENT_KEY_PATH, or set TEMPORAL_TLS=false where TEMPORAL_ADDRESS speaks no TLS."
+            "TEMPORAL_TLS_CLIENT_KEY_PATH, or set TEMPORAL_TLS=false where TEMPORAL_ADDRESS serves no TLS."
         )
     return (
         "Set TEMPORAL_ADDRESS (and TEMPORAL_NAMESPACE, TEMPORAL_TLS_… or TEMPORAL_API_KEY where the server wants them) "

@@ -53,8 +53,8 @@ class CommandExecutor:
     """Execute each command once, those for one tracker in the order of their creation.
 
     Executors of several watchers meet: who claims a command sends it and writes its answer. A claim that is not
-    followed by an answer is taken over; the order then has the workflow keep a refusal too, since whoever held the
-    claim before may send the same order late. Every write is a compare-and-set.
+    followed by an answer is taken over; the order then has the workflow keep a refusal too, since the watcher that had
+    the claim before may send the same order late. Every write is a compare-and-set.
     """
 
     def __init__(
@@ -214,7 +214,7 @@ class CommandExecutor:
             return _refuse(f"the tracker {tracker.name} is being deleted")
         if spec.environment != tracker.environment:
             # The right to restart was asked for the environment in the command: it has to be the tracker's.
-            return _refuse(f"restart speaks of the tracker's environment `{tracker.environment}`, not of another one")
+            return _refuse(f"restart is about the tracker's environment `{tracker.environment}`, not of another one")
         if not tracker.terminal and _goes_on(tracker, await self._promotions.read_state(tracker.current)):
             return _refuse(f"attempt {tracker.attempt} still goes on ({tracker.state or 'starting'}); abort it first")
         attempt = tracker.attempt + 1

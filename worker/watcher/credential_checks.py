@@ -54,7 +54,7 @@ class CredentialCheckController:
         self._checks = checks
         self._declared = declared
         self._has_synced = has_synced
-        self._told: dict[str, int] = {}
+        self._sent: dict[str, int] = {}
         """The generation that each workflow was sent, by uid."""
         self._poked: set[Item] = set()
         self._gone: dict[Item, list[CheckedResource]] = {}
@@ -80,7 +80,7 @@ class CredentialCheckController:
         """Signal the workflow of one resource what it needs."""
         while gone := self._gone.get(item):
             await self._checks.signal_gone(gone[0])
-            self._told.pop(gone.pop(0).uid, None)
+            self._sent.pop(gone.pop(0).uid, None)
         self._gone.pop(item, None)
         resource = self._declared(item.kind).get(item.key)
         if resource is None:
@@ -90,11 +90,11 @@ class CredentialCheckController:
         if item in self._poked:
             await self._checks.poke(connection, generation)
             self._poked.discard(item)
-        if self._told.get(connection.uid) == generation:
+        if self._sent.get(connection.uid) == generation:
             await self._checks.ensure(connection, generation)
         else:
             await self._checks.request_check(connection, generation)
-            self._told[connection.uid] = generation
+            self._sent[connection.uid] = generation
         return None
 
     def _dependents(self, item: Item) -> set[Item]:

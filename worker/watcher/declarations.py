@@ -195,7 +195,7 @@ class DeclarationController:
                 repositories=repositories,
             )
             shown = {"tests": policy.tests_line, "trackersInFlight": in_flight[policy.metadata.name]}
-            await self._say(policy, errors, shown)
+            await self._publish(policy, errors, shown)
         if only is not None:
             return
         for other in await self._places_named.look(self._declared(Environment), self._declared(ArgoCDInstance)):
@@ -211,22 +211,22 @@ class DeclarationController:
             # What is written to files may take a tenth of a second.
             errors = await in_thread(judge) if writes_branches(environment) else judge()
             errors += self._places_named.errors(environment)
-            await self._say(environment, errors)
+            await self._publish(environment, errors)
         oldest = oldest_of(repositories.values())
         for repository in repositories.values():
             errors = validate_repository(repository, providers=self._providers(namespace))
             errors += conflict_errors(repository, oldest)
-            await self._say(repository, [*errors, *discovery_errors(repository, environments)])
+            await self._publish(repository, [*errors, *discovery_errors(repository, environments)])
         await self._validate_posting(namespace)
 
     async def _validate_posting(self, namespace: str) -> None:
         """Write the conditions of what makes commit statuses of Flux events."""
         providers = _only(Provider, self._named(Provider, namespace))
         for provider in providers.values():
-            await self._say(provider, validate_provider(provider))
+            await self._publish(provider, validate_provider(provider))
         for status in _only(CommitStatus, self._named(CommitStatus, namespace)).values():
             # To compile a pattern may take as long as anything may in one step, and there are forty.
-            await self._say(status, await in_thread(partial(validate_commit_status, status, providers=providers)))
+            await self._publish(status, await in_thread(partial(validate_commit_status, status, providers=providers)))
 
     def _providers(self, namespace: str) -> frozenset[str] | None:
         if not self._cluster_scoped:
@@ -234,7 +234,7 @@ class DeclarationController:
         cluster = {f"ClusterScmProvider/{key.name}" for key in self._declared(ClusterScmProvider)}
         return frozenset(cluster | {f"ScmProvider/{name}" for name in self._named(ScmProvider, namespace)})
 
-    async def _say(
+    async def _publish(
         self, resource: Resource, errors: Iterable[FieldError], fields: Mapping[str, object] | None = None
     ) -> None:
         metadata = resource.metadata
@@ -264,7 +264,7 @@ class DeclarationController:
     async def _warn(self, resource: Resource, condition: Condition) -> None:
         """Post an event of what is invalid: once for each generation and message, by any watcher."""
         metadata, api = resource.metadata, resource_of(resource.definition)
-        said = f"{metadata.uid}/{metadata.generation}/{condition.reason}/{condition.message}"
+        identity = f"{metadata.uid}/{metadata.generation}/{condition.reason}/{condition.message}"
         # The condition shows it as well, and a namespace that is being deleted takes no events.
         with suppress(ApiForbidden, ApiNotFound):
             await self._kubernetes.post_event(
@@ -275,7 +275,7 @@ class DeclarationController:
                     name=metadata.name,
                     uid=metadata.uid or "",
                 ),
-                name=f"{metadata.name}.{hashlib.sha256(said.encode()).hexdigest()[:_DIGEST_LENGTH]}",
+                name=f"{metadata.name}.{hashlib.sha256(identity.encode()).hexdigest()[:_DIGEST_LENGTH]}",
                 reason=condition.reason,
                 message=condition.message,
                 warning=True,

@@ -34,7 +34,7 @@ async def claim_patiently(client: Client, kubernetes: Kubernetes, installation: 
         except ApiForbidden as error:
             # A watcher of named namespaces may have been given no more than a Role in each of them.
             _logger.warning(
-                "cannot tell this cluster from others that use the same PILOTAGE_INSTALLATION: "
+                "cannot identify this cluster among others that use the same PILOTAGE_INSTALLATION: "
                 f"grant the watcher `get` on the namespace `{CLUSTER_NAMESPACE}`",
                 error=str(error),
             )

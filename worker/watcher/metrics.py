@@ -86,12 +86,12 @@ class WatcherMetrics:
         )
         self._drifts = Counter(
             "pilotage_drifts",
-            "Times that a monitor said another kind of drift, or InPlace at the end of one.",
+            "Times that a monitor reported another kind of drift, or InPlace at the end of one.",
             ("namespace", "kind"),
             registry=registry,
         )
         self._drifted = Gauge(
-            "pilotage_drift_monitors", "Monitors that say this kind of drift now.", ("kind",), registry=registry
+            "pilotage_drift_monitors", "Monitors that show this kind of drift now.", ("kind",), registry=registry
         )
         self._depth = Gauge(
             "pilotage_queue_depth", "Keys that wait to be reconciled now.", ("queue",), registry=registry

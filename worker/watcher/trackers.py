@@ -2,7 +2,7 @@
 
 The mirror of trackers calls `follow` with each change; the queue hands out one key at a time, so that one tracker is
 never reconciled twice at once in this process. Another watcher may do the same at any moment: starting is by id,
-signals may be repeated, and every write is guarded by uid or version. What only an event could tell (a tracker that
+signals may be repeated, and every write is guarded by uid or version. What only an event could show (a tracker that
 went away, a poke) is kept here until it was delivered.
 
 A workflow that was started once is never started again by itself: where it is gone, a condition states it, and a person
@@ -74,7 +74,7 @@ class TrackerController:
         self._clear_drift = clear_drift
         self._repository_of = repository_of
         self._clock = clock
-        self._told_deleted: set[str] = set()
+        self._signalled_deleted: set[str] = set()
         """Uids of trackers whose workflows were signalled; signalling again after a restart does no harm."""
         self._vanished: dict[Key, list[TrackerEntry]] = {}
         """Deleted or recreated trackers whose workflows have not been signalled."""
@@ -88,12 +88,12 @@ class TrackerController:
     def follow(self, change: ObjectChange[TrackerEntry]) -> None:
         """Take note of a changed tracker."""
         old, new = change.old, change.new
-        if old is not None and (new is None or new.uid != old.uid) and old.uid not in self._told_deleted:
+        if old is not None and (new is None or new.uid != old.uid) and old.uid not in self._signalled_deleted:
             self._vanished.setdefault(change.key, []).append(old)
         if old is not None and new is not None and old.uid == new.uid and old.poke != new.poke:
             self._poked.add(change.key)
         if old is not None and (new is None or new.uid != old.uid):
-            self._told_deleted.discard(old.uid)
+            self._signalled_deleted.discard(old.uid)
         if new is not None and (old is None or old is new or old.uid != new.uid):
             self._due.add(change.key)
         self.queue.add(change.key)
@@ -124,7 +124,7 @@ class TrackerController:
         if entry.terminal:
             self._poked.discard(key)
             self._due.discard(key)
-            return await self._say_finished(entry)
+            return await self._publish_finished(entry)
         if not entry.finalizer and not await self._add_finalizer(entry):
             return CONFLICT_PAUSE
         if entry.status_attempt not in (0, entry.attempt):
@@ -176,7 +176,7 @@ class TrackerController:
         if not _already_published(entry, wanted):
             await self._publish(entry, wanted)
 
-    async def _say_finished(self, entry: TrackerEntry) -> timedelta | None:
+    async def _publish_finished(self, entry: TrackerEntry) -> timedelta | None:
         if not entry.accepted or _already_published(entry, wanted := _finished(entry)):
             return None
         if await self._promotions.read_state(entry.current) is WorkflowState.RUNNING:
@@ -247,7 +247,10 @@ class TrackerController:
             if not late:
                 raise
             # The watcher that sees the tracker go signals the workflow once Temporal is back.
-            ended, what = False, f"could not be told within {minutes} minutes of the deletion: Temporal does not answer"
+            ended, what = (
+                False,
+                f"got no signal within {minutes} minutes of the deletion: Temporal does not answer",
+            )
         if not ended:
             if not late:
                 return DELETION_LOOK
@@ -282,10 +285,10 @@ class TrackerController:
     async def _ended(self, entry: TrackerEntry) -> bool:
         """Signal the workflows of a deleted tracker, and return whether none of them runs any more."""
         attempts = sorted({entry.attempt, entry.status_attempt} - {0})
-        if entry.uid not in self._told_deleted:
+        if entry.uid not in self._signalled_deleted:
             for attempt in attempts:
                 await self._promotions.signal_deleted(entry.of_attempt(attempt))
-            self._told_deleted.add(entry.uid)
+            self._signalled_deleted.add(entry.uid)
         states = [await self._promotions.read_state(entry.of_attempt(attempt)) for attempt in attempts]
         return WorkflowState.RUNNING not in states
 

@@ -10,7 +10,7 @@ from worker.cli.temporal_setup import SETUP, attribute
 from worker.temporal.connect import TemporalUnavailable, connect
 from worker.temporal.namespaces import LEAST_RETENTION, in_days, read_retention
 from worker.temporal.queues import SERVED, pollers, unrouted_deployments
-from worker.temporal.search_attributes import REFUSED, SEARCH_ATTRIBUTES, find_lacking
+from worker.temporal.search_attributes import REFUSED, SEARCH_ATTRIBUTES, find_missing
 
 
 async def temporal(installation: str) -> AsyncIterator[Finding]:
@@ -50,7 +50,7 @@ async def _namespace(client: Client) -> AsyncIterator[Finding]:
 
 async def _attributes(client: Client) -> AsyncIterator[Finding]:
     try:
-        lacking = await find_lacking(client)
+        lacking = await find_missing(client)
     except RPCError as error:
         yield _not_looked_at("search attributes", error)
         return
