@@ -39,7 +39,7 @@ build=$scratch/build/bin/python
 "$build" -m pip --python "$dest/bin/python" install $pinned --report "$scratch/report.json" \
   --requirement "$requirements/$lock.txt"
 "$build" -m pip --python "$dest/bin/python" install --quiet --no-deps --no-compile --no-index "$scratch"/wheel/*.whl
-# Once, here: whoever runs it later can write nothing. Never compared with the sources, whose times a copy may change.
+# Once, here: the user that runs it later can write nothing. Never compared with the sources, whose times a copy may change.
 "$dest/bin/python" -m compileall -q --invalidation-mode unchecked-hash "$dest/lib"
 mkdir -p "$dest/share/pilotage"
 "$dest/bin/python" "$root/deploy/image/sbom.py" "$scratch/report.json" >"$dest/share/pilotage/sbom.cdx.json"
