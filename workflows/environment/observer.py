@@ -1,6 +1,7 @@
 """The only observer of a place: reads on timers, follows the deployments while the lane is held."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -106,14 +107,20 @@ class Observer:
         gap = min(self._start.timings.poke_gap, self._start.timings.poll_gap)
         self._look_at(now if self.observed.at is None else max(now, self.observed.at + gap))
 
-    def welcome(self, now: datetime) -> None:
-        """Look again for somebody who joins, unless what is known is fresh."""
+    def welcome(self, now: datetime, *, idle: bool) -> None:
+        """Look again for a member that joins, unless what is known is fresh.
+
+        While a place is idle nothing is read: what it knew from before may have been replaced since, and is no
+        observation any more.
+        """
         timings = self._start.timings
         again = timings.holder_backstop - ENVIRONMENT_AGE
         if self._environment_due is not None and self._environment_due - now < again:
             self._environment_due = now
         if self.observed.at is None or now - self.observed.at > timings.observe_initial:
             self._look_at(now)
+            if idle:
+                self.observed = replace(self.observed, at=None)
 
     def look_again(self, now: datetime) -> None:
         """Look at once: what was reported a watch does not see, and a read that is under way may not have."""

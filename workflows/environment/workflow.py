@@ -105,10 +105,11 @@ class EnvironmentWorkflow:
 
     def _take(self, signal: MemberSignal) -> bool:
         known = {one.tracker.uid: (one.hop, one.role) for one in self._roster.members}
+        idle = all(member.role == "ahead" for member in self._roster.members)
         if not self._roster.receive(signal, workflow.now()):
             return False
         if signal.phase not in LEAVING and known.get(signal.tracker.uid) != (signal.hop, signal.role):
-            self._observer.welcome(workflow.now())
+            self._observer.welcome(workflow.now(), idle=idle)
             self._comparer.hurry()
         self._background.wake()
         return True

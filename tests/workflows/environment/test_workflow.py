@@ -1,5 +1,6 @@
 """The place on a real Temporal server, with puppets for trackers."""
 
+import asyncio
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -391,6 +392,21 @@ async def test_a_place_without_members_ends_and_a_later_member_starts_it_anew(pl
         world.runs["web"] = MAIN[1]
         await one.send(Phase.WORKING, role="source")
         await one.hears(lambda said: bool(said.observed) and said.observed[0].runs == MAIN[1])
+
+
+async def test_what_an_idle_place_saw_before_is_no_answer_to_a_member_that_joins(played: Played) -> None:
+    timings = replace(CALM, observe_initial=timedelta(seconds=1))
+    async with place(played, timings=timings) as world:
+        one, two = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[1])
+        await one.send(Phase.WORKING)
+        await one.hears(lambda said: said.observed_at is not None)
+        await one.send(Phase.GONE)
+        # Somebody sets the place back while no member needs to know what runs there.
+        world.runs["web"] = MAIN[2]
+        await asyncio.sleep(5)
+        assert await two.calls(Phase.WORKING) is None
+        await two.hears(lambda said: said.observed_at is not None)
+        assert [seen.runs for said in await two.received() for seen in said.observed] == [MAIN[2]]
 
 
 async def test_the_page_of_a_place_names_members_and_what_they_wait_for(played: Played) -> None:
