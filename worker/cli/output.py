@@ -66,7 +66,7 @@ def line(text: str = "") -> None:
 
 
 def paragraph(text: str) -> None:
-    """Print a sentence for people: on a terminal broken between words, what follows indented; a link stays whole."""
+    """Print a sentence for people: on a terminal broken at blanks, what follows indented; a link stays whole."""
     shown = visible(text)
     if not sys.stdout.isatty():
         print(shown, flush=True)

@@ -64,19 +64,19 @@ async def _namespace(client: Client, retention: timedelta | None) -> Finding:
 async def _attributes(client: Client) -> list[Finding]:
     refusal = ""
     try:
-        lacking = await _lacking_once_known(client)
-        if lacking.missing:
+        missing = await _missing_once_known(client)
+        if missing.missing:
             try:
-                await add_attributes(client, lacking.missing)
-                lacking = replace(lacking, missing={})
+                await add_attributes(client, missing.missing)
+                missing = replace(missing, missing={})
             except RPCError as error:
                 refusal = error.message
     except RPCError as error:
         return [wrong("searchAttribute", f"search attributes: {error.message}", fix=_LOG)]
-    return [attribute(client.namespace, name, lacking, refusal=refusal) for name in SEARCH_ATTRIBUTES]
+    return [attribute(client.namespace, name, missing, refusal=refusal) for name in SEARCH_ATTRIBUTES]
 
 
-async def _lacking_once_known(client: Client) -> MissingAttributes:
+async def _missing_once_known(client: Client) -> MissingAttributes:
     """Return what is missing, as soon as the server knows a namespace that was just made. Raises RPCError."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + CACHE.total_seconds()
@@ -89,14 +89,14 @@ async def _lacking_once_known(client: Client) -> MissingAttributes:
         await asyncio.sleep(POLL.total_seconds())
 
 
-def attribute(namespace: str, name: str, lacking: MissingAttributes, *, refusal: str = "") -> Finding:
-    """Return what is to be said of one search attribute, with the commands of an administrator."""
-    problem = lacking.problem(name)
+def attribute(namespace: str, name: str, missing: MissingAttributes, *, refusal: str = "") -> Finding:
+    """Return what is found of one search attribute, with the commands of an administrator."""
+    problem = missing.problem(name)
     if not problem:
         return well("searchAttribute", f"search attribute {name} is registered")
     kind = type_name(SEARCH_ATTRIBUTES[name])
     own = f"temporal operator search-attribute create --namespace {namespace} --name {name} --type {kind}"
-    if name in lacking.mistyped:
+    if name in missing.mistyped:
         remove = f"temporal operator search-attribute remove --namespace {namespace} --name {name}"
         return wrong("searchAttribute", problem, fix=f"{remove}, then {own}")
     if not refusal:

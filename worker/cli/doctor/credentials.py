@@ -35,7 +35,7 @@ WEBHOOK_FIELD = "webhookSecretRef"
 async def credentials(
     kubernetes: Cluster, namespaces: Sequence[str], *, system_namespace: str
 ) -> AsyncIterator[Finding]:
-    """Yield what is to be said of each declared connection, in each namespace, or in all where none is named."""
+    """Yield what is found of each declared connection, in each namespace, or in all where none is named."""
     for kind in CONNECTIONS:
         places = namespaces if namespaces and kind.definition.scope is Scope.NAMESPACED else (None,)
         for place in places:
@@ -95,7 +95,7 @@ def _reached(declared: Connection, namespace: str) -> Finding:
 def _secret(declared: Connection, named: NamedSecret, home: str, secret: SecretData) -> Iterator[Finding]:
     if not consents(secret.labels):
         fix = f"kubectl -n {home} label secret {named.secret} {CONSENT_LABEL}=true"
-        yield wrong("credential", f'{_who(named, home)} lacks the label `{CONSENT_LABEL}: "true"`', fix=fix)
+        yield wrong("credential", f'{_who(named, home)} is without the label `{CONSENT_LABEL}: "true"`', fix=fix)
     else:
         yield well("credential", f"{_who(named, home)} may be used")
     if declared.definition.kind in HOOKED:

@@ -26,7 +26,7 @@ _PLURALS = {
 
 
 async def definitions(kubernetes: Cluster) -> AsyncIterator[Finding]:
-    """Yield what is to be said of each definition."""
+    """Yield what is found of each definition."""
     for wanted in all_definitions():
         name = wanted["metadata"]["name"]
         found = await _read(kubernetes, DEFINITIONS, name)
@@ -41,7 +41,7 @@ async def definitions(kubernetes: Cluster) -> AsyncIterator[Finding]:
 
 
 async def admissions(kubernetes: Cluster) -> AsyncIterator[Finding]:
-    """Yield what is to be said of each admission policy and each binding."""
+    """Yield what is found of each admission policy and each binding."""
     for wanted in admission_documents():
         kind, name = wanted["kind"], wanted["metadata"]["name"]
         resource = ApiResource(group=API_GROUP, version="v1", plural=_PLURALS[kind], kind=kind, namespaced=False)

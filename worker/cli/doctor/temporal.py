@@ -14,7 +14,7 @@ from worker.temporal.search_attributes import REFUSED, SEARCH_ATTRIBUTES, find_m
 
 
 async def temporal(installation: str) -> AsyncIterator[Finding]:
-    """Yield what is to be said of Temporal; without an installation nothing of its queues."""
+    """Yield what is found of Temporal; without an installation nothing of its queues."""
     try:
         client = await connect()
     except TemporalUnavailable as error:
@@ -50,12 +50,12 @@ async def _namespace(client: Client) -> AsyncIterator[Finding]:
 
 async def _attributes(client: Client) -> AsyncIterator[Finding]:
     try:
-        lacking = await find_missing(client)
+        missing = await find_missing(client)
     except RPCError as error:
         yield _not_looked_at("search attributes", error)
         return
     for name in SEARCH_ATTRIBUTES:
-        yield attribute(client.namespace, name, lacking)
+        yield attribute(client.namespace, name, missing)
 
 
 async def _queues(client: Client, installation: str) -> AsyncIterator[Finding]:
