@@ -79,7 +79,7 @@ def test_a_sync_window_is_waited_for_with_its_name_and_the_deadline_stands_still
     staging(windowed)["deliveryTimeout"] = f"{WINDOW_SECONDS}s"
     windowed.apply_all()
     waiting = windowed.until_waiting("Delivery", "sync window", "0 22 * * *")
-    assert "sync window" in waiting["unblockWith"]
+    assert (waiting["reasonCode"], waiting["unblockWith"]) == ("SyncWindow", "no action needed")
     time.sleep(WINDOW_SECONDS)
     assert windowed.status()["state"] == "Promoting"
     windowed.sandbox.post("/_argocd/set", {"app": application, "sync_windows": []})
