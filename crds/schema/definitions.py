@@ -11,6 +11,7 @@ from crds.resource import Resource
 Schema = dict[str, Any]
 
 # What pydantic writes and a structural schema may not contain, or what means nothing there.
+_RULES = "x-kubernetes-validations"
 _DROPPED = frozenset({"title", "$defs", "propertyNames"})
 _INTEGER_FORMAT = "int64"
 
@@ -141,16 +142,22 @@ def _as_field(schema: Schema) -> Schema:
 
 
 def _resolve(raw: Schema, definitions: Mapping[str, Any]) -> Schema:
-    """Replace a reference, or an alternative with null, by what it stands for; siblings win."""
+    """Replace a reference, or an alternative with null, by what it stands for; siblings win, and rules add up."""
     siblings = {name: value for name, value in raw.items() if name not in ("$ref", "anyOf")}
     if "$ref" in raw:
-        return {**_resolve(dict(definitions[raw["$ref"].rsplit("/", 1)[-1]]), definitions), **siblings}
+        return _joined(_resolve(dict(definitions[raw["$ref"].rsplit("/", 1)[-1]]), definitions), siblings)
     if "anyOf" in raw:
         alternatives = [choice for choice in raw["anyOf"] if choice.get("type") != "null"]
         if len(alternatives) != 1:
             raise ValueError(f"a structural schema has no alternatives: {raw['anyOf']}")
-        return {**_resolve(dict(alternatives[0]), definitions), **siblings}
+        return _joined(_resolve(dict(alternatives[0]), definitions), siblings)
     return siblings
+
+
+def _joined(schema: Schema, siblings: Schema) -> Schema:
+    """Return a model's schema with what a field adds: a field's rules replace none of its model's."""
+    rules = [*schema.get(_RULES, ()), *siblings.get(_RULES, ())]
+    return {**schema, **siblings, **({_RULES: rules} if rules else {})}
 
 
 def _one_line(text: str) -> str:

@@ -50,7 +50,8 @@ def test_an_activity_brings_neither_an_adapter_nor_http() -> None:
 
 
 def test_tests_take_nothing_from_the_benchmark_but_to_test_it() -> None:
-    own = {ROOT / "tests" / "local" / "test_bench.py", *(ROOT / "tests" / "bench").rglob("*.py")}
+    local = ROOT / "tests" / "local"
+    own = {local / "test_bench.py", local / "test_sizing.py", *(ROOT / "tests" / "bench").rglob("*.py")}
     takers = {
         path.relative_to(ROOT)
         for path in (ROOT / "tests").rglob("*.py")
