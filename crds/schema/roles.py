@@ -122,6 +122,8 @@ WATCHER: tuple[dict[str, Any], ...] = (
     # It alone writes what people read of a promotion, and the finalizer of a tracker; its spec is what people wrote.
     _rule(tuple(f"{plural}/status" for plural in _ALL_KINDS), ("patch",)),
     _rule(("pullrequesttrackers",), ("patch",)),
+    # A verified `restart` is carried out by a new attempt in the spec, which the admission policy judges once more.
+    _rule(("environments",), (CommandVerb.RESTART.value,)),
     # Of a tracker that goes.
     _rule(("driftmonitors",), ("delete",)),
     _rule(("events",), ("create",), group=""),

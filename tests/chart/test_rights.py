@@ -36,6 +36,7 @@ MAY = {
     ("patch", f"{COMMANDS}/status"): WATCHER,
     ("patch", f"{MONITORS}/status"): WATCHER,
     ("patch", TRACKERS): WATCHER,
+    ("restart", ENVIRONMENTS): WATCHER,
     ("delete", MONITORS): WATCHER,
     ("create", TRACKERS): WORKER,
     ("delete", TRACKERS): WORKER,
