@@ -87,7 +87,7 @@ def _up(arguments: argparse.Namespace) -> int:
 
 def _down(arguments: argparse.Namespace) -> int:
     swept = Control(arguments.directory, report_to_stderr).down()
-    report_to_stderr(f"down; swept up {', '.join(swept)}" if swept else "down")
+    report_to_stderr(f"down; no supervisor ran, so this command stopped {', '.join(swept)}" if swept else "down")
     return 0
 
 

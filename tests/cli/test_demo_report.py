@@ -139,13 +139,13 @@ def test_a_demo_in_which_everything_happened_keeps_every_promise(evidence: Evide
         (MERGE_SEEN, lambda e: replace(e, webhooks=[])),
         (MERGE_SEEN, lambda e: replace(e, webhooks=[webhook(99.0)])),
         (MERGE_SEEN, lambda e: replace(e, webhooks=[webhook(102.0)])),
-        ("another worker carried the same history on", lambda e: replace(e, runs=[e.runs[0][:4], e.runs[1]])),
+        ("another worker continued the same history", lambda e: replace(e, runs=[e.runs[0][:4], e.runs[1]])),
         (
             "three tests were triggered by one workflow task, each at a CI system of its own",
             lambda e: replace(e, runs=[e.runs[0][:3] + e.runs[0][4:]]),
         ),
-        ("prod was released by a person", lambda e: replace(e, user="somebody else")),
-        ("prod was released by a person", lambda e: replace(e, promote_exit_code=1)),
+        ("a person promoted the change to prod", lambda e: replace(e, user="somebody else")),
+        ("a person promoted the change to prod", lambda e: replace(e, promote_exit_code=1)),
         ("the pull request carries the labels", lambda e: replace(e, labels=("promoted/staging",))),
         (
             "no token left the Secrets",

@@ -171,7 +171,7 @@ def test_an_archive_fills_the_cache_once_its_digest_is_right(machine: Path, monk
 
 
 def test_an_archive_that_lacks_a_program_is_refused_and_paths_in_it_are_ignored(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="the archive lacks kubectl"):
+    with pytest.raises(ValueError, match="the archive misses kubectl"):
         envtest.unpack(archive("etcd", "kube-apiserver"), tmp_path)
     envtest.unpack(archive("etcd", "kube-apiserver", "kubectl", "../../escaped"), tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["etcd", "kube-apiserver", "kubectl"]

@@ -8,12 +8,12 @@ from deploy.local.demo.run import run_demo
 
 
 def main() -> int:
-    """Run the demonstration; 0 when everything promised happened."""
+    """Run the demonstration; 0 when every promise was kept."""
     parser = argparse.ArgumentParser(
         prog="python -m deploy.local.demo",
         description="Promote a pull request on this machine, kill a worker, and report. Ends within three minutes.",
     )
-    parser.add_argument("--keep", action="store_true", help="leave everything running, and show how to look at it")
+    parser.add_argument("--keep", action="store_true", help="leave everything running, and print how to look at it")
     parser.add_argument(
         "--host", choices=(GITHUB, *HOSTS), default=GITHUB, help="SCM host of the pull request (default: %(default)s)"
     )

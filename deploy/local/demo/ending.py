@@ -1,4 +1,4 @@
-"""End a demo that somebody interrupts: calmly, saying what is stopped, once."""
+"""End a demo that a signal interrupts: name what is stopped, and stop it, once."""
 
 import asyncio
 import os
@@ -16,42 +16,42 @@ SIGNAL_EXIT_BASE = 128
 
 
 class Ending:
-    """Turns the first Ctrl-C or SIGTERM into SystemExit; the demo's stopping is not to be interrupted in turn."""
+    """Turns the first Ctrl-C or SIGTERM into SystemExit; ignores later ones, so that all is stopped."""
 
     def __init__(self, environment: LocalEnvironment) -> None:
         self._environment = environment
-        self._unsaid = ""
+        self._unwritten = ""
         self.screen_is_taken = False
-        """Whether a view redraws itself: what is written meanwhile would be overwritten."""
+        """Whether a view redraws itself, which would overwrite what is written meanwhile."""
         self._cancel: Callable[[], object] | None = None
         self.exit_code: int | None = None
-        """What the demo ends with; None as long as nobody interrupts it."""
+        """The exit code of an interrupted demo; None until a signal interrupts it."""
 
     def arm(self) -> None:
-        """Take the signals over; one that a shell has its background jobs ignore stays ignored."""
+        """Handle the signals; one that a shell has its background jobs ignore stays ignored."""
         for number in ENDING_SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._end)
 
     def check(self) -> None:
-        """Raise SystemExit once a signal came: one that its handler raised inside a destructor got lost."""
+        """Raise SystemExit once a signal came: Python drops one that the handler raises inside a destructor."""
         if self.exit_code is not None:
             raise SystemExit(self.exit_code)
 
     def run(self, work: Coroutine[Any, Any, int]) -> int:
-        """Run a coroutine that a signal cancels; what a handler raises in an event loop is reported as lost."""
+        """Run a coroutine that a signal cancels: asyncio reports what a handler raises inside of its loop as lost."""
         self.check()
         code = asyncio.run(self._cancellable(work))
         self.check()
         return code
 
     def give_screen_back(self) -> None:
-        """Say now what could not be said while a view had the screen."""
+        """Write what had to wait while a view had the screen."""
         self.screen_is_taken = False
-        self._speak()
+        self._write()
 
-    def farewell(self, logs: str) -> None:
-        """Say how it ended, and where to look."""
+    def print_end(self, logs: str) -> None:
+        """Print how the demo ended, and where its logs are."""
         ended = "" if self.exit_code is None else "stopped; nothing is left running. "
         print(f"{ended}logs: {logs}", file=sys.stderr, flush=True)
 
@@ -60,9 +60,10 @@ class Ending:
             signal.signal(other, signal.SIG_IGN)
         self.exit_code = SIGNAL_EXIT_BASE + number
         names = ", ".join(self._environment.names())
-        self._unsaid = f"\ninterrupted: stopping {names}\n" if names else "\ninterrupted before anything was started\n"
+        state = f"interrupted: stopping {names}" if names else "interrupted before anything was started"
+        self._unwritten = f"\n{state}\n"
         if not self.screen_is_taken:
-            self._speak()
+            self._write()
         if self._cancel is None:
             raise SystemExit(self.exit_code)
         self._cancel()
@@ -80,7 +81,7 @@ class Ending:
         finally:
             self._cancel = None
 
-    def _speak(self) -> None:
-        # Not print: a handler may have interrupted one, which does not bear being entered again.
-        text, self._unsaid = self._unsaid, ""
+    def _write(self) -> None:
+        # Not print: the signal may have interrupted a print, which cannot be entered twice.
+        text, self._unwritten = self._unwritten, ""
         os.write(sys.stderr.fileno(), text.encode())

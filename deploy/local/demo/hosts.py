@@ -22,10 +22,10 @@ GITHUB = "github"
 
 @dataclass(frozen=True, kw_only=True)
 class SampleHost:
-    """What the samples say of one host; `{sandbox}` is the sandbox's address, `{name}` the repository's name."""
+    """What the samples contain for one host; `{sandbox}` is the sandbox's address, `{name}` the repository's name."""
 
     system: str
-    """What the sandbox's journal calls it, which is the first part of its paths."""
+    """Its name in the sandbox's journal, which is the first part of its paths."""
     provider: Mapping[str, str]
     """The block of the ScmProvider."""
     repository: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""The demo's report: what happened, computed from the evidence alone, and whether it is what was promised."""
+"""The demo's report: what happened, computed from the evidence alone, and whether each promise was kept."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ def expectations(evidence: Evidence) -> list[Expectation]:
             else "by no webhook",
         ),
         _judge(
-            "two records: staging, then prod",
+            "two promotions are on record: staging, then prod",
             order == [("staging", True), ("prod", True)],
             ", ".join(f"{target}{'' if promoted else ' (not promoted)'}" for target, promoted in order) or "none",
         ),
@@ -74,12 +74,12 @@ def expectations(evidence: Evidence) -> list[Expectation]:
             f"after {killed.events} events, {', '.join(killed.tests_open) or 'nothing'} still running",
         ),
         _judge(
-            "another worker carried the same history on",
+            "another worker continued the same history",
             bool(evidence.shared_history),
             " -> ".join(evidence.shared_history) or "no history has both",
         ),
         _judge(
-            "prod was released by a person",
+            "a person promoted the change to prod",
             evidence.promote_exit_code == 0 and prod is not None and prod.promoted_by == evidence.user,
             f"promoted by {prod.promoted_by if prod else None}, exit code {evidence.promote_exit_code}",
         ),

@@ -1,7 +1,7 @@
 """`make demo`: one promotion on real servers and stand-ins, with a worker killed in the middle.
 
-With `keep` the environment outlives the command: a process of its own owns it, and ends when it is told to or when
-nothing is left of it. Run as `python -m deploy.local.demo.run DIRECTORY HOST` that is what it is.
+With `keep` the environment outlives the command: a process of its own, `python -m deploy.local.demo.run DIRECTORY
+HOST`, owns it until a signal ends that process or nothing is left of the environment.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from deploy.local.environment.shell import write_shell_file
 WORKERS, WATCHERS, RECEIVERS = 2, 1, 1
 LIMIT_SECONDS = 170.0
 KEEPER_SECONDS = 0.5
-# Whoever interrupts a demo does not wait for its activities.
+# A person who interrupts a demo does not wait for its activities.
 SHUTDOWN_GRACE_SECONDS = 1
 LOG_TAIL_LINES = 12
 VERDICT_FILE = "verdict"
@@ -39,7 +39,7 @@ TIMINGS = {
     "poll_initial": 1.0,
     "poll_maximum": 3.0,
     "poll_gap": 1.0,
-    # Seen by a webhook.
+    # A webhook reports the merge sooner.
     "merge_initial": 60.0,
     "merge_maximum": 60.0,
     "reference_initial": 1.0,
@@ -52,7 +52,7 @@ TIMINGS = {
 
 
 def run_demo(*, keep: bool, host: str = GITHUB) -> int:
-    """Play the demo at one SCM host; 0 when everything promised happened, 1 when not.
+    """Play the demo at one SCM host; 0 when every promise was kept, 1 when not.
 
     Nothing is left running unless `keep`.
 
@@ -71,7 +71,7 @@ def run_demo(*, keep: bool, host: str = GITHUB) -> int:
         if code == 0:
             shutil.rmtree(directory, ignore_errors=True)
         else:
-            ending.farewell(str(directory / "logs"))
+            ending.print_end(str(directory / "logs"))
     return code
 
 
@@ -96,13 +96,13 @@ def _environment(directory: Path) -> tuple[LocalEnvironment, Ending]:
 def _play(environment: LocalEnvironment, ending: Ending, host: str) -> int:
     try:
         environment.start(*PIECES, workers=WORKERS, watchers=WATCHERS, receivers=RECEIVERS)
-        return ending.run(_tell(environment, ending, host))
+        return ending.run(_play_story(environment, ending, host))
     except LocalEnvironmentError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
 
-async def _tell(environment: LocalEnvironment, ending: Ending, host: str) -> int:
+async def _play_story(environment: LocalEnvironment, ending: Ending, host: str) -> int:
     from temporalio.client import Client
 
     from crds.api.kubernetes import KubernetesApi
@@ -115,10 +115,10 @@ async def _tell(environment: LocalEnvironment, ending: Ending, host: str) -> int
         view = LiveView() if ending.screen_is_taken else LineView()
         try:
             story = Story(environment, kubernetes, client, view, host)
-            evidence = await asyncio.wait_for(story.tell(), LIMIT_SECONDS)
+            evidence = await asyncio.wait_for(story.play(), LIMIT_SECONDS)
         except (DemoFailed, TimeoutError) as error:
             view.close()
-            await _explain(environment, str(error) or f"not done within {LIMIT_SECONDS:.0f} s")
+            await _explain(environment, str(error) or f"the demo did not end within {LIMIT_SECONDS:.0f} s")
             return 1
         finally:
             view.close()
@@ -126,12 +126,12 @@ async def _tell(environment: LocalEnvironment, ending: Ending, host: str) -> int
     judged = expectations(evidence)
     print_report(evidence, judged)
     broken = sum(not one.kept for one in judged)
-    print(f"\n{broken} promises were not kept" if broken else "\neverything promised happened", flush=True)
+    print(f"\nnot kept: {broken} of {len(judged)} promises (✗)" if broken else "\nevery promise was kept", flush=True)
     return 1 if broken else 0
 
 
 async def _explain(environment: LocalEnvironment, problem: str) -> None:
-    """Say what failed, and show what a person would look at first."""
+    """Print what failed, and what a person would look at first: `pilotage why` and the logs' ends."""
     print(f"\nerror: {problem}\n", file=sys.stderr, flush=True)
     command = [sys.executable, "-m", "worker", "-n", NAMESPACE, "why", TRACKER]
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment.person_environment())
@@ -139,45 +139,45 @@ async def _explain(environment: LocalEnvironment, problem: str) -> None:
     for name in environment.names():
         if name.startswith(("worker-", "watcher-", "receiver-")):
             tail = environment.log(name).read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
-            print(f"\nthe end of {name}'s log:", *tail, sep="\n  ", file=sys.stderr, flush=True)
+            print(f"\nlast lines of the log of {name}:", *tail, sep="\n  ", file=sys.stderr, flush=True)
 
 
 def _play_and_leave(directory: Path, host: str) -> int:
-    """Let a process of its own play and stay; return when it has played, or was told to end."""
-    told: list[int] = []
-    # Before it is born: it has a session of its own, so that a Ctrl-C which came in between would leave it alone.
+    """Have a process of its own play the demo and stay; return when it has played, or has ended on a signal."""
+    received: list[int] = []
+    # Before the keeper starts: it has a session of its own, so a Ctrl-C that came in between would not reach it.
     for number in ENDING_SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda number, _frame: told.append(number))
+            signal.signal(number, lambda number, _frame: received.append(number))
     keeper = subprocess.Popen(
         [sys.executable, "-m", "deploy.local.demo.run", str(directory), host], cwd=ROOT, start_new_session=True
     )
     verdict = directory / VERDICT_FILE
     while keeper.poll() is None and not verdict.exists():
-        if told:
-            # Not the signal itself: before the keeper is ready for it, Ctrl-C would be a traceback.
+        if received:
+            # SIGTERM also for Ctrl-C: before the keeper handles it, SIGINT would print a traceback.
             keeper.terminate()
         time.sleep(KEEPER_SECONDS)
     if keeper.poll() is not None:
-        return SIGNAL_EXIT_BASE + told[0] if told else max(keeper.returncode, 1)
-    # Meant to outlive this process; this keeps the interpreter from warning about it.
+        return SIGNAL_EXIT_BASE + received[0] if received else max(keeper.returncode, 1)
+    # The keeper outlives this process; a set return code keeps the interpreter from warning about it.
     keeper.returncode = 0
     return int(verdict.read_text())
 
 
 def _keep(directory: Path, host: str) -> int:
-    """Play and own the environment; after a success nothing stays of its directory."""
+    """Play and own the environment; after a success its directory is removed."""
     environment, ending = _environment(directory)
     try:
         with environment:
             ending.arm()
             return _play_and_own(directory, environment, ending, host)
     finally:
-        # A deliberate end raises SystemExit; only what failed leaves its logs.
+        # A signal raises SystemExit, also after a success; only a failure leaves its logs.
         if (directory / VERDICT_FILE).exists() and (directory / VERDICT_FILE).read_text() == "0":
             shutil.rmtree(directory, ignore_errors=True)
         else:
-            ending.farewell(str(directory / "logs"))
+            ending.print_end(str(directory / "logs"))
 
 
 def _play_and_own(directory: Path, environment: LocalEnvironment, ending: Ending, host: str) -> int:
@@ -186,8 +186,8 @@ def _play_and_own(directory: Path, environment: LocalEnvironment, ending: Ending
     if not environment.names():
         return code
     write_shell_file(directory / "env", environment)
-    _say_how(directory)
-    # Whoever reads the demo's output through a pipe must see its end.
+    _print_how_to_look(directory)
+    # A program that reads the demo's output through a pipe must see its end.
     with Path(os.devnull).open("r+") as nothing:
         for stream in (sys.stdin, sys.stdout, sys.stderr):
             os.dup2(nothing.fileno(), stream.fileno())
@@ -200,10 +200,10 @@ def _play_and_own(directory: Path, environment: LocalEnvironment, ending: Ending
     return code
 
 
-def _say_how(directory: Path) -> None:
+def _print_how_to_look(directory: Path) -> None:
     lines = (
         "",
-        "Everything is left running.",
+        "The environment is still running.",
         f"  look:  . {directory}/env",
         f"         pilotage -n {NAMESPACE} show {TRACKER}; kubectl -n {NAMESPACE} get prt; temporal workflow list",
         "         echo $TEMPORAL_UI_URL; curl -s $SANDBOX_URL/_journal",

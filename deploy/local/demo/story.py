@@ -1,4 +1,4 @@
-"""The demo's story: merge, test, kill the worker at work, go on, promote to prod."""
+"""The demo's story: merge, test, kill the worker at work, continue on another, promote to prod."""
 
 import asyncio
 import sys
@@ -31,7 +31,7 @@ OPEN_STATES = frozenset({TestState.QUEUED, TestState.RUNNING})
 
 
 class DemoFailed(Exception):
-    """What was expected did not happen in time."""
+    """A step of the story did not happen, or not in time."""
 
 
 class Story:
@@ -54,28 +54,28 @@ class Story:
         self._document: Document = {}
         self._started = time.monotonic()
 
-    async def tell(self) -> Evidence:
-        """Play it from the first apply to Completed. Raises DemoFailed where something expected stays away."""
-        moved = "" if self._host == GITHUB else f", its repository at {self._host}"
-        self._say(f"Applying docs/samples/main-job, with the sandbox's address{moved}")
+    async def play(self) -> Evidence:
+        """Play the story from the first apply to Completed. Raises DemoFailed where a step does not happen."""
+        moved = "" if self._host == GITHUB else f" and the repository at {self._host}"
+        self._note(f"Applying docs/samples/main-job with the sandbox's address{moved}")
         self._sandbox.prepare(self._host)
         for is_tracker in (False, True):
             apply_samples(
                 self._environment.kubeconfig, self._environment.sandbox_url, _quiet, tracker=is_tracker, host=self._host
             )
-        await self._until("the open pull request is found", _in_state(TrackerState.AWAITING_MERGE))
+        await self._until("Pilotage finds the open pull request", _in_state(TrackerState.AWAITING_MERGE))
         self._sandbox.send_webhooks(self._environment.http_url("receiver-1"), self._host)
 
-        self._say(f"Merging {REPOSITORY}#{PULL_NUMBER}, and deploying it to dev as the team's pipeline does")
+        self._note(f"Merging {REPOSITORY}#{PULL_NUMBER} and deploying it to dev, as the team's pipeline does")
         self._sandbox.deploy_to_dev(self._sandbox.merge())
-        await self._until("two tests or more run in dev", _tests_run)
+        await self._until("at least two tests of dev run", _tests_run)
 
         killed = await self._kill_the_worker_at_work()
-        await self._until("staging is reached without that worker", _reached("staging"))
+        await self._until("another worker promotes to staging", _reached("staging"))
 
-        await self._until("prod waits for a person's word", _waits_for(WaitingForWhat.PROMOTE_COMMAND))
+        await self._until("prod waits for a person's promote command", _waits_for(WaitingForWhat.PROMOTE_COMMAND))
         exit_code, user = await self._promote(), await self._session.user_name()
-        tracker = await self._until("the promotion is Completed", _in_state(TrackerState.COMPLETED))
+        tracker = await self._until("the promotion completes", _in_state(TrackerState.COMPLETED))
         return await self._collect(tracker, killed, exit_code, user)
 
     async def _kill_the_worker_at_work(self) -> Killed:
@@ -88,15 +88,16 @@ class Story:
         by_pid = {str(self._environment.pid(name)): name for name in self._environment.names() if "worker-" in name}
         name = by_pid.get(identity.partition("@")[0])
         if name is None:
-            raise DemoFailed(f"no worker here has the identity `{identity}` of the newest workflow task")
+            raise DemoFailed(f"the newest workflow task names the worker `{identity}`, which does not run here")
         still_open = tuple(test.name for test in tracker.status.tests if test.state in OPEN_STATES)
         pid = self._environment.kill(name)
-        self._say(f"Killed {name} (pid {pid}, SIGKILL): it carried the workflow, while {', '.join(still_open)} run")
+        at_work = f"tests running: {', '.join(still_open)}"
+        self._note(f"Killed {name} (pid {pid}, SIGKILL), which ran the workflow; {at_work}")
         return Killed(name=name, pid=pid, identity=identity, events=len(history), tests_open=still_open)
 
     async def _promote(self) -> int:
         arguments = ["-n", NAMESPACE, "promote", TRACKER, "--reason", REASON]
-        self._say(f"$ pilotage -n {NAMESPACE} promote {TRACKER} --reason '{REASON}'")
+        self._note(f"$ pilotage -n {NAMESPACE} promote {TRACKER} --reason '{REASON}'")
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "worker", *arguments),
@@ -110,7 +111,7 @@ class Story:
             if process.returncode is None:
                 process.kill()
         for line in output.decode(errors="replace").splitlines():
-            self._say(line)
+            self._note(line)
         return process.returncode or 0
 
     async def _until(self, what: str, holds: Callable[[PullRequestTracker], bool]) -> PullRequestTracker:
@@ -120,9 +121,10 @@ class Story:
             if holds(tracker):
                 return tracker
             if tracker.status.state is not None and tracker.status.state.is_terminal:
-                raise DemoFailed(f"{what}: it ended as {tracker.status.state} ({tracker.status.message})")
+                ended = f"the promotion ended as {tracker.status.state} ({tracker.status.message})"
+                raise DemoFailed(f"{ended} before this step: {what}")
             if time.monotonic() > deadline:
-                raise DemoFailed(f"{what}: not within {STEP_SECONDS:.0f} s")
+                raise DemoFailed(f"this step did not happen within {STEP_SECONDS:.0f} s: {what}")
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _look(self) -> PullRequestTracker:
@@ -164,13 +166,13 @@ class Story:
         )
 
     async def _settled(self, workflow_id: str) -> None:
-        """Wait for the workflow's own end: it presents itself on the pull request after the last status."""
+        """Wait for the workflow's own end: it publishes to the pull request after the last status."""
         try:
             await asyncio.wait_for(self._client.get_workflow_handle(workflow_id).result(), STEP_SECONDS)
         except TimeoutError:
-            raise DemoFailed("the workflow did not end after Completed") from None
+            raise DemoFailed(f"the workflow did not end within {STEP_SECONDS:.0f} s of Completed") from None
 
-    def _say(self, text: str) -> None:
+    def _note(self, text: str) -> None:
         self._view.note(f"{time.monotonic() - self._started:5.1f} s  {text}")
 
 

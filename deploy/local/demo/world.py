@@ -1,4 +1,4 @@
-"""What the demo starts from: the sandbox's world with an open pull request, and the samples that speak with it."""
+"""What the demo starts from: the sandbox's world with an open pull request, and the samples that name its address."""
 
 import json
 import urllib.request
@@ -38,11 +38,11 @@ HOOKS = (
     ("jenkins", "web", "TestRunner/jenkins"),
     ("argocd", "web-", "ArgoCDInstance/argocd"),
 )
-"""Who sends webhooks beside the host, of what, and the resource that their address names."""
+"""Webhooks of the systems other than the host: system, object, and the resource that their address names."""
 
 
 class SandboxClient:
-    """Speak with the sandbox's own endpoints. Blocking."""
+    """A blocking client of the sandbox's own endpoints."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -67,7 +67,7 @@ class SandboxClient:
             return list(json.loads(response.read()))
 
     def send_webhooks(self, receiver_url: str, host: str = GITHUB) -> None:
-        """Have each system send its webhooks to a receiver from now on; GitHub tells of its Actions anyway."""
+        """Have each system send its webhooks to a receiver from now on; GitHub always sends those of its Actions."""
         mirror = () if host == GITHUB else ((GITHUB, REPOSITORY, "GitRepository/web-github"),)
         for system, of, resource in ((host, REPOSITORY, "GitRepository/web"), *mirror, *HOOKS):
             url = f"{receiver_url}/hooks/{NAMESPACE}/{resource}"

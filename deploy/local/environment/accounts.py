@@ -54,7 +54,7 @@ def _rights() -> str:
     kept = [
         one
         for one in documents
-        # Roles of people are bound by whoever makes those people.
+        # An administrator binds the roles of people.
         if one["kind"] in _ACCOUNTS or (one["kind"] in _ROLES and one["metadata"]["name"] in bound)
     ]
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}

@@ -24,7 +24,7 @@ SANDBOX_PORT = 18_080
 INSTALLATION = "local"
 # A shell that was set up for another server or cluster must not leak into ours.
 FOREIGN_PREFIXES = ("TEMPORAL_", "PILOTAGE_", "KUBECONFIG", "KUBERNETES_SERVICE_")
-# What `make up` uses when nobody else does: the ports that Temporal's own tools default to.
+# What `make up` uses where they are free: the ports that Temporal's own tools default to.
 TEMPORAL_PORT, TEMPORAL_UI_PORT = 7233, 8233
 TEMPORAL_VARIABLE = "LOCAL_TEMPORAL"
 DEVELOPMENT, POSTGRES = "development", "postgres"
@@ -225,7 +225,7 @@ class LocalEnvironment:
         self._spawn(*(self._specs[name] for name in numbered))
 
     def running(self, name: str) -> bool:
-        """Tell whether a process runs."""
+        """Return whether a process runs."""
         return self._processes.running(_numbered(name))
 
     def names(self) -> list[str]:

@@ -68,7 +68,7 @@ def unpack(archive: bytes, directory: Path) -> None:
             if source is not None:
                 programs[name] = source.read()
     if missing := sorted(set(KUBERNETES.packages) - set(programs)):
-        raise ValueError(f"the archive lacks {', '.join(missing)}")
+        raise ValueError(f"the archive misses {', '.join(missing)}")
     for name, content in programs.items():
         partial = directory / f".{name}.part"
         partial.write_bytes(content)

@@ -2,4 +2,4 @@
 
 
 class LocalEnvironmentError(RuntimeError):
-    """The environment cannot do what was asked; the message says what failed and what to do."""
+    """The environment cannot do what was asked; the message states what failed and what to do."""

@@ -1,4 +1,4 @@
-"""Make the virtual environment hold what the locks say: nothing else, nothing newer.
+"""Make the virtual environment hold what the locks pin: nothing else, nothing newer.
 
 Runs on a bare Python 3.11 or newer, with the standard library alone:
 `python3 -m deploy.local.environment.installation`.
@@ -57,7 +57,7 @@ def main() -> int:
 
 
 def install(directory: Path, *, lock: Path | None = None, this_python: bool = False, oldest_pip: bool = False) -> None:
-    """Bring the environment in `directory` to what the development lock says; a fitting one is left alone.
+    """Bring the environment in `directory` to what the development lock pins; a fitting one is left alone.
 
     One whose interpreter is gone, was replaced, or was moved with the tree is built again. Of another `lock` it
     holds that alone, and not Pilotage. Raises LocalEnvironmentError.
@@ -115,7 +115,7 @@ def pip(python: Path, *arguments: str) -> None:
 
 
 def explain(arguments: Sequence[str], output: str) -> str:
-    """Say in one line what could not be fetched and what to do; anything else is pip's to say."""
+    """Return in one line what could not be fetched and what to do; for another failure, the end of pip's output."""
     lines = output.splitlines()
     missing = _MISSING.search(output)
     wanted = f"`{missing[1]}`" if missing else "the locked requirements"
@@ -129,7 +129,7 @@ def explain(arguments: Sequence[str], output: str) -> str:
         return f"{named[:120]} is not the file that the lock names by its hash: correct PIP_INDEX_URL or PIP_FIND_LINKS"
     if missing:
         return (
-            f"{wanted} is not to be had for this Python and machine as a wheel: use Python 3.11 to 3.14 on "
+            f"{wanted} has no wheel for this Python and machine: use Python 3.11 to 3.14 on "
             "Linux (x86_64, arm64) or macOS (arm64), and a package index that holds all files of the lock"
         )
     return f"`pip {arguments[0]}` failed:\n" + "\n".join(lines[-12:])

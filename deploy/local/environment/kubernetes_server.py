@@ -91,7 +91,7 @@ class KubernetesServer:
             self.write_kubeconfig(user, self.tokens[user])
 
     def write_kubeconfig(self, user: str, token: str) -> None:
-        """Write the kubeconfig file of whoever has a token."""
+        """Write a user's kubeconfig file with a token."""
         path = self.kubeconfig(user)
         _write_private(path, "")
         with path.open("w") as file:
@@ -134,7 +134,7 @@ class KubernetesServer:
             "service-account-signing-key-file": key,
             "service-cluster-ip-range": "10.0.0.0/24",
             "authorization-mode": "RBAC",
-            # Without a controller-manager nobody would create the tokens that this plugin waits for.
+            # No controller-manager runs here, which would create the tokens that this plugin waits for.
             "disable-admission-plugins": "ServiceAccount",
             # One server at one address: no lease that outlives a SIGKILL and points at the dead one.
             "endpoint-reconciler-type": "none",

@@ -56,7 +56,7 @@ class Ledger:
             (self._pids / f"{stale}.pid").unlink(missing_ok=True)
 
     def record_owner(self, guardian_pid: int) -> None:
-        """Say that this process owns the directory, and who sweeps up after it."""
+        """Record that this process owns the directory, and which guardian sweeps up after it."""
         owned = {"owner": entry_of("owner", os.getpid()), "guardian": entry_of("guardian", guardian_pid)}
         _replace(self._owner, json.dumps({role: asdict(entry) for role, entry in owned.items()}))
 
@@ -82,7 +82,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def start_mark(pid: int) -> str | None:
-    """Return what tells this process from a later one with the same pid; None when it is gone or a zombie."""
+    """Return what differs in a later process with the same pid; None when the process is gone or a zombie."""
     try:
         # proc_pid_stat(5): the name in parentheses may hold spaces; state is field 3, start time field 22.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -98,7 +98,7 @@ def start_mark(pid: int) -> str | None:
 
 
 def alive(entry: Entry) -> bool:
-    """Tell whether the recorded process still runs."""
+    """Return whether the recorded process still runs."""
     return start_mark(entry.pid) == entry.mark
 
 
@@ -111,7 +111,7 @@ def signal_group(pid: int, number: int) -> None:
 def sweep(directory: Path, *, grace_seconds: float) -> list[str]:
     """Stop every recorded process that still runs, newest first; return their names.
 
-    For whoever is not the parent: `down` after a lost supervisor, and the guardian.
+    For callers that are not the parent: `down` after a lost supervisor, and the guardian.
     """
     ledger = Ledger(directory)
     living = [entry for entry in reversed(ledger.read()) if alive(entry)]

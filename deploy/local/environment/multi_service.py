@@ -178,5 +178,5 @@ def _run(command: Sequence[str], environment: Mapping[str, str], *, check: bool 
         check=False,
     )
     if check and done.returncode:
-        said = (done.stdout + done.stderr).strip()[-1500:]
-        raise LocalEnvironmentError(f"{Path(command[0]).name} {' '.join(command[1:])} failed:\n{said}")
+        output = (done.stdout + done.stderr).strip()[-1500:]
+        raise LocalEnvironmentError(f"{Path(command[0]).name} {' '.join(command[1:])} failed:\n{output}")

@@ -13,7 +13,7 @@ from deploy.local.environment.ports import accepts_connections, free_port
 from deploy.local.environment.processes import ProcessSpec
 
 USER = "temporal"
-_NOBODY = 65_534
+_UNPRIVILEGED = 65_534
 _CONNECTIONS = 200
 UNSYNCED = ("-c", "fsync=off", "-c", "full_page_writes=off")
 """As the development server's database: SIGKILL takes nothing from a server that it has handed to the kernel."""
@@ -58,7 +58,7 @@ class Postgres:
     def _initialize(self, data: Path) -> None:
         data.mkdir(mode=0o700)
         if os.geteuid() == 0:
-            os.chown(data, _NOBODY, _NOBODY)
+            os.chown(data, _UNPRIVILEGED, _UNPRIVILEGED)
         # Anybody of this machine may connect, as to every other server of a local environment.
         command = [str(find("initdb", report=self.report)), "-D", str(data), "-U", USER, "-A", "trust", "-E", "UTF8"]
         try:
@@ -94,4 +94,4 @@ def _as_user() -> Sequence[str]:
         )
     # The folders above the data may be root's alone.
     rights = ("--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override")
-    return ("setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", *rights, "--")
+    return ("setpriv", f"--reuid={_UNPRIVILEGED}", f"--regid={_UNPRIVILEGED}", "--clear-groups", *rights, "--")

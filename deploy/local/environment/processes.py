@@ -23,7 +23,7 @@ SWEEP_SECONDS = 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessSpec:
-    """How to start one process, and how to tell that it is ready."""
+    """How to start one process, and how to find out that it is ready."""
 
     name: str
     command: Sequence[str]
@@ -89,7 +89,7 @@ class Processes:
                 time.sleep(POLL_SECONDS)
 
     def running(self, name: str) -> bool:
-        """Tell whether the process runs."""
+        """Return whether the process runs."""
         return name in self._running and self._running[name][1].poll() is None
 
     def names(self) -> list[str]:

@@ -18,7 +18,7 @@ def apply_resources(kubeconfig: Path, report: Report) -> None:
     if not manifests.strip():
         report("no custom resource definitions to apply")
         return
-    # Forced: after an upgrade the fields belong to us whoever applied them before.
+    # Forced: after an upgrade the fields belong to us, also those that another manager applied before.
     kubectl(kubeconfig, "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifests, report=report)
     kubectl(kubeconfig, "wait", "--for=condition=Established", "crd", "--all", "--timeout=30s", report=report)
     report("custom resource definitions applied")

@@ -23,7 +23,7 @@ REAP_SECONDS = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What `up` asks for; `number` tells its answer from an older one."""
+    """What `up` asks for; its answer has the same `number`."""
 
     number: int
     workers: int
@@ -46,7 +46,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class ControlFiles:
-    """The files by which `up`, `down` and the supervisor of one directory speak."""
+    """The files through which `up` and `down` control the supervisor of one directory."""
 
     directory: Path
 

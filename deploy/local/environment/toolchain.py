@@ -29,9 +29,9 @@ class ToolModule:
     packages: Mapping[str, str]
     """What is built for each program."""
     minutes: Mapping[str, str]
-    """Measured cold on two cores; only for the line that says how long it will take."""
+    """Measured cold on two cores; only for the line that announces how long the build takes."""
     linker_values: Mapping[str, str]
-    """What a program says that it is, where its source does not."""
+    """The version that a program reports, where its source does not set it."""
     go: str = "1.24"
     """The oldest Go that builds it."""
 
@@ -82,7 +82,7 @@ TEMPORAL = ToolModule(
 )
 _MODULES = (KUBERNETES, HELM, TEMPORAL)
 PROGRESS_SECONDS = 10.0
-# https://go.dev/ref/mod: how the command words a module that it cannot reach, and a file whose hash is another.
+# https://go.dev/ref/mod: what the command prints for a module that it cannot reach, and for a file of another hash.
 _UNREACHABLE = re.compile(
     r"dial tcp|no such host|i/o timeout|connection re(fused|set)|module lookup disabled|proxyconnect"
 )
@@ -98,7 +98,7 @@ def module_of(program: str) -> ToolModule:
 def build(program: str, target: Path, report: Callable[[str], None], *, without_archive: str = "") -> None:
     """Build one program into `target`, which appears complete or not at all.
 
-    `without_archive` says why the envtest archive is no way out. Raises LocalEnvironmentError: one line where a module
+    `without_archive`: why the envtest archive is no way out. Raises LocalEnvironmentError: one line where a module
     could not be fetched or no fitting `go` is there, else the compiler's last lines.
     """
     module, go = module_of(program), shutil.which("go")
@@ -123,7 +123,7 @@ def _ways_out(program: str) -> str:
 
 
 def _explain(program: str, lines: Sequence[str]) -> str:
-    """Say in one line what is wrong with the machine; anything else is the compiler's to say."""
+    """Return in one line what is wrong with the machine; for another failure, the end of the compiler's output."""
     causes = (
         (_TAMPERED, f"a Go module of {program} is not the one that go.sum pins: correct GOPROXY, or clean its cache"),
         (

@@ -1,1 +1,1 @@
-"""Stand-ins for the systems outside Pilotage, speaking their real REST shapes; for demo, tests and benchmarks only."""
+"""Stand-ins for the systems outside Pilotage, with their real REST shapes; for demo, tests and benchmarks only."""

@@ -98,7 +98,7 @@ async def list_applications(call: Call) -> Reply:
     ]
     if wanted := query.get("fields"):
         found = [select_fields(body, wanted) for body in found]
-    # A Go nil slice: the real server says null where nothing matches.
+    # A Go nil slice: the real server answers null where nothing matches.
     return Reply(body={"metadata": {"resourceVersion": str(call.state.resource_version)}, "items": found or None})
 
 
@@ -279,7 +279,7 @@ def _replace_spec(call: Call, application: Application, spec: Any) -> None:
 
 
 def _updated(call: Call, application: Application) -> Reply:
-    """Answer with the object as stored, whose status still speaks of the old spec; the controller compares later."""
+    """Answer with the object as stored, whose status is still that of the old spec; the controller compares later."""
     application.body["metadata"].setdefault("annotations", {})
     application.body["metadata"].setdefault("labels", {})
     call.state.changed(application)

@@ -65,7 +65,7 @@ def _health(state: ArgoCDState, application: Application, now: float) -> str:
 
 
 def _same_manifests(state: ArgoCDState, live: Live, sources: Sequence[Json], wanted: Sequence[str]) -> bool:
-    """Tell whether a sync would change nothing: equal overrides, and equal revisions or equal files below the path."""
+    """Return whether a sync would change nothing: equal overrides, and equal revisions or files below the path."""
     return len(live.sources) == len(sources) and all(
         _overrides(was) == _overrides(source)
         and (ran == sha or {} != state.manifests(source, sha) == state.manifests(source, ran))

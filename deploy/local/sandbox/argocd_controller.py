@@ -1,7 +1,7 @@
 """The application controller's part: picks up operations, runs them, and compares again later.
 
 Its loops are deliberately separate, as in the real one: an operation ends before health and sync were compared again,
-so that for a moment `Succeeded` stands beside stale health.
+so that for a moment `Succeeded` stands next to stale health.
 """
 
 import asyncio
@@ -133,13 +133,13 @@ class ArgoCDController:
             self._finish(application, "Succeeded", "successfully synced (all tasks run)")
 
     def _prune(self, application: Application, live: Live, *, prune: bool) -> list[Json]:
-        """Delete what is wanted no more, or leave it and say so; the operation succeeds either way."""
+        """Delete what is wanted no more, or leave it and report that; the operation succeeds either way."""
         left = left_behind(self._state, application, live)
         application.leftover = [] if prune else left
-        said = {"status": "Pruned", "message": "pruned"}
+        outcome = {"status": "Pruned", "message": "pruned"}
         if not prune:
-            said = {"status": "PruneSkipped", "message": "ignored (requires pruning)"}
-        return resources(application, left, **said, hookPhase="Succeeded", syncPhase="Sync")
+            outcome = {"status": "PruneSkipped", "message": "ignored (requires pruning)"}
+        return resources(application, left, **outcome, hookPhase="Succeeded", syncPhase="Sync")
 
     async def _work(self, application: Application, seconds: float) -> None:
         """Take a while, unless somebody terminates the operation."""

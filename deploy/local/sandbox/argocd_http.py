@@ -92,7 +92,7 @@ class Call:
 
 
 Action = Callable[[Call], Awaitable[Reply]]
-# https://github.com/argoproj/argo-cd/blob/v3.5.7/server/application/forwarder_overwrite.go, without what nobody needs.
+# https://github.com/argoproj/argo-cd/blob/v3.5.7/server/application/forwarder_overwrite.go, without what no one needs.
 _FIELDS = frozenset({
     "metadata.name", "metadata.namespace", "metadata.annotations", "metadata.labels", "metadata.creationTimestamp",
     "spec", "status.sync.status", "status.health", "status.summary", "status.operationState.startedAt",
@@ -119,7 +119,7 @@ def endpoint(action: Action, *, anonymous: bool = False) -> Handler:
 
 
 def check_content_type(request: web.Request) -> None:
-    """Refuse any write that does not say exactly `application/json`, also one without a body."""
+    """Refuse any write whose content type is not exactly `application/json`, also one without a body."""
     if request.method != "GET" and request.headers.get("Content-Type") != "application/json":
         raise RefusedError(Reply(status=415, body="Invalid content type\n", content_type="text/plain; charset=utf-8"))
 
@@ -151,7 +151,7 @@ def select_fields(body: Json, wanted: str) -> Json:
 
 
 def selects(selector: str, labels: Json) -> bool:
-    """Tell whether a Kubernetes label selector matches."""
+    """Return whether a Kubernetes label selector matches."""
     return all(_requirement_holds(part.strip(), labels) for part in re.split(r",(?![^(]*\))", selector) if part.strip())
 
 

@@ -1,4 +1,4 @@
-"""Which images an application runs: base images, changed by what its sources say."""
+"""Which images an application runs: base images, changed by what its sources declare."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -28,7 +28,7 @@ OWN_FIELDS = (
     "other_images",
     "sync_windows",
 )
-"""What a seed and the control interface may say of an application beside its object."""
+"""What a seed and the control interface may set of an application, apart from its object."""
 
 
 def load_argocd(state: ArgoCDState, seed: Mapping[str, Any]) -> None:

@@ -145,7 +145,7 @@ class ArgoCDState:
         self._github = github
 
     def changed(self, application: Application, kind: str = "MODIFIED") -> None:
-        """Give the object a new resourceVersion and tell all streams."""
+        """Give the object a new resourceVersion and send it to all streams."""
         self.resource_version += 1
         application.body["metadata"]["resourceVersion"] = str(self.resource_version)
         if self.streams:

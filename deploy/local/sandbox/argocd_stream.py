@@ -50,7 +50,7 @@ async def stream_applications(request: web.Request) -> web.StreamResponse:
 
 
 def _is_meant(query: Mapping[str, str], metadata: Json) -> bool:
-    """Tell whether it is the one that is named; a namespace counts with a name only."""
+    """Return whether the query names this application; a namespace counts with a name only."""
     name, namespace = query.get("name"), query.get("appNamespace") or CONTROL_PLANE_NAMESPACE
     return not name or (name, namespace) == (metadata["name"], metadata["namespace"])
 

@@ -1,4 +1,4 @@
-"""Sync windows of the Argo CD stand-in: each says itself whether it is open (`active`), instead of a clock.
+"""Sync windows of the Argo CD stand-in: the field `active` of each states whether it is open, instead of a clock.
 
 Source: Argo CD's `SyncWindows.CanSync` and `server/application` (GetApplicationSyncWindows).
 """
@@ -12,7 +12,7 @@ _SHOWN = ("kind", "schedule", "duration", "manualSync")
 
 
 def can_sync(windows: Sequence[Json], *, manual: bool) -> bool:
-    """Tell whether a sync is allowed: no deny window is open, and an allow window is, if there is any."""
+    """Return whether a sync is allowed: no deny window is open, and an allow window is, if there is any."""
     open_ = [one for one in windows if one.get("active")]
     denied = [one for one in open_ if one["kind"] == "deny"]
     if denied:

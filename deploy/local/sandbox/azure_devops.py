@@ -1,4 +1,4 @@
-"""Routes of the Azure DevOps stand-in: an organization's address, and Entra's token endpoint beside it."""
+"""Routes of the Azure DevOps stand-in: an organization's address, and Entra's token endpoint."""
 
 from collections.abc import Mapping
 

@@ -10,7 +10,7 @@ from deploy.local.sandbox.replies import Json, Reply
 
 _KEY_LIMIT = 128
 _DESCRIPTION_LIMIT = 2048
-# The repository keeps GitHub's words, which Argo CD and other hosts of the sandbox read as well.
+# The repository keeps GitHub's names of states, which Argo CD and other hosts of the sandbox read as well.
 _STATES = {
     "pending": "pending",
     "succeeded": "success",

@@ -39,7 +39,7 @@ def read_item(call: Call) -> Reply:
 
 
 def update_refs(call: Call) -> Reply:
-    """Begin branches; the answer is good even where one is refused, and says so."""
+    """Create branches; the answer is 200 even where one is refused, and shows that."""
     call.want("GenericContribute")
     repository = call.repository()
     results: list[Json] = []

@@ -1,4 +1,4 @@
-"""What the Azure DevOps stand-in remembers beside the repositories that it shows."""
+"""What the Azure DevOps stand-in remembers, apart from the repositories that it shows."""
 
 import uuid
 from dataclasses import dataclass

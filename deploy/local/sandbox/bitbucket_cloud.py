@@ -99,7 +99,7 @@ def set_status(call: Call) -> Reply:
         "updated_on": now,
     }
     rows = repository.statuses.setdefault(sha, [])
-    # In the words of the shared state, by which tests and people see the statuses of every host.
+    # With the names of the shared state, in which tests and people see the statuses of every host.
     row = {"context": name or key, "state": _STATES[state], "description": shown["description"], "shown": shown}
     position = next((n for n, there in enumerate(rows) if there["shown"]["key"] == key), None)
     if position is None:

@@ -126,11 +126,11 @@ def _authenticate(request: web.Request, sandbox: SandboxState) -> Account:
         return known[value.strip()]
     if kind.lower() == "basic":
         try:
-            user, _, word = base64.b64decode(value.strip(), validate=True).decode().partition(":")
+            user, _, password = base64.b64decode(value.strip(), validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
-            user = word = ""
+            user = password = ""
         for token, account in known.items():
-            if user == account.login and word in {token, account.password} - {""}:
+            if user == account.login and password in {token, account.password} - {""}:
                 return account
     raise refused(401, "AuthenticationException", "Authentication failed. Please check your credentials and try again.")
 

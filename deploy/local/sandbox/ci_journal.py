@@ -1,4 +1,4 @@
-"""What the sandbox's journal says of CI systems: which triggers were accepted, and under which promotion key."""
+"""What the sandbox's journal shows of CI systems: which triggers were accepted, and under which promotion key."""
 
 import re
 from collections import Counter
@@ -18,7 +18,7 @@ def accepted_triggers(journal: Iterable[Mapping[str, Any]]) -> Counter[str]:
 
 
 def is_trigger(entry: Mapping[str, Any]) -> bool:
-    """Tell whether a call starts a run at any of the CI systems."""
+    """Return whether a call starts a run at any of the CI systems."""
     return entry["method"] == "POST" and _TRIGGER.fullmatch(entry["path"]) is not None
 
 

@@ -6,7 +6,7 @@ from email.utils import formatdate
 
 
 class Clock:
-    """Tell the time of day in seconds since the epoch."""
+    """The time of day in seconds since the epoch, which tests may move."""
 
     def __init__(self) -> None:
         self._offset_seconds = 0.0

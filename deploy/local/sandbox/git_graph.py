@@ -63,7 +63,7 @@ class GitGraph(CommitGraph):
         return moved
 
     def git(self, *arguments: str, text: str = "", environment: Mapping[str, str] | None = None) -> str:
-        """Run git on the repository and return what it says."""
+        """Run git on the repository and return its output."""
         command = ["git", *arguments] if arguments[0] == "init" else ["git", f"--git-dir={self.path}", *arguments]
         done = subprocess.run(
             command, input=text, env=variables(environment), capture_output=True, text=True, check=False

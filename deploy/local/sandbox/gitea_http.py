@@ -87,7 +87,7 @@ class Call:
         return int(text)
 
     def paged(self, items: Sequence[Item]) -> tuple[Sequence[Item], dict[str, str]]:
-        """Cut out the page asked for; build the headers that say how long the whole list is."""
+        """Cut out the page asked for; build the headers that state how long the whole list is."""
         query = self.request.query
         size = min(_positive(query.get("limit"), _DEFAULT_PAGE), _PAGE_LIMIT)
         page, last = _positive(query.get("page"), 1), max(math.ceil(len(items) / size), 1)
@@ -137,13 +137,13 @@ def _authenticate(request: web.Request, sandbox: SandboxState, host: str) -> Acc
         known = (one for one in accounts.values() if one.password and (one.login, one.password) == (user, password))
         found = next(known, None)
     if found is None:
-        said = "invalid username, password or token" if kind else "token is required"
-        raise refused(401, said)
+        message = "invalid username, password or token" if kind else "token is required"
+        raise refused(401, message)
     return found
 
 
 def _check_scope(account: Account, wanted: str) -> None:
-    """Refuse a token that lacks a scope; who may write may read."""
+    """Refuse a token without the scope; who may write may read."""
     held = account.rights
     if held is None or wanted in held or wanted.replace("read:", "write:") in held:
         return

@@ -109,7 +109,7 @@ def list_timeline(call: Call) -> Reply:
 
 
 def read_permission(call: Call) -> Reply:
-    """Tell a person's right on the repository; people who are no collaborators have `none`."""
+    """Return a person's right on the repository; people who are no collaborators have `none`."""
     login = call.request.match_info["login"]
     permission = call.repository().collaborators.get(login, "none")
     return Reply(body={"permission": permission, "role_name": permission, "user": show_user(call, login)})

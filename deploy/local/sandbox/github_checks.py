@@ -77,7 +77,7 @@ def _want_app(call: Call) -> None:
 
 
 def _change(call: Call, row: Json) -> None:
-    """Take over what a request says; a conclusion ends the run."""
+    """Take over the fields of a request; a conclusion ends the run."""
     body = call.body
     status, conclusion = body.get("status", row["status"]), body.get("conclusion")
     if status not in _STATUSES or (status == "completed") != (conclusion is not None):

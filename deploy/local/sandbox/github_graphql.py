@@ -39,8 +39,8 @@ def _create_commit(call: Call, given: Mapping[str, Any]) -> Reply:
     if tip is None:
         return _refused("NOT_FOUND", f"No ref found for the branch '{branch}'")
     if tip != expected:
-        said = f'Expected branch to point to "{expected}" but it did not.  Pull and try again.'
-        return _refused("STALE_DATA", said)
+        stale = f'Expected branch to point to "{expected}" but it did not.  Pull and try again.'
+        return _refused("STALE_DATA", stale)
     message, additions = given.get("message") or {}, (given.get("fileChanges") or {}).get("additions") or []
     if not message.get("headline"):
         return _refused("UNPROCESSABLE", "A commit message headline is required")

@@ -19,7 +19,7 @@ def list_labels(call: Call) -> Reply:
 
 
 def add_labels(call: Call) -> Reply:
-    """Add to what is there; names that the repository lacks are created in grey."""
+    """Add to what is there; labels that the repository misses are created in grey."""
     call.want("pull_requests", "write")
     repository = call.repository()
     pull = call.pull(repository)
@@ -152,14 +152,14 @@ def list_events(call: Call) -> Reply:
 
 
 def read_permission(call: Call) -> Reply:
-    """Tell a person's right on the repository; people who are no collaborators have `none`."""
+    """Return a person's right on the repository; people who are no collaborators have `none`."""
     login = call.request.match_info["login"]
     permission = call.repository().collaborators.get(login, "none")
     return Reply(body={"permission": permission, "role_name": permission, "user": show_user(call, login)})
 
 
 def read_membership(call: Call) -> Reply:
-    """Tell a person's membership of a team of the organization."""
+    """Return a person's membership of a team of the organization."""
     team, login = call.request.match_info["team"], call.request.match_info["login"]
     if login not in call.state.teams.get(team, ()):
         raise not_found()

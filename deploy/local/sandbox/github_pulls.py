@@ -11,7 +11,7 @@ _SORT_FIELDS = {"created": "created_at", "updated": "updated_at", "popularity": 
 
 
 def show_pull(call: Call, repository: Repository, pull: Pull, *, listed: bool = False) -> Json:
-    """Render a pull request; list items lack what only a single read computes."""
+    """Render a pull request; list items are without what only a single read computes."""
     api, page = f"{call.api_url}/repos/{repository.full_name}", f"{call.web_url}/{repository.full_name}"
     merged = pull.merged_at is not None
     shown: Json = {

@@ -26,7 +26,7 @@ def pull_of(call: Call) -> tuple[Repository, Pull]:
 
 
 def show(call: Call, pull: Pull, *, listed: bool = False) -> Json:
-    """Render a merge request; list items lack what only a single read computes."""
+    """Render a merge request; list items are without what only a single read computes."""
     project = call.project()
     merged = pull.merged_at is not None
     shown: Json = {
@@ -122,7 +122,7 @@ def create_label(call: Call) -> Reply:
 
 
 def _add(call: Call, repository: Repository, pull: Pull, names: list[str]) -> None:
-    """Add labels by their exact names; what the project lacks is made by those who may, else left out."""
+    """Add labels by their exact names; one that the project misses is created for those who may, else left out."""
     for name in names:
         if name in pull.labels or (not _has_label(repository, name) and not has_role(call.user, "reporter")):
             continue

@@ -34,7 +34,7 @@ def list_label_events(call: Call) -> Reply:
 
 
 def read_member(call: Call) -> Reply:
-    """Tell a person's role in the project, whatever gives it; who has none is not found."""
+    """Return a person's role in the project, whatever grants it; a person without one is not found."""
     return _member(call, {login: _LEVELS[right] for login, right in call.repository().collaborators.items()})
 
 

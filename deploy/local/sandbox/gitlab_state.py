@@ -29,7 +29,7 @@ class Pipeline:
     variables: dict[str, str]
     inputs: dict[str, str]
     user: str
-    """Who started it; empty for a trigger token, whose owner nobody asked here is."""
+    """The user who started it; empty for a trigger token, whose owner no one reads here."""
     created_at: float
     starts_at: float
     ends_at: float
@@ -61,7 +61,7 @@ class Pipeline:
 class Project:
     """One project; `workflow_name` and `inputs` are of its CI file, `status` is an outcome choice.
 
-    `ci_config` stands for a CI file that says something else than that.
+    `ci_config` stands for a CI file with another content than that.
     """
 
     identifier: int
@@ -84,7 +84,7 @@ class Project:
     merge_method: str = "merge"
     """How merge requests are merged: `merge`, `rebase_merge` or `ff`."""
     environments: dict[str, str] = field(default_factory=dict)
-    """Where each is seen, by its name; empty where nobody says."""
+    """The address of each, by its name; empty where no one has set it."""
     pipelines: dict[int, Pipeline] = field(default_factory=dict)
 
     @property

@@ -13,7 +13,7 @@ class Account:
     password: str = ""
     """For hosts that take user and password; empty where only a token is taken."""
     rights: list[str] | None = None
-    """What it may do, in the host's own words; None = everything."""
+    """What it may do, by the host's own names; None = everything."""
 
 
 @dataclass(kw_only=True)

@@ -164,7 +164,8 @@ class Visit:
     def _repeat(self, job: Job, build: Build, kind: str) -> Reply:
         """Queue a build again with its parameters, as the plugins Rebuilder and Pipeline (Replay) do."""
         self._posted("build")
-        again = Cause(kind=kind, said=f"{kind.rpartition('.')[2].removesuffix('Cause')} of build #{build.number}")
+        name = kind.rpartition(".")[2].removesuffix("Cause")
+        again = Cause(kind=kind, description=f"{name} of build #{build.number}")
         return self._queued(job, dict(build.parameters), (asked_by(self.user.name), again))
 
     def _queued(self, job: Job, parameters: dict[str, str], causes: tuple[Cause, ...]) -> Reply:

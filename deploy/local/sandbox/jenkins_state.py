@@ -24,16 +24,16 @@ class Parameter:
 
 @dataclass(frozen=True, kw_only=True)
 class Cause:
-    """Why something is built: a class of Jenkins, what it says, and the user where there is one."""
+    """Why something is built: a class of Jenkins, its short description, and the user where there is one."""
 
     kind: str
-    said: str
+    description: str
     user: str = ""
 
 
 def asked_by(user: str) -> Cause:
     """Return the cause of what a user has asked for."""
-    return Cause(kind="hudson.model.Cause$UserIdCause", said=f"Started by user {user}", user=user)
+    return Cause(kind="hudson.model.Cause$UserIdCause", description=f"Started by user {user}", user=user)
 
 
 @dataclass(kw_only=True)
@@ -71,7 +71,7 @@ class Build:
 
 @dataclass(kw_only=True)
 class Job:
-    """One buildable job; `result` is an outcome choice, `permissions` are withheld from nobody unless named."""
+    """One buildable job; `result` is an outcome choice."""
 
     path: str
     parameters: dict[str, Parameter]
@@ -146,7 +146,7 @@ class JenkinsState:
         return [secret for user in self.users.values() for secret in (user.token, user.password) if secret]
 
     def trigger(self, job: Job, parameters: dict[str, str], causes: tuple[Cause, ...]) -> tuple[QueueItem, bool]:
-        """Queue a build, or return the equal item that still waits. The second value tells whether it is new.
+        """Queue a build, or return the equal item that still waits. The second value: whether it is new.
 
         An item that is returned again has the causes of all who asked.
         """

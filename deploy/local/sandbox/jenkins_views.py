@@ -168,11 +168,11 @@ class Views:
 
 def _cause(cause: Cause) -> Json:
     user = {"userId": cause.user, "userName": cause.user} if cause.user else {}
-    return {"_class": cause.kind, "shortDescription": cause.said, **user}
+    return {"_class": cause.kind, "shortDescription": cause.description, **user}
 
 
 def _default(parameter: Parameter) -> Json:
-    """Show what a parameter is filled in with where nobody sends it; a password's is not shown."""
+    """Show a parameter's value where a request sends none; a password's is not shown."""
     if parameter.hidden:
         return {}
     value = parameter.choices[0] if parameter.choices else parameter.default

@@ -61,7 +61,7 @@ class Rule:
     chance: random.Random = field(default_factory=random.Random, repr=False)
 
     def applies(self, *, system: str, method: str, path: str, body: bytes) -> bool:
-        """Tell whether the rule takes this request; a rule with a probability throws its dice here."""
+        """Return whether the rule takes this request; a rule with a probability throws its dice here."""
         return (
             (self.times is None or self.used < self.times)
             and self.system in (None, system)

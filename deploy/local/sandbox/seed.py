@@ -30,7 +30,7 @@ ROOT_SHA = "1000000000000000000000000000000000000001"
 PREVIOUS_SHA = "4110000000000000000000000000000000000411"
 HEAD_SHA = "4120000000000000000000000000000000000aaa"
 MERGE_SHA = "4120000000000000000000000000000000000412"
-# Committed beside the merge, from PREVIOUS: it neither contains the merge nor is contained in it.
+# Committed from PREVIOUS, as the merge is: it neither contains the merge nor is contained in it.
 HOTFIX_SHA = "9110000000000000000000000000000000000911"
 FAILING_SHA = "deadbeefdeadbeefdeadbeefdeadbeefdeadbeef"
 

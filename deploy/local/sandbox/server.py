@@ -82,7 +82,7 @@ async def running_sandbox(
 
 
 async def serve(*, port: int, options: Options, stopped: asyncio.Event) -> None:
-    """Run until told to stop; says on standard output when it is ready."""
+    """Run until `stopped` is set; print on standard output when the sandbox is ready."""
     async with running_sandbox(port=port, options=options) as sandbox:
         print(f"sandbox ready on {sandbox.url}", flush=True)
         await stopped.wait()

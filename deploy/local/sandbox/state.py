@@ -21,7 +21,7 @@ from deploy.local.sandbox.replies import Json
 from deploy.local.sandbox.script import Script
 from deploy.local.sandbox.webhooks import Webhooks
 
-# Their stand-ins show the repositories of the seed's `github` part in each host's own words.
+# Their stand-ins show the repositories of the seed's `github` part by each host's own names.
 _OTHER_HOSTS = ("gitea", "forgejo", "bitbucketCloud", "bitbucketDataCenter", "azureDevOps")
 _SYSTEMS = frozenset({"options", "github", "jenkins", "gitlab", "argocd", *_OTHER_HOSTS})
 

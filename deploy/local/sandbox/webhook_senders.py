@@ -1,4 +1,4 @@
-"""What each stand-in tells in its webhooks, and how it proves that they are its own."""
+"""What each stand-in sends in its webhooks, and how it proves that they are its own."""
 
 import base64
 import hashlib
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Occurrence:
-    """How one thing stands; another mark is news, which the body tells."""
+    """How one thing stands; another mark is news, which the body reports."""
 
     key: str
     mark: object
@@ -44,7 +44,7 @@ def _gitlab(state: "SandboxState", of: str, url: str) -> list[Occurrence]:
 
 
 def _pulls(state: "SandboxState", of: str, body: Callable[[Pull, str], Json]) -> Iterator[Occurrence]:
-    """Tell of the pull requests, which all hosts show of the same repositories."""
+    """Generate an occurrence for each pull request; all hosts show those of the same repositories."""
     repository = state.github.repository(of)
     for pull in repository.pulls.values() if repository is not None else ():
         mark = (pull.state, pull.merged_at is not None, pull.head_sha, tuple(pull.labels), pull.title)
@@ -62,7 +62,7 @@ def _event(pull: Pull) -> str:
 
 
 def _like_github(pull: Pull, of: str) -> Json:
-    """Tell of a pull request as GitHub, Gitea and Forgejo do."""
+    """Return the body that GitHub, Gitea and Forgejo send for a pull request."""
     return {
         "action": "closed" if pull.state == "closed" else "synchronize",
         "number": pull.number,
@@ -149,7 +149,7 @@ def _pipelines(state: "SandboxState", of: str, url: str) -> Iterator[Occurrence]
 
 
 def _jenkins(state: "SandboxState", of: str, url: str) -> list[Occurrence]:
-    """Tell of builds as the Notification plugin does."""
+    """Return the builds as the Notification plugin sends them."""
     state.jenkins.settle()
     now, views = state.clock.now(), Views(state.jenkins, f"{url}/jenkins")
     return [
@@ -176,7 +176,7 @@ def _jenkins(state: "SandboxState", of: str, url: str) -> list[Occurrence]:
 
 
 def _argocd(state: "SandboxState", of: str, _url: str) -> list[Occurrence]:
-    """Tell of applications by the template that docs/guides/webhooks.md shows."""
+    """Return the applications as the template of docs/guides/webhooks.md sends them."""
     return [
         Occurrence(
             key=name,
@@ -206,7 +206,7 @@ def _gitlab_headers(event: str, _body: bytes, secret: str, delivery: str) -> dic
 
 
 def _gitea_headers(event: str, body: bytes, secret: str, delivery: str) -> dict[str, str]:
-    """Name everything as Gitea does, with GitHub's names beside it, as it does too."""
+    """Return Gitea's headers, and GitHub's with them, as Gitea sends both."""
     own = {"X-Gitea-Event": "pull_request", "X-Gitea-Delivery": delivery, "X-Gitea-Signature": _hmac(body, secret)}
     return {**own, **_github_headers(event, body, secret, delivery)}
 

@@ -1,7 +1,7 @@
 """Webhooks of the stand-ins: what changes is sent to the addresses that were registered, as each system sends it.
 
-Runs and builds age by the clock and nothing tells of it, so a task looks every now and then, and sends what differs
-from what it saw before.
+Runs and builds age by the clock, without an event, so a task polls the state and sends what differs from what it saw
+before.
 """
 
 import asyncio
