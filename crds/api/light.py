@@ -5,6 +5,7 @@ The processes use crds/api/kubernetes.py, whose transport alone takes longer to 
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -256,15 +257,26 @@ class _Connection:
 async def _open(access: Access) -> _Connection:
     url = urlsplit(access.server)
     name = access.server_name or url.hostname or ""
-    async with asyncio.timeout(CONNECT_SECONDS):
-        reader, writer = await asyncio.open_connection(
-            url.hostname,
-            url.port or (443 if access.tls else 80),
-            ssl=access.tls,
-            server_hostname=name if access.tls else None,
-            limit=READ_BYTES,
-        )
+    port = url.port or (443 if access.tls else 80)
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            reader, writer = await asyncio.open_connection(
+                url.hostname,
+                port,
+                ssl=access.tls,
+                server_hostname=name if access.tls else None,
+                limit=READ_BYTES,
+            )
+    except OSError as error:
+        # A failed connect names the address in pieces, and one that took too long names nothing.
+        raise ConnectionError(f"{url.hostname}:{port}: {_cause(error)}") from None
     return _Connection(reader, writer)
+
+
+def _cause(error: OSError) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return os.strerror(error.errno) if isinstance(error, ConnectionError) and error.errno else str(error)
 
 
 async def _events(connection: _Connection, seconds: float) -> AsyncIterator[WatchEvent]:

@@ -7,11 +7,13 @@ from providers.azure_devops import wire
 from providers.azure_devops.wire_comments import comment_path, shown_comments
 from providers.cursors import REMARK_BYTES, was_edited
 from providers.documents import Document, at, moment, number, required_moment, required_number, text
+from providers.errors import ProviderMalformed
 from providers.messages import Reply, Request
 from providers.models import Person, Remark
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CONTRIBUTE = 4
+_IDENTITIES = 20
 
 
 def read_remarks(pull: int, own: str, reply: Reply) -> tuple[Remark, ...]:
@@ -43,7 +45,13 @@ def get_identity(account: str) -> Request:
 
 
 def read_descriptor(reply: Reply, account: str) -> str:
-    """Return the name of an account in lists of permissions; empty for one that is unknown or no longer active."""
+    """Return the name of an account in lists of permissions; empty for one that is unknown or no longer active.
+
+    One account was asked for: an answer of many is none to it. Raises ProviderMalformed.
+    """
+    listed = at(reply.document(), "value")
+    if isinstance(listed, list) and len(listed) > _IDENTITIES:
+        raise ProviderMalformed(f"the answer's `value` has {len(listed)} accounts, and one was asked for")
     found = (one for one in wire.items_of(reply) if text(one, "id").lower() == account.lower())
     return next((text(one, "descriptor") for one in found if at(one, "isActive") is not False), "")
 

@@ -22,7 +22,9 @@ from crds.resource import Resource
 from crds.rules.documents import validate_document
 from crds.rules.environments import validate_environment, validate_repository
 from crds.rules.flux import pattern_error, validate_provider
+from crds.rules.flux_deliveries import tag_edit
 from crds.rules.policies import validate_policy
+from crds.rules.references import reference_errors
 from crds.rules.repositories import conflict_errors, discovery_errors, oldest_of
 from crds.rules.secrets import consent_errors
 from crds.rules.selection import PolicyIndex, chains_from, environments_ahead, select_policy
@@ -71,6 +73,36 @@ def _gated_environment() -> dict[str, Any]:
 def _environment() -> dict[str, Any]:
     deployments = [deployment(f"d{number}", component=f"c{number}") for number in range(100)]
     return environment_document("prod", *deployments, vars={f"V{number}": "x" * 1024 for number in range(50)})
+
+
+def of_flux() -> dict[str, Any]:
+    """Return a place of a hundred deployments by Flux, each of which stands in the last of many edits."""
+    edits = [{"file": f"apps/{number}.yaml", "yamlPath": "spec.x", "value": "y"} for number in range(19)]
+    edits.append({"file": "apps/last.yaml", "yamlPath": "spec.tag", "value": "${artifact.tag}"})
+    git = {"repositoryRef": {"name": "web"}, "branch": "main", "edits": edits}
+    deployments = [
+        {
+            "name": f"d{number}",
+            "repositoryRef": {"name": "web"},
+            "component": f"c{number}",
+            "flux": {"kustomization": f"k{number}", "namespace": "apps"},
+        }
+        for number in range(100)
+    ]
+    return environment_document("prod", *deployments, write=False) | {
+        "spec": {"deployments": deployments, "write": {"git": git}}
+    }
+
+
+def _of_flux_deliveries() -> Work:
+    place = Environment.from_wire(of_flux())
+    return lambda: [tag_edit(place, one) for one in place.spec.deployments]
+
+
+def _of_references() -> Work:
+    place = Environment.from_wire(_environment())
+    declared = {f"r{number}": repository(name=f"r{number}") for number in range(1000)}
+    return lambda: reference_errors(place, lambda _kind: declared)
 
 
 def _of_policy(repeated: int) -> Work:
@@ -208,6 +240,8 @@ RULES: Mapping[str, Callable[[], Work]] = {
     "the applications of an environment": _of_applications,
     "an environment, read": lambda: _resource(_environment()),
     "an environment, judged": _of_environment,
+    "an environment, judged by what it refers to": _of_references,
+    "an environment that Flux brings, judged": _of_flux_deliveries,
     "a repository, compared with others": _of_repositories,
     "providers of commit statuses, judged": _of_providers,
     **{f"a pattern, judged ({number})": partial(_with, pattern_error, one) for number, one in enumerate(PATTERNS)},

@@ -33,22 +33,24 @@ from activities import (
     observing,
     pull_requests,
     reduced_status,
+    refusals,
     resources,
     sync_windows,
     targets,
 )
-from activities.delivery import argocd
+from activities.delivery import argocd, flux_specs
 from activities.deployments import order_of
 from activities.models.configuration import DeploymentSpec, WriteKind, WriteSpec
 from activities.models.credential_checks import CheckedResource
 from activities.models.delivery import SyncApplicationInput
 from activities.models.status import PublishPlaceInput, PublishStatusInput, State, TrackerStatus
-from activities.models.tracking import Artifact
+from activities.models.tracking import Artifact, RepositoryView
 from crds import paths
 from crds.api.ports import Document
 from crds.resource import Resource
 from crds.schema.definitions import object_schema
 from crds.texts import log_line, markdown, plain, terminal
+from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.kinds import BY_KIND
 from crds.v1alpha1.promotion_command import PromotionCommand
@@ -64,7 +66,7 @@ from tests.crds.resources import document
 from tests.providers.fuzzing.answers import APPLICATION, SHA
 from tests.security import largest_inputs
 from tests.security.measuring import Work, is_short, seconds
-from tests.security.test_large_resources import OBJECT_BYTES, large_policy, large_repository, largest_of_schema
+from tests.security.test_large_resources import OBJECT_BYTES, large_policy, large_repository, largest_of_schema, of_flux
 from worker.receiver import entries as received
 from worker.watcher import claims, declarations, entries
 
@@ -77,6 +79,7 @@ GLOBS = ("**/" * 170, "?*" * 256, "a" * 512, "*a" * 256, f"**/{'a?' * 200}*b")
 TEMPLATE = "${component.name}" * 12 + "${revision}!"
 
 
+REPOSITORY = RepositoryView(name="web", owner="acme", repository="web", full_name="acme/web", components=())
 WRITES = (
     None,
     WriteSpec(kind=WriteKind.TARGET_REVISION),
@@ -149,6 +152,16 @@ def _of_declarations() -> Iterator[Work]:
             yield partial(_receive, RECEIVED[kind], made)
     yield partial(configuration.to_snapshot, PromotionPolicy.from_wire(large_policy(1)))
     yield partial(environments.view_repository, GitRepository.from_wire(large_repository()))
+    place = Environment.from_wire(of_flux())
+    yield partial(_brought_by_flux, place)
+    yield partial(refusals.note_read, place)
+
+
+def _brought_by_flux(place: Environment) -> None:
+    spec = replace(DEPLOYMENT, image="web", tag=TEMPLATE)
+    for one in place.spec.deployments:
+        if one.flux is not None:
+            flux_specs.brought_by_flux(spec, place, one, one.flux, REPOSITORY)
 
 
 RECEIVED: Mapping[str, Callable[[Document], object]] = {

@@ -170,12 +170,14 @@ def test_to_end_a_change_by_moving_it_to_a_place_where_one_may(admin: Api, perso
     for one in (foreign, mine):
         assert admin.create(one).status_code == 201
     _until_allowed(lambda: person("own-lead").patch(mine, {"spec": {"attempt": 2}}))
-    for change in ({"environment": "own"}, {"environment": "own", "attempt": 2}):
-        assert refused(person("own-lead").patch(foreign, {"spec": change}), verb="restart", environment="dev")
-    taken_away = person("own-lead").patch(mine, {"spec": {"environment": "dev"}})
+    move = {"environment": "own", "attempt": 2}
+    assert refused(person("own-lead").patch(foreign, {"spec": move}), verb="restart", environment="dev")
+    # Within an attempt nobody moves it, whatever they may do.
+    assert admin.patch(foreign, {"spec": {"environment": "own"}}).status_code == 422
+    taken_away = person("own-lead").patch(mine, {"spec": {"environment": "dev", "attempt": 3}})
     assert refused(taken_away, verb="restart", environment="dev")
     assert refused(person("own-lead").delete(foreign), verb="abort", environment="dev")
-    assert person("releaser").patch(foreign, {"spec": {"environment": "own"}}).status_code == 200
+    assert person("releaser").patch(foreign, {"spec": move}).status_code == 200
 
 
 def test_to_delete_places_and_policies_as_a_collection(admin: Api, person: Person) -> None:
