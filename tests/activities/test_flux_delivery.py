@@ -42,13 +42,13 @@ class Files:
     fails: list[Exception] = field(default_factory=list)
 
     async def head(self, branch: str) -> str | None:
-        raise NotImplementedError
+        raise AssertionError("files alone are read")
 
     async def log(self, branch: str, limit: int) -> tuple[BranchCommit, ...]:
-        raise NotImplementedError
+        raise AssertionError("files alone are read")
 
     async def commit(self, wanted: NewCommit) -> str:
-        raise NotImplementedError
+        raise AssertionError("files alone are read")
 
     async def read(self, path: str, revision: str) -> bytes | None:
         self.reads.append(path)

@@ -34,7 +34,7 @@ def test_what_failed_has_one_colour_and_what_arrived_another_one() -> None:
     assert look(State.COMPLETED).colour != look(State.TESTS_FAILED).colour
 
 
-def test_the_label_of_a_hop_names_its_environment_and_one_of_a_policy_says_when_it_comes() -> None:
+def test_the_label_of_a_hop_names_its_environment_and_one_of_a_policy_when_it_comes() -> None:
     assert "promoted to prod" in default_look("promoted/prod").description
     assert "promoted" in default_look("on-the-shelf").description
     assert len(default_look(f"promoted/{'e' * 41}").description) <= LONGEST_DESCRIPTION

@@ -44,7 +44,7 @@ the old order and is replayed with the new one gets stuck. What to do:
   - released: keep the old order for runs that began with it, `if workflow.patched("<name>"): … else: <the old
     order>`, then accept the list with `{ACCEPT}`; the committed histories must replay unchanged;
   - only a name changed, and `make test ARGS=tests/replay` passes: accept it with `{ACCEPT}`.
-docs/operate/compatibility.md tells the whole story. The difference:"""
+docs/operate/compatibility.md has the whole story. The difference:"""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Order = dict[str, dict[str, list[str]]]

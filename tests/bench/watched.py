@@ -1,4 +1,4 @@
-"""What a whole worker needs while 5,000 applications are watched, on real servers beside a stand-in of Argo CD."""
+"""What a whole worker needs while 5,000 applications are watched, on real servers with a stand-in of Argo CD."""
 
 import asyncio
 import time
@@ -38,11 +38,11 @@ async def measure_watched(stage: Stage, say: Say) -> list[Row]:
             await stage.kubernetes.create(_KIND, NAMESPACE, _monitor(stage.scene, number))
 
     await asyncio.gather(*map(make, range(MONITORS)))
-    say(f"{MONITORS} monitors are there; waiting until each says that all is in place")
+    say(f"{MONITORS} monitors are there; waiting until each shows that all is in place")
     deadline = time.monotonic() + LIMIT_SECONDS
     while (written := await _written(stage)) < MONITORS:
         if time.monotonic() > deadline:
-            raise LocalEnvironmentError(f"{written} of {MONITORS} monitors say something after {LIMIT_SECONDS:.0f} s")
+            raise LocalEnvironmentError(f"{written} of {MONITORS} monitors show something after {LIMIT_SECONDS:.0f} s")
         await asyncio.sleep(2)
     seen = len(await stage.calls(_is_list))
     await stage.await_calls(_is_list, count=seen + LOOKS, limit_seconds=LIMIT_SECONDS)

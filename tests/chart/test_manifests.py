@@ -121,7 +121,7 @@ def test_in_named_namespaces_every_right_is_a_role_in_one_of_them() -> None:
     assert places == {"team-a", "team-b", "pilotage"}
 
 
-def test_the_development_server_of_an_evaluation_says_that_it_is_none_for_production() -> None:
+def test_the_development_server_of_an_evaluation_states_that_it_is_none_for_production() -> None:
     marked = [
         one["metadata"]["name"]
         for one in documents("evaluation")

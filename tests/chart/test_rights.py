@@ -1,4 +1,4 @@
-"""The manifests at a real API server: it takes every object, and grants each account what the table says and no more.
+"""The manifests at a real API server: it takes every object, and grants each account what the table has and no more.
 
 Foreign kinds meet permissive definitions (foreign.py). Each account asks for itself, by a token of its own.
 """
@@ -117,7 +117,7 @@ def may(client: httpx.Client, verb: str, what: str, namespace: str) -> bool:
     return bool(answer.json()["status"]["allowed"])
 
 
-def test_each_account_may_what_the_table_says_and_nothing_else_of_it(clients: dict[str, httpx.Client]) -> None:
+def test_each_account_may_what_the_table_has_and_nothing_else_of_it(clients: dict[str, httpx.Client]) -> None:
     found = {
         act: frozenset(process for process, client in clients.items() if may(client, *act, "some-team")) for act in MAY
     }
@@ -164,7 +164,7 @@ def kubeconfig_of(installed: KubernetesAccess, path: Path, *, token: str, author
 
 
 @pytest.mark.parametrize("process", PROCESSES)
-async def test_a_process_is_ready_by_its_own_account_and_names_what_another_one_lacks(
+async def test_a_process_is_ready_by_its_own_account_and_names_what_another_one_misses(
     installed: KubernetesAccess, clients: dict[str, httpx.Client], process: str, tmp_path: Path
 ) -> None:
     tokens = {name: client.headers["Authorization"].partition(" ")[2] for name, client in clients.items()}
@@ -175,7 +175,7 @@ async def test_a_process_is_ready_by_its_own_account_and_names_what_another_one_
         for name, token in tokens.items()
     }
     assert found[process] == ""
-    lacking = {
+    missing = {
         ("watcher", "worker"): "list promotioncommands.pilotage.dev",
         ("watcher", "receiver"): "list promotioncommands.pilotage.dev",
         ("worker", "watcher"): "create pullrequesttrackers.pilotage.dev",
@@ -183,7 +183,7 @@ async def test_a_process_is_ready_by_its_own_account_and_names_what_another_one_
     }
     for other in set(PROCESSES) - {process}:
         # A receiver does nothing with our kinds that the others may not.
-        assert lacking.get((process, other), "") in found[other]
+        assert missing.get((process, other), "") in found[other]
         assert (f"the {process} may not" in found[other]) is (process != "receiver")
 
 

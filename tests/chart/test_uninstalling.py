@@ -55,7 +55,7 @@ def deployment(name: str) -> dict[str, Any]:
 
 
 async def test_the_watchers_are_scaled_to_nothing_and_waited_for(api: KubernetesApi) -> None:
-    """No controller runs here: the test says what one would."""
+    """No controller runs here: the test reports what one would."""
     name = "scaled-watcher"
     await api.create(DEPLOYMENTS, "default", deployment(name))
     with pytest.raises(StillRunning, match=f"default/{name}"):

@@ -70,7 +70,7 @@ def test_setup_makes_what_doctor_misses_and_doctor_names_what_is_removed(
     assert all(one["fix"] for one in found)
 
 
-def test_a_right_that_a_service_account_lacks_is_named_with_its_process(
+def test_a_right_that_a_service_account_misses_is_named_with_its_process(
     installed: KubernetesAccess, namespace: str, run: Run
 ) -> None:
     found = wrong(run, "-n", "nowhere", "--account", "worker=nowhere:stranger")

@@ -45,7 +45,7 @@ async def test_commands_are_named_with_who_gave_them_and_how_they_were_answered(
     assert commands == ["ada: promote: accepted, will be promoted as soon as the lane is free"]
 
 
-async def test_a_tracker_that_was_deleted_says_so() -> None:
+async def test_a_tracker_that_was_deleted_is_reported_as_such() -> None:
     found = await entries("promotion-a-deleted-tracker-ends-its-workflow")
     assert "the tracker was deleted" in [one.text for one in found]
 

@@ -85,7 +85,7 @@ def test_the_hook_releases_trackers_by_the_rights_of_its_own_account(cluster: Ku
         "spec": {"repositoryRef": {"name": "web"}, "number": 1, "environment": "dev"},
     }
     kubectl(admin, *APPLY, stdin=json.dumps(tracker), report=print)
-    # No controller runs here: it would say so once the pods are gone.
+    # No controller runs here: it would report that once the pods are gone.
     stopped = json.dumps({"status": {"observedGeneration": 99, "replicas": 0}})
     target = ("deployment/pilotage-watcher", f"--namespace={NAMESPACE}")
     kubectl(admin, "patch", *target, "--subresource=status", "--type=merge", "-p", stopped, report=print)

@@ -28,7 +28,7 @@ WITHIN_SECONDS = 120
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Path]:
-    """A folder that nobody can reach; pytest's own are for their owner alone."""
+    """A folder that an unprivileged user can reach; pytest's own are for their owner alone."""
     folder = Path(tempfile.mkdtemp(prefix="pilotage-image-"))
     folder.chmod(0o755)
     yield folder

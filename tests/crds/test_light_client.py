@@ -182,7 +182,7 @@ async def test_pages_are_one_list_over_one_connection(tmp_path: Path) -> None:
     assert connections == [1]
 
 
-async def test_a_dry_run_says_so_to_the_api_server(tmp_path: Path) -> None:
+async def test_a_dry_run_is_marked_as_one_for_the_api_server(tmp_path: Path) -> None:
     asked: list[str] = []
 
     def answers(method: str, path: str) -> tuple[int, Any]:

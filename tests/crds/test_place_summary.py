@@ -17,7 +17,7 @@ def test_each_component_is_shown_with_its_tag_or_the_beginning_of_its_commit() -
     assert summary_of(entries)["runs"] == "blog@0a1b2c3d, api@1.4.0"
 
 
-def test_several_artifacts_of_a_component_and_what_nobody_knows_are_no_artifact() -> None:
+def test_several_artifacts_of_a_component_and_what_is_unknown_are_no_artifact() -> None:
     entry = {
         "repository": "web",
         "deployments": [

@@ -50,7 +50,7 @@ def mortal(local: LocalEnvironment) -> Iterator[LocalEnvironment]:
 
 def test_both_workers_are_killed_while_tests_run_and_one_comes_back(shop: OpenShop, mortal: LocalEnvironment) -> None:
     killed = shop("kill-workers")
-    # An earlier state's label stays as long as nobody answers: who shows labels is killed between add and remove.
+    # An earlier state's label stays as long as no worker answers: who shows labels is killed between add and remove.
     silence = killed.script("github", r"DELETE .*/labels/", "hang", seconds=SECONDS)
     opened = _testing(killed, label="pilotage/awaiting-sync")
     until(lambda: _state_labels(opened), lambda seen: len(seen) > 1, "one was added, and the other is there", SECONDS)

@@ -91,6 +91,6 @@ def at_azure_devops(text: str) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("at", [at_bitbucket_cloud, at_bitbucket_data_center, at_azure_devops])
-def test_commands_where_labels_say_nothing_are_words(at: Callable[[str], tuple[object, ...]]) -> None:
+def test_commands_where_labels_mean_nothing_are_comments(at: Callable[[str], tuple[object, ...]]) -> None:
     assert words(at("/pilotage hold please")) == [("acme/web", 412, "grace")]
     assert at("nice") == ()

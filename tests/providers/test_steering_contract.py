@@ -127,7 +127,7 @@ async def test_what_people_wrote_since_is_read_once_and_an_edit_is_no_new_remark
     steering, begun = steering_of(scm), datetime.fromtimestamp(sandbox.state.clock.now(), UTC)
     sandbox.state.clock.advance(5)
     comment(sandbox.state, "/pilotage hold", "grace")
-    # A host that does not say whose a token is shows it by what is written with it.
+    # A host that does not name whose a token is shows it by what is written with it.
     await scm.comments.own(NUMBER)
     await scm.comments.create(NUMBER, "### Pilotage")
     found = await steering.remarks(NUMBER, begun, "")
@@ -209,7 +209,7 @@ async def test_a_comment_is_answered_by_one_reaction(
 
 
 @pytest.mark.parametrize("name", [name for name in STEERED if name not in BY_LABELS])
-async def test_hosts_that_do_not_say_who_labels_say_so(sandbox: Sandbox, http: HttpClients, name: str) -> None:
+async def test_hosts_that_do_not_name_who_labels_report_that(sandbox: Sandbox, http: HttpClients, name: str) -> None:
     steering = steering_of(opened(name, sandbox, http))
     assert not steering.names_who_labels
     assert (await steering.label_events(NUMBER, "")).events == ()

@@ -277,7 +277,7 @@ async def test_a_report_that_temporal_did_not_take_is_not_accepted_and_may_come_
         assert len(played.reports) == 1
 
 
-async def test_an_environment_that_names_a_kustomization_no_more_is_told_nothing() -> None:
+async def test_an_environment_that_names_a_kustomization_no_more_is_sent_nothing() -> None:
     played = Played(subscriptions=[])
     played.world.apply(place("dev", cluster="cluster"))
     played.world.remove("Environment", "dev", namespace="flux-system")

@@ -127,7 +127,7 @@ def reconciled(shop: Shop) -> Iterator[StoryShop]:
 
 
 def report(shop: StoryShop, place: str, revision: str, minute: int, **changes: object) -> tuple[int, str]:
-    """Send what the cluster of a place says of its Kustomization; return the answer."""
+    """Send what the cluster of a place reports of its Kustomization; return the answer."""
     involved = {**document()["involvedObject"], "name": "api", "namespace": "apps"}
     metadata = {f"{KUSTOMIZE}/revision": f"main@sha1:{revision}", f"{KUSTOMIZE}/commit_status": "update"}
     event = document(involvedObject=involved, metadata=metadata, timestamp=f"2026-01-31T10:{minute:02}:00Z")

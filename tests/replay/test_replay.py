@@ -22,7 +22,7 @@ This history was recorded by code that may carry promotions right now; today's c
     and accept the new order with `make accept-command-order`;
   - released: keep the old behaviour for runs that began with it, behind `workflow.patched("<name>")`, until this
     history replays unchanged.
-docs/operate/compatibility.md tells the whole story."""
+docs/operate/compatibility.md has the whole story."""
 STORIES = recorded_stories()
 
 

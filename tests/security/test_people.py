@@ -172,7 +172,7 @@ def test_to_end_a_change_by_moving_it_to_a_place_where_one_may(admin: Api, perso
     _until_allowed(lambda: person("own-lead").patch(mine, {"spec": {"attempt": 2}}))
     move = {"environment": "own", "attempt": 2}
     assert refused(person("own-lead").patch(foreign, {"spec": move}), verb="restart", environment="dev")
-    # Within an attempt nobody moves it, whatever they may do.
+    # Within an attempt no one moves it, whatever they may do.
     assert admin.patch(foreign, {"spec": {"environment": "own"}}).status_code == 422
     taken_away = person("own-lead").patch(mine, {"spec": {"environment": "dev", "attempt": 3}})
     assert refused(taken_away, verb="restart", environment="dev")

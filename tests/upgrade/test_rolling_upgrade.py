@@ -155,7 +155,7 @@ async def upgrade(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Upg
 
 
 async def _replace(played: Upgrade, old: Build, new: Build) -> None:
-    """Go from A to B, step by step as docs/operate/compatibility.md tells operators to."""
+    """Go from A to B, step by step as docs/operate/compatibility.md asks of operators."""
     client = played.client
     await asyncio.to_thread(new.start)
     played.left |= await asyncio.to_thread(old.stop, "watcher", "activities")

@@ -83,7 +83,7 @@ async def test_a_task_that_keeps_failing_is_named_with_its_cause_until_it_is_don
     assert await promotions.read_state(ATTEMPT) is WorkflowState.RUNNING
 
 
-async def test_the_server_is_asked_for_reported_problems_in_words_that_it_knows(client: Client) -> None:
+async def test_the_server_is_asked_for_reported_problems_in_terms_that_it_knows(client: Client) -> None:
     # It reports a problem after five failures, which take it more than a minute.
     assert await reported(client, "nowhere") == set()
 

@@ -96,7 +96,7 @@ async def test_a_server_that_cannot_list_its_search_attributes_now_is_not_truste
 
 
 @pytest.mark.parametrize("status", [RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED])
-async def test_a_server_that_lets_nobody_list_search_attributes_is_asked_by_queries(
+async def test_a_server_that_lets_no_one_list_search_attributes_is_asked_by_queries(
     client: Client, status: RPCStatusCode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refuse_listing(status, monkeypatch)

@@ -1,4 +1,4 @@
-"""Servers that are away, or let nobody in: a process says which and what to set, and stays alive and not ready."""
+"""Servers that are away, or let no one in: a process names which and what to set, and stays alive and not ready."""
 
 import asyncio
 import os

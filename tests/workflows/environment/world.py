@@ -137,7 +137,7 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     unknown: set[str] = field(default_factory=set)
     """Commits that the SCM host does not know."""
     flux: bool = False
-    """Whether Flux deploys, so that only its events say what runs."""
+    """Whether Flux deploys, so that only its events show what runs."""
 
     @property
     def place_id(self) -> str:

@@ -338,7 +338,7 @@ class World:
         )
 
     def read_instructions(self, _request: ReadInstructionsInput) -> ReadInstructionsResult:
-        return ReadInstructionsResult(unsupported="nobody steers here")
+        return ReadInstructionsResult(unsupported="no one steers here")
 
     def present_on_pull_request(self, _request: PresentInput) -> PresentResult:
         return PresentResult(shown=Shown())

@@ -1,6 +1,6 @@
 """Random interleavings of people's labels, webhooks, backstops, our own writes and lost ones: all of them converge.
 
-The real rules play, pure: what labels say (`by_labels`), what a word does (`meaning`), what is to be changed
+The real rules play, pure: what labels mean (`by_labels`), what an instruction does (`meaning`), what is to be changed
 (`plan_labels`) and what a host in memory shows. A look and a presentation are cut at each of their steps, so that edits
 of people fall between reading and writing. A story ends in quiet: no edit comes any more, and the rest is played out.
 """

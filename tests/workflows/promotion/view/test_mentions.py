@@ -54,7 +54,7 @@ def test_next_step_and_who_may_take_it_are_named_by_command_and_by_comment_where
     assert "right to write to this repository by a comment" in body(story)
 
 
-def test_a_failed_promotion_says_why_and_how_to_go_on() -> None:
+def test_a_failed_promotion_shows_why_and_how_to_go_on() -> None:
     story = in_hop(State.PROMOTION_FAILED)
     story.message = "web-prod Degraded: no such image"
     text = body(story)
@@ -62,7 +62,7 @@ def test_a_failed_promotion_says_why_and_how_to_go_on() -> None:
     assert "fix the cause, then `pilotage -n shop retry web-412`" in text
 
 
-def test_whom_the_target_names_is_mentioned_where_approval_is_all_that_lacks() -> None:
+def test_whom_the_target_names_is_mentioned_where_only_approval_is_missing() -> None:
     notify = ("grace", "acme/release", "mona")
     assert body(approval(notify=notify)).startswith("@mona @grace @acme/release the required tests passed")
     others = failed(RunState.FAILED)
