@@ -21,6 +21,7 @@ from deploy.local.demo.world import NAMESPACE
 from deploy.local.environment.assembly import INSTALLATION, PIECES, LocalEnvironment
 from deploy.local.environment.failures import LocalEnvironmentError
 from deploy.local.environment.resources import kubectl
+from deploy.local.sandbox.seed import WEBHOOK_SECRET
 from providers.jenkins.wire import KEY_PARAMETER
 from tests.bench import scene as scenes
 from tests.bench.scene import Scene
@@ -28,12 +29,10 @@ from tests.bench.throughput import history
 from tests.bench.usage import Usage, read_usage
 from tests.chaos.sandbox import ChaosSandbox
 from tests.worlds.ticking import TESTS
-from worker.receiver.secrets import SECRET_KEY
 from worker.temporal.conversion import DATA_CONVERTER
 from workflows.identity import POKE_SIGNAL, environment_workflow_id, promotion_workflow_id
 
 LOOK_SECONDS = 0.02
-WEBHOOK_SECRET = "secret-of-the-benchmark"
 Say = Callable[[str], None]
 TRACKERS = resource_of(PullRequestTracker.definition)
 
@@ -75,14 +74,11 @@ class Stage:
         await self.promotion(identity).signal(POKE_SIGNAL)
 
     async def accept_webhooks(self) -> None:
-        """Give Jenkins' Secret the key by which its webhooks are known, and start a receiver."""
-        patch = json.dumps({"stringData": {SECRET_KEY: WEBHOOK_SECRET}})
-        arguments = ("-n", NAMESPACE, "patch", "secret", "jenkins-token", "--type=merge", "-p", patch)
-        await asyncio.to_thread(lambda: kubectl(self.environment.kubeconfig, *arguments, report=_quiet))
+        """Start a receiver; the samples' Secret `webhooks` is what Jenkins' webhooks are proved by."""
         await asyncio.to_thread(lambda: self.environment.start(receivers=1))
 
     async def webhook(self, key: str) -> None:
-        """Say to the receiver that a build has ended, as Jenkins' notifications do."""
+        """Send the receiver the news that a build has ended, as Jenkins' notifications do."""
         url = f"{self.environment.http_url('receiver-1')}/hooks/{NAMESPACE}/TestRunner/jenkins"
         build = {"phase": "FINALIZED", "full_url": "http://127.0.0.1/job/1/", "parameters": {KEY_PARAMETER: key}}
         async with httpx.AsyncClient(trust_env=False) as client:
