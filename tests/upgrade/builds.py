@@ -78,13 +78,9 @@ class Build:
         self._processes.spawn(spec)
 
 
-NOT_YET = (
-    RPCStatusCode.NOT_FOUND,
-    RPCStatusCode.FAILED_PRECONDITION,
-    RPCStatusCode.DEADLINE_EXCEEDED,
-    RPCStatusCode.CANCELLED,
-    RPCStatusCode.UNAVAILABLE,
-)
+NO_ANSWER = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
+"""A call that lasted too long: the server says the first, the client that stops waiting the second."""
+NOT_YET = (*NO_ANSWER, RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.UNAVAILABLE)
 
 
 async def make_current(client: Client, build_id: str, *, deployment: str = DEPLOYMENT) -> None:
@@ -130,5 +126,14 @@ async def build_of(client: Client, workflow_id: str) -> str:
 
 
 async def ask(client: Client, workflow_id: str, query: str) -> Any:
-    """Query a workflow as people do."""
-    return await client.get_workflow_handle(workflow_id).query(query, rpc_timeout=CALL_TIMEOUT)
+    """Query a workflow as people do: who gets no answer asks once more.
+
+    A worker that ends may have taken the query's task, and the server hands that task to no other worker.
+    """
+    handle = client.get_workflow_handle(workflow_id)
+    try:
+        return await handle.query(query, rpc_timeout=CALL_TIMEOUT)
+    except RPCError as silence:
+        if silence.status not in NO_ANSWER:
+            raise
+    return await handle.query(query, rpc_timeout=CALL_TIMEOUT)
