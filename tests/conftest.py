@@ -86,7 +86,9 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator["InMemorySpanExporter"]:
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    from worker.trace_ids import FollowedTraceIds
+
+    exporter, provider = InMemorySpanExporter(), TracerProvider(id_generator=FollowedTraceIds())
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)

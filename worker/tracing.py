@@ -1,8 +1,13 @@
-"""Traces from the tracker to the host's answer, through Temporal's headers; off without an OTLP endpoint."""
+"""Traces from the tracker to the host's answer, through Temporal's headers; off without an OTLP endpoint.
 
+The id of a promotion's trace follows from its workflow id, so that every watcher has the same, also after a restart.
+"""
+
+import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from opentelemetry import propagate, trace
 from temporalio.client import Interceptor
@@ -12,6 +17,9 @@ from providers.tracing import NoSpan, Span
 ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 SERVICE_NAME = "pilotage"
 FIRST_ERROR_STATUS = 400
+_TRACE_ID_BYTES = 16
+
+_followed: ContextVar[int] = ContextVar("followed", default=0)
 
 
 def tracing_enabled() -> bool:
@@ -29,10 +37,27 @@ def configure_tracing(process: str) -> None:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+    from worker.trace_ids import FollowedTraceIds
+
     attributes = {"service.name": SERVICE_NAME, "service.instance.id": f"{process}-{os.getpid()}"}
-    provider = TracerProvider(resource=Resource.create(attributes))
+    provider = TracerProvider(resource=Resource.create(attributes), id_generator=FollowedTraceIds())
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
+
+
+def trace_id_of(workflow_id: str) -> int:
+    """Return the id of the trace that a promotion's spans belong to, of 128 bits."""
+    return int.from_bytes(hashlib.sha256(workflow_id.encode()).digest()[:_TRACE_ID_BYTES], "big")
+
+
+def follow_trace(workflow_id: str) -> None:
+    """Have this task's spans without a parent belong to a promotion's trace; empty = each to its own."""
+    _followed.set(trace_id_of(workflow_id) if workflow_id else 0)
+
+
+def followed_trace() -> int:
+    """Return the id of the trace that this task follows; 0 = none."""
+    return _followed.get()
 
 
 def flush_traces() -> None:

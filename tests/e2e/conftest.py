@@ -9,6 +9,7 @@ import pytest
 from deploy.local.environment.assembly import PIECES, LocalEnvironment
 from tests.e2e.cluster import Cluster
 from tests.e2e.shop import Shop
+from tests.otlp import SpanReceiver
 from tests.pace import ONE_PARTITION
 
 # The defaults are for CI systems that take minutes and for people who fix things in their own time.
@@ -42,12 +43,23 @@ OpenShop = Callable[[str], Shop]
 
 
 @pytest.fixture(scope="session")
-def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEnvironment]:
+def traces() -> Iterator[SpanReceiver]:
+    """What the processes of the environment trace."""
+    with SpanReceiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="session")
+def local(tmp_path_factory: pytest.TempPathFactory, traces: SpanReceiver) -> Iterator[LocalEnvironment]:
     """The environment; whoever kills a part of it starts that part again."""
     with LocalEnvironment(
         tmp_path_factory.mktemp("e2e"),
         temporal_arguments=ONE_PARTITION,
-        process_environment={"PILOTAGE_TIMINGS": json.dumps(TIMINGS)},
+        process_environment={
+            "PILOTAGE_TIMINGS": json.dumps(TIMINGS),
+            "OTEL_EXPORTER_OTLP_ENDPOINT": traces.endpoint,
+            "PILOTAGE_LOG_FORMAT": "json",
+        },
         sandbox_arguments=SANDBOX_ARGUMENTS,
     ) as environment:
         environment.start(*PIECES, workers=2, watchers=1)

@@ -18,6 +18,7 @@ from deploy.local.environment.assembly import INSTALLATION
 from deploy.local.sandbox.seed import MERGE_SHA
 from tests.e2e.cluster import Document
 from tests.e2e.shop import Shop, until
+from tests.otlp import SpanReceiver
 from workflows.identity import promotion_workflow_id
 
 PROCESSES = ("watcher-1", "worker-1", "worker-2")
@@ -198,6 +199,35 @@ def test_metrics_tell_of_the_promotion_and_of_what_it_cost(promoted: Shop) -> No
     assert _measured(promoted, "pilotage_state_seconds_sum", state="Testing") > 0
     assert _measured(promoted, "scm_calls_total", git_repository_namespace=shop, operation="get") >= 1
     assert _measured(promoted, "temporal_activity_execution_latency_seconds_count", activity_type="poll_tests") >= 2
+
+
+def test_watcher_worker_and_hosts_have_one_trace(promoted: Shop, traces: SpanReceiver) -> None:
+    workflow = promoted.status()["workflow"]["id"]
+    text = promoted.environment.log("watcher").read_text()
+    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    (trace_id,) = {one["trace_id"] for one in lines if one.get("workflow_id") == workflow and "trace_id" in one}
+    written = [
+        entry
+        for system, method in (("jenkins", "POST"), ("argocd", "PATCH"))
+        for entry in promoted.journal(system)
+        if entry["method"] == method and "traceparent" in entry["headers"]
+    ]
+    assert {(one["system"], one["headers"]["traceparent"].split("-")[1]) for one in written} == {
+        ("jenkins", trace_id),
+        ("argocd", trace_id),
+    }
+    wanted = {
+        ("watcher", "StartWorkflow:PromotionWorkflow"),
+        ("worker", "RunActivity:trigger_round"),
+        ("watcher", "RunActivity:publish_status"),
+    }
+    # They are sent in the background, some seconds later.
+    until(
+        lambda: {(span.process.partition("-")[0], span.name) for span in traces.spans(trace_id)},
+        lambda seen: wanted <= seen,
+        "the spans of both processes are exported",
+        30,
+    )
 
 
 def _states(status: Document, test: str) -> set[str]:

@@ -1,10 +1,7 @@
 """Traces: off without an endpoint, exported and carried to hosts with one."""
 
-import http.server
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -18,42 +15,31 @@ from providers.errors import ProviderUnavailable
 from providers.http import HttpClients, HttpOptions
 from providers.messages import Request
 from providers.models import Credential
-from worker.tracing import client_interceptors, configure_tracing, trace_call, tracing_enabled
+from tests.otlp import ReceivedSpan, SpanReceiver
+from worker.tracing import (
+    client_interceptors,
+    configure_tracing,
+    follow_trace,
+    trace_call,
+    trace_id_of,
+    tracing_enabled,
+)
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "s3cr3t-of-the-host"
+PROMOTION = "promotion/local/shop/web-412/1/uid-1"
 # The provider of traces can be set once in a process, so that this one is a process of its own.
 TRACED = """
+import os
 from opentelemetry import trace
-from worker.tracing import client_interceptors, configure_tracing, trace_call
+from worker.tracing import client_interceptors, configure_tracing, flush_traces, follow_trace, trace_call
 configure_tracing("worker")
+follow_trace("promotion/local/shop/web-412/1/uid-1")
 with trace.get_tracer("test").start_as_current_span("promote web-412"):
     with trace_call("GET", "api.github.com") as span:
-        print(span.headers["traceparent"], len(client_interceptors()))
+        print(os.getpid(), span.headers["traceparent"], len(client_interceptors()))
+flush_traces()
 """
-
-
-@pytest.fixture
-def collector() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
-    """Serve an OTLP endpoint that keeps what it is sent."""
-    received: list[tuple[str, bytes]] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            received.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the base class names it so
-            """Stay silent."""
-
-    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}", received
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_nothing_is_traced_without_an_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,23 +52,38 @@ def test_nothing_is_traced_without_an_endpoint(monkeypatch: pytest.MonkeyPatch) 
         assert (client_interceptors(), span.headers) == ((), {})
 
 
-def test_spans_are_exported_and_carried_to_hosts(collector: tuple[str, list[tuple[str, bytes]]]) -> None:
-    endpoint, received = collector
-    done = subprocess.run(
-        [sys.executable, "-c", TRACED],
-        cwd=ROOT,
-        env={"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "PATH": ""},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+def test_spans_are_exported_and_carried_to_hosts() -> None:
+    with SpanReceiver() as receiver:
+        done = subprocess.run(
+            [sys.executable, "-c", TRACED],
+            cwd=ROOT,
+            env={"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint, "PATH": ""},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
     assert done.returncode == 0, done.stderr
-    header, interceptors = done.stdout.split()
-    assert (header.count("-"), interceptors) == (3, "1")
-    assert [path for path, _ in received] == ["/v1/traces"]
-    assert b"promote web-412" in received[0][1]
-    assert b"GET api.github.com" in received[0][1]
+    pid, header, interceptors = done.stdout.split()
+    assert interceptors == "1"
+    trace_id = header.split("-")[1]
+    # The id that follows from the workflow's, in whatever process.
+    assert trace_id == f"{trace_id_of(PROMOTION):032x}"
+    process = f"worker-{pid}"
+    assert receiver.spans(trace_id) == {
+        ReceivedSpan(process=process, name="promote web-412"),
+        ReceivedSpan(process=process, name="GET api.github.com"),
+    }
+
+
+def test_what_follows_no_promotion_has_a_trace_of_its_own(spans: InMemorySpanExporter) -> None:
+    tracer = trace.get_tracer("test")
+    for followed in (PROMOTION, PROMOTION, "", ""):
+        follow_trace(followed)
+        tracer.start_span("look").end()
+    ids = [span.context.trace_id for span in spans.get_finished_spans() if span.context is not None]
+    assert ids[:2] == [trace_id_of(PROMOTION)] * 2
+    assert len(set(ids)) == 3
 
 
 def endpoint(http: HttpClients) -> Endpoint:

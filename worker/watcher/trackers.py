@@ -169,6 +169,8 @@ class TrackerController:
         if state is WorkflowState.RUNNING and entry.accepted:
             # An earlier look started it.
             return await self._promotions.look(entry.current)
+        if state is WorkflowState.RUNNING:
+            logger.info("workflow of tracker %s/%s is started", entry.namespace, entry.name)
         return Look(state=state)
 
     async def _publish_running(self, entry: TrackerEntry, stall: str = "") -> None:
