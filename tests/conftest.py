@@ -31,7 +31,7 @@ def _terminated(_number: int, _frame: FrameType | None) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # By default SIGTERM would end the run without tearing down fixtures, and so without stopping servers.
     signal.signal(signal.SIGTERM, _terminated)
-    # How fast a machine is says nothing about what is tested.
+    # How fast a machine is shows nothing about what is tested.
     settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("suite")
     os.environ.update(pace.FRUGAL)

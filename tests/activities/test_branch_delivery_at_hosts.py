@@ -59,7 +59,7 @@ class World:
         return made
 
     def contains(self, sha: str) -> bool:
-        """Tell whether the target contains a commit."""
+        """Return whether the target contains a commit."""
         graph = self.repository.graph
         return sha in graph.contained_in(graph.branches[TARGET])
 

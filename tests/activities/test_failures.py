@@ -41,7 +41,7 @@ from tests.activities.conftest import bounded_environment
 
 
 def is_spread(delay: timedelta | None, asked: timedelta) -> bool:
-    """Say whether a delay is the one asked for or a little longer, never shorter."""
+    """Return whether a delay is the one asked for or a little longer, never shorter."""
     return delay is not None and asked <= delay <= asked + max(asked * SPREAD, LEAST_SPREAD)
 
 

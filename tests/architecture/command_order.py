@@ -2,7 +2,7 @@
 
 A run that replays must issue the commands it issued before, in the same order. What this list shows per function is
 each command and each call of a function that issues some, in the order in which the source is evaluated. Branches and
-loops are not told apart: the histories in tests/histories prove what a list cannot.
+loops are not distinguished: the histories in tests/histories prove what a list cannot.
 """
 
 import ast
@@ -68,7 +68,7 @@ class Class:
 
 @dataclass(kw_only=True)
 class Source:
-    """All functions of the package by qualified name, and what is needed to tell whom a call means."""
+    """All functions of the package by qualified name, and what is needed to resolve what a call means."""
 
     functions: dict[str, Function] = field(default_factory=dict)
     classes: dict[str, Class] = field(default_factory=dict)
@@ -124,7 +124,7 @@ def _declare(source: Source, module: str, tree: ast.Module) -> None:
 
 
 def _learn_attributes(source: Source, qualified: str) -> None:
-    """Note the class of `self.x` where the constructor says it."""
+    """Note the class of `self.x` where the constructor names it."""
     found = source.classes[qualified]
     constructor = source.functions.get(f"{qualified}.__init__")
     if constructor is None:
@@ -151,7 +151,7 @@ def _learn_attributes(source: Source, qualified: str) -> None:
 
 
 def _made_by(source: Source, module: str, call: ast.Call) -> str:
-    """Return the class that a call constructs, or that the called function says it returns."""
+    """Return the class that a call constructs, or that the called function is annotated to return."""
     name = source.imports[module].get(ast.unparse(call.func), "")
     function = source.functions.get(name)
     if function is not None and function.returns is not None:
@@ -216,7 +216,7 @@ class Reader:
             self._scope.setdefault(target.id, kind)
 
     def bind(self) -> None:
-        """Note which functions this one passes to constructors, so that whoever calls them there is understood."""
+        """Note which functions this one passes to constructors, so that their calls there are resolved."""
         for call in [node for node in ast.walk(self._function) if isinstance(node, ast.Call)]:
             made = self._source.classes.get(self._resolve(call.func))
             for keyword in call.keywords if made else ():
@@ -299,7 +299,7 @@ class Reader:
         return f"{module}.{expression.attr}"
 
     def _class(self, expression: ast.expr) -> str:
-        """Return the class of a value, as far as annotations and constructors tell."""
+        """Return the class of a value, as far as annotations and constructors show."""
         if isinstance(expression, ast.Name):
             return self._scope.get(expression.id, "")
         if isinstance(expression, ast.Attribute):

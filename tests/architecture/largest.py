@@ -149,13 +149,13 @@ def largest(kind: Any, path: str = "") -> Any:
         hints = get_type_hints(kind, include_extras=True)
         return kind(**{one.name: largest(hints[one.name], f"{kind.__name__}.{one.name}") for one in fields(kind)})
     if kind is str:
-        return WORDS.get(path) or "n" * _length(path)
+        return LISTED.get(path) or "n" * _length(path)
     return _plain(kind, path)
 
 
 def _plain(kind: Any, path: str) -> Any:
     plain: dict[Any, Any] = {bool: False, int: 10**15, float: 10.0**15, datetime: NOW, timedelta: timedelta(days=999)}
-    assert kind in plain, f"{path}: nothing says how large {kind} may be"
+    assert kind in plain, f"{path}: nothing bounds how large {kind} may be"
     return plain[kind]
 
 
@@ -181,7 +181,7 @@ def _count(path: str) -> int:
     return COUNTS.get(path, COUNTS.get(name, 0))
 
 
-WORDS = {
+LISTED = {
     "ApplicationResult.result": "AlreadyContained",
     "ConditionStatus.reason": "R" * 64,
     "ConditionStatus.status": "Unknown",
@@ -191,7 +191,7 @@ WORDS = {
     "TestAggregateResult.results[]": "Cancelled",
     "TestStatus.state": "Cancelled",
 }
-"""Texts that are one of a few words; the longest."""
+"""Texts of a closed list; the longest."""
 
 LENGTHS: dict[str, int] = {
     "Command.request_id": 128,
@@ -327,7 +327,7 @@ LENGTHS: dict[str, int] = {
     "TriggerTestInput.variables[]": 4 * VALUE,
 }
 COUNTS: dict[str, int] = {
-    # A round is voided or there; and of all commands promote alone says what was seen.
+    # A round is voided or there; and of all commands promote alone has what was seen.
     "deployments": MAX_APPLICATIONS,
     "observations": MAX_APPLICATIONS,
     "observed": MAX_APPLICATIONS,
@@ -488,6 +488,6 @@ SPECIAL: dict[Any, Callable[[], Any]] = {
 
 
 def within_their_edges() -> bool:
-    """Tell whether what the edges bound as a whole fills most of it and no more."""
+    """Return whether what the edges bound as a whole fills most of it and no more."""
     tests, view = len(to_json(_tests())), len(to_json(_view()))
     return MAX_TESTS_BYTES // 2 < tests <= MAX_TESTS_BYTES and VIEW_BYTES // 2 < view <= VIEW_BYTES

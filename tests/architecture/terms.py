@@ -17,9 +17,24 @@ AGENTS = ROOT / "AGENTS.md"
 TABLE = "## Terms"
 """The section of AGENTS.md that holds the table; it names what it refuses, so that it is not read."""
 READ = (".py", ".md", ".yaml", ".yml", ".toml", ".sh", ".tpl", "Makefile")
-OWN_TEST = "tests/architecture/test_terms.py"
-"""It must write what is refused."""
-NOT_YET = ("tests/",)
+LISTS_THEM = ("tests/architecture/terms.py", "tests/architecture/test_terms.py")
+"""They must write what is refused."""
+NOT_YET = (
+    "tests/activities/",
+    "tests/architecture/driven.toml",
+    "tests/crds/",
+    "tests/e2e/",
+    "tests/providers/",
+    "tests/receiver/",
+    "tests/replay/",
+    "tests/sandbox/",
+    "tests/security/",
+    "tests/upgrade/",
+    "tests/watcher/",
+    "tests/worker/",
+    "tests/workflows/",
+    "tests/worlds/",
+)
 """Folders and files that are not clean yet. Nothing is added here."""
 
 _IRREGULAR = {
@@ -30,7 +45,7 @@ _IRREGULAR = {
     "see": ("saw", "seen", "seeing"),
     "take": ("took", "taken", "taking"),
 }
-_OTHERS_NAMES = re.compile(r"break_long_words|Your credentials lack one or more required privilege scopes")
+_OTHERS_NAMES = re.compile(r"break_long_words|COMP_WORDS|Your credentials lack one or more required privilege scopes")
 """Names of the standard library and answers of vendors, which the stand-ins repeat, that hold such a term."""
 _UNINFLECTED = frozenset({"afresh", "anew", "beside", "for ever", "nobody", "whoever"})
 _GAP = r"(?:[\s_>*-]|#)+"
@@ -68,7 +83,7 @@ def tracked(under: Iterable[str] = ()) -> list[str]:
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--", *under], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout
-    return [path for path in listed.split("\0") if path.endswith(READ) and path != OWN_TEST]
+    return [path for path in listed.split("\0") if path.endswith(READ) and path not in LISTS_THEM]
 
 
 def clean_rooms(rooms: Iterable[str], paths: Iterable[str], terms: Mapping[str, str]) -> list[str]:

@@ -20,16 +20,16 @@ def test_a_name_without_a_test_is_found(section: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("test", "said"),
+    ("test", "problem"),
     [
         ("tests/e2e/test_main_job.py::test_that_is_not_there", "does not exist"),
         ("tests/e2e/test_of_nothing.py::test_x", "does not exist"),
         ("tests/crds/test_values.py::test_a_tracker_starts_at_attempt_one", "is no story"),
     ],
 )
-def test_a_test_that_is_not_there_or_shows_no_story_is_found(test: str, said: str) -> None:
+def test_a_test_that_is_not_there_or_shows_no_story_is_found(test: str, problem: str) -> None:
     [line] = problems(names(), {**COMPLETE, "variables: revision": (test,)})
-    assert (test in line, said in line) == (True, True)
+    assert (test in line, problem in line) == (True, True)
 
 
 def test_a_row_for_what_exists_no_more_is_found() -> None:

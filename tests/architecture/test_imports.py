@@ -68,7 +68,7 @@ def test_a_package_file_holds_a_docstring_and_nothing_else(package: str) -> None
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_modules_stay_short_and_say_what_they_are_for(package: str) -> None:
+def test_modules_stay_short_and_have_a_docstring(package: str) -> None:
     for path in sorted((ROOT / package).rglob("*.py")):
         lines = path.read_text().splitlines()
         assert len(lines) <= 400, path

@@ -56,7 +56,7 @@ def test_no_page_holds_a_raw_text(module: str) -> None:
 
 
 def _encoded_later(tree: ast.AST, value: ast.FormattedValue) -> bool:
-    """Tell whether the function around a value encodes what it makes as a whole."""
+    """Return whether the function around a value encodes what it makes as a whole."""
     around = [
         node
         for node in ast.walk(tree)

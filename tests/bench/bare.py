@@ -14,8 +14,8 @@ from tests.bench.script import Do, Step
 from worker.temporal.sandbox import RESTRICTIONS
 from workflows.identity import SEARCH_ENVIRONMENT, SEARCH_STATE
 
-BARE_SIGNAL = "heard"
-NOTHING, SPEAKING = "do_nothing", "do_nothing_and_speak"
+BARE_SIGNAL = "receive"
+NOTHING, SIGNALLING = "do_nothing", "do_nothing_and_signal"
 TIMEOUT = timedelta(seconds=60)
 
 scripts: dict[str, tuple[Step, ...]] = {}
@@ -32,7 +32,7 @@ class BareWorkflow:
     """Take the steps of a script."""
 
     def __init__(self) -> None:
-        self._heard = 0
+        self._received = 0
         self._awaited = 0
         self._tasks: dict[int, asyncio.Task[Any]] = {}
 
@@ -51,7 +51,7 @@ class BareWorkflow:
                     await self._tasks[step.id]
                 case Do.SIGNAL:
                     self._awaited += 1
-                    await workflow.wait_condition(lambda: self._heard >= self._awaited)
+                    await workflow.wait_condition(lambda: self._received >= self._awaited)
                 case Do.UPSERT:
                     workflow.upsert_search_attributes(
                         [
@@ -61,14 +61,14 @@ class BareWorkflow:
                     )
 
     @workflow.signal(name=BARE_SIGNAL)
-    def heard(self) -> None:
+    def receive(self) -> None:
         """Count it."""
-        self._heard += 1
+        self._received += 1
 
 
 async def _act(step: Step, installation: str) -> None:
     await workflow.execute_activity(
-        SPEAKING if step.speaks else NOTHING,
+        SIGNALLING if step.signals else NOTHING,
         task_queue=f"{installation}.{step.queue}",
         start_to_close_timeout=TIMEOUT,
     )
@@ -84,11 +84,11 @@ class BareActivities:
     async def do_nothing(self) -> None:
         """Return at once."""
 
-    @activity.defn(name=SPEAKING)
-    async def speak(self) -> None:
+    @activity.defn(name=SIGNALLING)
+    async def signal(self) -> None:
         """Signal the workflow that asks, as a place would."""
         await self._client.get_workflow_handle(activity.info().workflow_id or "").signal(BARE_SIGNAL)
 
     def by_queue(self, queues: Mapping[str, object]) -> dict[str, list[Any]]:
         """Return both on each queue."""
-        return {queue: [self.do_nothing, self.speak] for queue in queues}
+        return {queue: [self.do_nothing, self.signal] for queue in queues}

@@ -1,4 +1,4 @@
-"""Run the bare workflow beside what it is held against: same server, workers of its own in this process."""
+"""Run the bare workflow next to what it is compared with: same server, workers of its own in this process."""
 
 import time
 import uuid

@@ -14,18 +14,18 @@ from deploy.local.environment.assembly import LocalEnvironment
 from deploy.local.environment.binaries import find
 from deploy.local.environment.resources import kubectl
 from tests.bench.rows import Row, median, rounded
-from tests.bench.stage import Say
+from tests.bench.stage import Report
 
 TRACKERS, SAMPLES = 100, 7
 
 
-async def measure_commands(environment: LocalEnvironment, say: Say) -> list[Row]:
+async def measure_commands(environment: LocalEnvironment, report: Report) -> list[Row]:
     """Return the processor time that a list of trackers takes, loading the program included."""
-    return await asyncio.to_thread(_measure, environment, say)
+    return await asyncio.to_thread(_measure, environment, report)
 
 
-def _measure(environment: LocalEnvironment, say: Say) -> list[Row]:
-    kubectl(environment.kubeconfig, "apply", "-f", "-", stdin=_trackers(), report=say)
+def _measure(environment: LocalEnvironment, report: Report) -> list[Row]:
+    kubectl(environment.kubeconfig, "apply", "-f", "-", stdin=_trackers(), report=report)
     variables = {**os.environ, "KUBECONFIG": str(environment.kubeconfig)}
     ours = [str(Path(sys.executable).parent / "pilotage"), "get", "-n", "default"]
     theirs = [str(find("kubectl")), "get", "prt", "-n", "default"]

@@ -1,4 +1,4 @@
-"""What a promotion costs beside time: requests to the API server, processor time, and bytes that stay."""
+"""What a promotion costs in addition to time: requests to the API server, processor time, and bytes that stay."""
 
 import asyncio
 import re

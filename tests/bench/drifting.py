@@ -1,6 +1,6 @@
 """What a look for drift costs: 5,000 monitors of one Argo CD that answers over its real adapter.
 
-`python -m tests.bench.drifting` looks in a process of its own, whose memory is what a worker needs beside its own code.
+`python -m tests.bench.drifting` looks in a process of its own, whose memory is what a worker needs on top of its code.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ def listed(number: int) -> dict[str, Any]:
 
 
 def monitor(number: int, seen: str) -> Document:
-    """Return a monitor that says that all is in place."""
+    """Return a monitor that reports that all is in place."""
     now = format_time(datetime.now(UTC))
     spec = {
         "trackerRef": {"name": f"web-{number}"},
@@ -123,11 +123,11 @@ async def measure_drift() -> list[Row]:
     """Return the rows, measured in a process of their own."""
     command = (sys.executable, "-m", "tests.bench.drifting")
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    said, _ = await process.communicate()
+    output, _ = await process.communicate()
     if process.returncode != 0:
         raise RuntimeError(f"{' '.join(command[1:])} ended with {process.returncode}")
     # Log lines come before it.
-    found = json.loads(said.splitlines()[-1])
+    found = json.loads(output.splitlines()[-1])
     return [
         Row(
             name=f"list calls per project and look for drift at {MONITORS:,} monitors",

@@ -24,7 +24,7 @@ LOOK_SECONDS = 0.5
 
 
 async def measure_kill(stage: Stage, identities: Sequence[str]) -> Row:
-    """Kill the worker that has all workflows in memory, with another one idle beside it."""
+    """Kill the worker that has all workflows in memory, with another one idle next to it."""
     chosen = list(identities[:TOUCHED])
     for identity in chosen:
         await stage.poke(identity)

@@ -19,7 +19,7 @@ from tests.bench.stage import Stage
 from tests.worlds.ticking import TESTS
 
 SETTLING_SECONDS = 2.0
-"""From the triggers until the tests end: the promotion has read the source again, told and presented by then."""
+"""From the triggers until the tests end: the promotion has read the source again, published and presented by then."""
 TARGET_MILLISECONDS = 200.0
 SYNC_TARGET_MILLISECONDS = 150.0
 
@@ -80,7 +80,7 @@ async def measure_latencies(stage: Stage, repositories: Sequence[str]) -> list[R
 
 
 def is_sync(name: str, entry: Mapping[str, Any]) -> bool:
-    """Tell whether a call asks Argo CD to sync an application."""
+    """Return whether a call asks Argo CD to sync an application."""
     return entry["method"] == "POST" and str(entry["path"]).endswith(f"/{name}/sync")
 
 
@@ -95,19 +95,19 @@ def key_of(trigger: Mapping[str, Any]) -> str:
 
 
 def is_trigger_of(repository: str, entry: Mapping[str, Any]) -> bool:
-    """Tell whether a call starts a test of a repository."""
+    """Return whether a call starts a test of a repository."""
     return is_trigger(entry) and f"/job/{repository}/" in entry["path"]
 
 
 def _milestones(events: Sequence[HistoryEvent], began: float) -> dict[str, float]:
     """Return after how many milliseconds a promotion got how far."""
     found = {"workflow started": events[0]}
-    for said, name in (
+    for milestone, name in (
         ("pull request asked for", "read_pull_request"),
-        ("source told", "send_view"),
-        ("source heard, policy asked for", "open_hop"),
-        ("target heard, revisions compared", "compare_revisions"),
+        ("source informed", "send_view"),
+        ("source answered, policy asked for", "open_hop"),
+        ("target answered, revisions compared", "compare_revisions"),
         ("tests triggered", "trigger_round"),
     ):
-        found[said] = activities_scheduled(events, name)[0]
-    return {said: 1000 * (event.event_time.ToNanoseconds() / 1e9 - began) for said, event in found.items()}
+        found[milestone] = activities_scheduled(events, name)[0]
+    return {name: 1000 * (event.event_time.ToNanoseconds() / 1e9 - began) for name, event in found.items()}

@@ -34,7 +34,7 @@ from workflows.promotion.workflow import PromotionWorkflow
 ROAD = ("dev", "staging", "qa", "prod")
 RUNS = 5
 ARRIVAL_SECONDS = 0.05
-"""How long after a merge a place says so."""
+"""How long after a merge a place reports it."""
 _SCM = "github"
 
 
@@ -59,7 +59,7 @@ class MergingWorld(InstantWorld):
             target = request.variables["targetEnvironment"]
             self.merged[target] = time.monotonic()
             self.runs[target] = dict.fromkeys(self.runs[target], MINE)
-            # What a place saw before the answer tells nothing of the write.
+            # What a place saw before the answer shows nothing of the write.
             self.arriving = asyncio.create_task(self._arrive(target))
         return answer
 
@@ -70,7 +70,7 @@ class MergingWorld(InstantWorld):
 
 @dataclass(frozen=True)
 class Opener:
-    """Open the one repository; no Argo CD has to be told of a branch."""
+    """Open the one repository; no Argo CD has to know a branch."""
 
     world: MergingWorld
 

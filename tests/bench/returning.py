@@ -97,7 +97,7 @@ async def measure_return(
         began_within = time.monotonic() - began
         kill()
         await asyncio.sleep(look.total_seconds() * 1.2)
-        told = (len(world.presented), len(world.statuses), len(world.events))
+        before = (len(world.presented), len(world.statuses), len(world.events))
         world.looked.clear()
         host.calls.clear()
         began = time.monotonic()
@@ -106,8 +106,8 @@ async def measure_return(
         lasted = time.monotonic() - began
     await http.aclose()
     presented, statuses, events = (
-        now - before
-        for now, before in zip((len(world.presented), len(world.statuses), len(world.events)), told, strict=True)
+        now - earlier
+        for now, earlier in zip((len(world.presented), len(world.statuses), len(world.events)), before, strict=True)
     )
     what = f"Temporal returns to {trackers} trackers that are all due"
     detail = {

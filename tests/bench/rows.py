@@ -13,7 +13,7 @@ _FITS: Mapping[str, Callable[[float, float], bool]] = {AT_MOST: operator.le, AT_
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One figure; `detail` holds what was measured beside it, baselines included."""
+    """One figure; `detail` holds what was measured with it, baselines included."""
 
     name: str
     value: float

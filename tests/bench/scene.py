@@ -27,7 +27,7 @@ class Scene:
 
     Pull requests 1 and 2 of each repository are merged, and the first one runs in `dev`; with `open_pulls` each has
     that many open ones instead. The first `long` repositories go to `prod` through `staging`. Another tenant's scene
-    may stand beside it, under names and in a namespace of its own.
+    may stand next to it, under names and in a namespace of its own.
     """
 
     repositories: int
@@ -36,7 +36,7 @@ class Scene:
     run_seconds: float = NEVER_SECONDS
     namespace: str = NAMESPACE
     prefix: str = "app"
-    beside: "Scene | None" = None
+    neighbour: "Scene | None" = None
 
     def __post_init__(self) -> None:
         if self.repositories > _DEPLOYMENTS_PER_ENVIRONMENT:
@@ -78,8 +78,8 @@ class Scene:
                 },
             },
         }
-        if self.beside is not None:
-            theirs = self.beside.seed()
+        if self.neighbour is not None:
+            theirs = self.neighbour.seed()
             for system, what in (("github", "repos"), ("jenkins", "jobs"), ("argocd", "apps")):
                 seed[system][what] |= theirs[system][what]
         return seed
@@ -124,7 +124,7 @@ class Scene:
         ours = re.sub(
             rf"^  (name|namespace): {NAMESPACE}$", rf"  \1: {self.namespace}", "\n---\n".join(shared), flags=re.M
         )
-        theirs = [self.beside.manifests(sandbox_url)] if self.beside is not None else []
+        theirs = [self.neighbour.manifests(sandbox_url)] if self.neighbour is not None else []
         return "\n---\n".join([ours, *map(json.dumps, self._resources()), *theirs])
 
     def resource(self, kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:

@@ -29,35 +29,35 @@ class Step:
     do: Do
     id: int = 0
     queue: str = ""
-    speaks: bool = False
-    """Whether the activity signals its workflow, as telling a place does."""
+    signals: bool = False
+    """Whether the activity signals its workflow, as one that informs a place does."""
     duration: timedelta = timedelta(0)
 
 
-SPEAKING = ("send_view", "send_views", "open_hop", "take_lane", "deliver_application", "sync_application")
+SIGNALLING = ("send_view", "send_views", "open_hop", "take_lane", "deliver_application", "sync_application")
 
 
 def read_script(events: Iterable[HistoryEvent]) -> tuple[Step, ...]:
     """Return the steps of a history, or of a part of one: the same commands in the same order, awaiting the same.
 
-    What began before the part is not awaited, and a signal that nobody in it speaks is left out.
+    What began before the part is not awaited, and a signal that no activity of it sends is left out.
     """
     found = list(_steps(events))
     begun = {step.id for step in found if step.do in (Do.ACTIVITY, Do.TIMER)}
     found = [step for step in found if step.do not in (Do.AWAIT, Do.CANCEL) or step.id in begun]
     silent: list[int] = []
-    unspoken: set[int] = set()
-    # Most of what may speak is answered in the call, or by nobody: a signal is that of the nearest activity before it.
+    unclaimed: set[int] = set()
+    # Most of what may signal is answered in the call, or never: a signal is that of the nearest activity before it.
     for index, step in enumerate(found):
-        if step.speaks:
+        if step.signals:
             silent.append(index)
         elif step.do is Do.SIGNAL and silent:
             silent.pop()
         elif step.do is Do.SIGNAL:
-            unspoken.add(index)
+            unclaimed.add(index)
     for index in silent:
-        found[index] = replace(found[index], speaks=False)
-    return tuple(step for index, step in enumerate(found) if index not in unspoken)
+        found[index] = replace(found[index], signals=False)
+    return tuple(step for index, step in enumerate(found) if index not in unclaimed)
 
 
 def activities_scheduled(events: Iterable[HistoryEvent], name: str) -> list[HistoryEvent]:
@@ -75,7 +75,7 @@ def _steps(events: Iterable[HistoryEvent]) -> Iterator[Step]:
                     do=Do.ACTIVITY,
                     id=event.event_id,
                     queue=queue,
-                    speaks=scheduled.activity_type.name in SPEAKING,
+                    signals=scheduled.activity_type.name in SIGNALLING,
                 )
             case EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
                 yield Step(do=Do.AWAIT, id=event.activity_task_completed_event_attributes.scheduled_event_id)
@@ -87,7 +87,7 @@ def _steps(events: Iterable[HistoryEvent]) -> Iterator[Step]:
             case EventType.EVENT_TYPE_TIMER_CANCELED:
                 yield Step(do=Do.CANCEL, id=event.timer_canceled_event_attributes.started_event_id)
             case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
-                # What else comes in, such as a poke, comes from nobody in the script.
+                # What else comes in, such as a poke, comes from outside the script.
                 if event.workflow_execution_signaled_event_attributes.signal_name == PLACE_SIGNAL:
                     yield Step(do=Do.SIGNAL)
             case EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES:

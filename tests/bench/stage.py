@@ -33,7 +33,7 @@ from worker.temporal.conversion import DATA_CONVERTER
 from workflows.identity import POKE_SIGNAL, environment_workflow_id, promotion_workflow_id
 
 LOOK_SECONDS = 0.02
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 TRACKERS = resource_of(PullRequestTracker.definition)
 
 
@@ -132,7 +132,7 @@ class Stage:
 async def staged(
     directory: Path,
     scene: Scene,
-    say: Say,
+    report: Report,
     *,
     timings: Mapping[str, float] | None = None,
     stock: bool = False,
@@ -146,7 +146,7 @@ async def staged(
                 directory,
                 process_environment=additions,
                 temporal_stock=stock,
-                report=say,
+                report=report,
             )
         )
         await asyncio.to_thread(environment.start, *PIECES)

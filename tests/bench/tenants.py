@@ -1,4 +1,4 @@
-"""How soon one tenant's tests are triggered beside another one's dead CI systems and many trackers."""
+"""How soon one tenant's tests are triggered next to another one's dead CI systems and many trackers."""
 
 import asyncio
 import itertools
@@ -14,7 +14,7 @@ from deploy.local.environment.failures import LocalEnvironmentError
 from tests.bench.latency import is_trigger_of
 from tests.bench.rows import Row, median, rounded, spread
 from tests.bench.scene import Scene
-from tests.bench.stage import LOOK_SECONDS, TRACKERS, Say, Stage
+from tests.bench.stage import LOOK_SECONDS, TRACKERS, Report, Stage
 from tests.bench.waiting import CREATED_AT_ONCE, REPOSITORIES, SETTLING_SECONDS
 from tests.worlds.ticking import TESTS
 
@@ -70,15 +70,15 @@ async def dead_host() -> AsyncIterator[DeadHost]:
 
 
 def scenes(trackers: int, samples: int) -> Scene:
-    """Return the scene of one tenant, with three rounds of samples and one to warm up, and the crowd beside it."""
+    """Return the scene of one tenant, with three rounds of samples and one to warm up, and the crowd next to it."""
     crowd = Scene(
         repositories=REPOSITORIES, open_pulls=-(-trackers // REPOSITORIES), namespace=NAMESPACE, prefix="crowd"
     )
-    return Scene(repositories=3 * samples + 1, beside=crowd)
+    return Scene(repositories=3 * samples + 1, neighbour=crowd)
 
 
-async def measure_tenants(stage: Stage, trackers: int, say: Say) -> AsyncIterator[Row]:
-    """Measure alone, then beside the crowd once its trackers wait and while its hosts hang, and alone again.
+async def measure_tenants(stage: Stage, trackers: int, report: Report) -> AsyncIterator[Row]:
+    """Measure alone, then next to the crowd once its trackers wait and while its hosts hang, and alone again.
 
     What else the machine does grows and shrinks meanwhile; alone is the median of before and after.
     """
@@ -89,24 +89,24 @@ async def measure_tenants(stage: Stage, trackers: int, say: Say) -> AsyncIterato
     async with dead_host() as host:
         runners = round(trackers * RUNNERS_PER_TRACKER)
         began = time.monotonic()
-        await _crowd(stage, host, runners=runners, trackers=trackers, say=say)
+        await _crowd(stage, host, runners=runners, trackers=trackers, report=report)
         settled = time.monotonic() - began
         hanging, before = [host.open], host.accepted
-        beside: list[float] = []
+        crowded: list[float] = []
         for name in names[third + 1 : 2 * third + 1]:
-            beside += await _triggered(stage, [name])
+            crowded += await _triggered(stage, [name])
             hanging.append(host.open)
         accepted = host.accepted
-        await _leave(stage, say)
+        await _leave(stage, report)
         after = await _triggered(stage, names[2 * third + 1 :])
         yield Row(
-            name=f"tracker created → triggered beside {runners} dead runners and {trackers} trackers of another tenant",
-            value=rounded(median(beside) / median(alone + after)),
+            name=f"tracker created → triggered with {runners} dead runners and {trackers} trackers of another tenant",
+            value=rounded(median(crowded) / median(alone + after)),
             target=FACTOR,
             unit="× alone",
             detail={
                 "alone_ms": spread(alone),
-                "beside_ms": spread(beside),
+                "crowded_ms": spread(crowded),
                 "alone_again_ms": spread(after),
                 "crowd_settled_seconds": rounded(settled),
                 "hanging_checks": spread(hanging),
@@ -131,9 +131,9 @@ async def _triggered(stage: Stage, repositories: Sequence[str]) -> list[float]:
     return found
 
 
-async def _crowd(stage: Stage, host: DeadHost, *, runners: int, trackers: int, say: Say) -> None:
+async def _crowd(stage: Stage, host: DeadHost, *, runners: int, trackers: int, report: Report) -> None:
     """Declare what the other tenant has, and return once its trackers wait for their merge and its hosts hang."""
-    crowd = stage.scene.beside
+    crowd = stage.scene.neighbour
     if crowd is None:
         raise LocalEnvironmentError("the scene holds no other tenant")
     spec = {"jenkins": {"url": f"http://127.0.0.1:{host.port}"}, "secretRef": {"name": "jenkins-token"}}
@@ -154,11 +154,11 @@ async def _crowd(stage: Stage, host: DeadHost, *, runners: int, trackers: int, s
             return
         if time.monotonic() - began > SETTLED_WITHIN_SECONDS:
             raise LocalEnvironmentError(f"{waiting} of {trackers} trackers of the crowd wait; {host.open} checks hang")
-        say(f"{waiting} of {trackers} trackers of the crowd wait for their merge; {host.open} checks hang")
+        report(f"{waiting} of {trackers} trackers of the crowd wait for their merge; {host.open} checks hang")
         await asyncio.sleep(SETTLING_SECONDS)
 
 
-async def _leave(stage: Stage, say: Say) -> None:
+async def _leave(stage: Stage, report: Report) -> None:
     """Delete what the other tenant has, and return once its trackers are gone."""
     slots, began = asyncio.Semaphore(CREATED_AT_ONCE), time.monotonic()
 
@@ -172,5 +172,5 @@ async def _leave(stage: Stage, say: Say) -> None:
     while left := len((await stage.kubernetes.list_all(TRACKERS, NAMESPACE)).items):
         if time.monotonic() - began > SETTLED_WITHIN_SECONDS:
             raise LocalEnvironmentError(f"{left} trackers of the crowd are still there")
-        say(f"{left} trackers of the crowd leave")
+        report(f"{left} trackers of the crowd leave")
         await asyncio.sleep(SETTLING_SECONDS)

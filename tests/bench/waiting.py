@@ -8,7 +8,7 @@ from typing import Any
 
 from deploy.local.environment.failures import LocalEnvironmentError
 from tests.bench.rows import Row, rounded
-from tests.bench.stage import Say, Stage
+from tests.bench.stage import Report, Stage
 from tests.bench.usage import Usage
 
 REPOSITORIES = 1
@@ -33,7 +33,7 @@ MEGABYTES, CORES, CALLS = 500.0, 0.3, 1.0
 PROCESSES = ("worker-1", "watcher-1")
 
 
-async def fill(stage: Stage, count: int, say: Say) -> list[str]:
+async def fill(stage: Stage, count: int, report: Report) -> list[str]:
     """Create so many trackers and return when all of them wait for their merge; returns their workflows."""
     began = time.monotonic()
     slots = asyncio.Semaphore(CREATED_AT_ONCE)
@@ -46,7 +46,7 @@ async def fill(stage: Stage, count: int, say: Say) -> list[str]:
     while (waiting := _waiting(await stage.trackers())) < count:
         if time.monotonic() - began > SETTLING_SECONDS * 12 + count / LEAST_PER_SECOND:
             raise LocalEnvironmentError(f"{waiting} of {count} trackers wait for their merge")
-        say(f"{waiting} of {count} trackers wait for their merge ({time.monotonic() - began:.0f} s)")
+        report(f"{waiting} of {count} trackers wait for their merge ({time.monotonic() - began:.0f} s)")
         await asyncio.sleep(SETTLING_SECONDS)
     return identities
 

@@ -16,7 +16,7 @@ from deploy.local.sandbox.seed import PROJECT
 from tests.bench.drifting import MONITORS
 from tests.bench.rows import Row
 from tests.bench.scene import SOURCE, Scene, application
-from tests.bench.stage import Say, Stage
+from tests.bench.stage import Report, Stage
 
 TIMINGS = {"drift_interval": 20.0}
 SCENE = Scene(repositories=1)
@@ -28,7 +28,7 @@ _SEEDED = 1000
 _KIND = resource_of(DriftMonitor.definition)
 
 
-async def measure_watched(stage: Stage, say: Say) -> list[Row]:
+async def measure_watched(stage: Stage, report: Report) -> list[Row]:
     """Return the row: the worker's memory at its greatest."""
     await _seed(stage)
     gate = asyncio.Semaphore(_AT_ONCE)
@@ -38,7 +38,7 @@ async def measure_watched(stage: Stage, say: Say) -> list[Row]:
             await stage.kubernetes.create(_KIND, NAMESPACE, _monitor(stage.scene, number))
 
     await asyncio.gather(*map(make, range(MONITORS)))
-    say(f"{MONITORS} monitors are there; waiting until each shows that all is in place")
+    report(f"{MONITORS} monitors are there; waiting until each shows that all is in place")
     deadline = time.monotonic() + LIMIT_SECONDS
     while (written := await _written(stage)) < MONITORS:
         if time.monotonic() > deadline:

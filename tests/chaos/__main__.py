@@ -43,7 +43,7 @@ def main() -> int:
         if arguments.report:
             command = f"make chaos N={plan.promotions} KILLS={plan.kills} SEED={plan.seed}{_temporal()}"
             write_section(arguments.report, outcome, verdicts, command=command)
-        # A run that was cut short, killed less than it should or missed a moment has proved less than it says.
+        # A run that was cut short, killed less than it should or missed a moment has proved less than it claims.
         complete = not outcome.stopped_because and outcome.toll.total >= plan.kills and not outcome.toll.missed
         code = 0 if complete and all(verdict.kept for verdict in verdicts) else 1
     except LocalEnvironmentError as error:

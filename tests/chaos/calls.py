@@ -1,4 +1,4 @@
-"""The calls that were to start or stop runs, told from the sandbox's journal: when each arrived, what became of it."""
+"""The calls that were to start or stop runs, read from the sandbox's journal: when each arrived, what became of it."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -53,7 +53,7 @@ def _calls(state: Mapping[str, Any], journal: Sequence[Mapping[str, Any]]) -> It
 
 
 def _fate(entry: Mapping[str, Any]) -> str:
-    """Tell what became of a call; its arrival alone decides nothing."""
+    """Return what became of a call; its arrival alone decides nothing."""
     script, status = entry.get("script"), entry["status"]
     held = "held, then " if script == "delay" else ""
     if script == "status":
@@ -70,7 +70,7 @@ def _fate(entry: Mapping[str, Any]) -> str:
 
 
 def _look(entry: Mapping[str, Any], listed: Mapping[str, Any] | None) -> str:
-    """Tell when the job's list was read last before a trigger: a run that the list lags behind is not seen."""
+    """Return when the job's list was read last before a trigger: a run that the list lags behind is not seen."""
     if listed is None:
         return " (its job was never listed before)"
     return f" (its job last listed {entry['time'] - listed['time']:.1f} s before, answered {listed['status']})"

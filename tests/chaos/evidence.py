@@ -39,7 +39,7 @@ class Write:
     revision: str
     at: float
     key: str = ""
-    """Of a sync: what tells ours."""
+    """Of a sync: what marks ours."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.chaos.evidence import Build, Evidence, Write
 from tests.chaos.places import misplaced
-from tests.chaos.story import moment, moments, story_of, told
+from tests.chaos.story import moment, moments, shown_builds, story_of
 from tests.chaos.world import JOBS
 
 SHOWN = 12
@@ -54,8 +54,8 @@ def _unfinished(evidence: Evidence) -> Iterable[str]:
         if status is None:
             yield f"{change.tracker}: there is no tracker"
         elif status.get("state") != "Completed":
-            said = f"{status.get('reason')}: {status.get('message', '')} waitingFor {status.get('waitingFor')}"
-            yield f"{change.tracker}: {status.get('state')}, {said}"
+            why = f"{status.get('reason')}: {status.get('message', '')} waitingFor {status.get('waitingFor')}"
+            yield f"{change.tracker}: {status.get('state')}, {why}"
 
 
 def _uncounted(evidence: Evidence) -> Iterable[str]:
@@ -116,7 +116,7 @@ def _ungated(evidence: Evidence) -> Iterable[str]:
             known = dict(by_pull) or "nothing"
             yield (
                 f"{write.application}: {write.revision[:12]} written at {moment(evidence, write.at)} with {known} "
-                f"passed in {source}; passed at any time: {told(evidence, tested) or 'nothing'}"
+                f"passed in {source}; passed at any time: {shown_builds(evidence, tested) or 'nothing'}"
             )
     yield from _unproven(evidence)
 
@@ -135,7 +135,7 @@ def _unproven(evidence: Evidence) -> Iterable[str]:
             for job in JOBS[record["source"]]:
                 proof = tests.get(job)
                 if proof is None or proof.result != "SUCCESS" or proof.revision != revision:
-                    shown = told(evidence, [proof]) if proof else "no run"
+                    shown = shown_builds(evidence, [proof]) if proof else "no run"
                     what = f"{tracker['metadata']['name']} to {record['target']}: {job} on {str(revision)[:12]}"
                     yield f"{what} is proven by {shown}"
 

@@ -48,7 +48,7 @@ class Killer:
         *,
         chance: random.Random,
         candidates: Callable[[], list[str]],
-        say: Callable[[str], None],
+        report: Callable[[str], None],
     ) -> None:
         """`candidates` names workflows that are under way."""
         self._environment = environment
@@ -57,7 +57,7 @@ class Killer:
         self._client = client
         self._chance = chance
         self._candidates = candidates
-        self._say = say
+        self._report = report
         self._edges: dict[str, str] = {}
         self.toll = Toll()
 
@@ -76,7 +76,7 @@ class Killer:
                     self.toll.postponed[strike.point] += 1
                     again = Strike(point=strike.point, names=strike.names, tries=strike.tries + 1)
                     waiting.insert(min(TRY_AGAIN_AFTER, len(waiting)), again)
-                    self._say(f"{strike.point} {'did not come' if hit is None else 'was over'}, to be tried again")
+                    self._report(f"{strike.point} {'did not come' if hit is None else 'was over'}, to be tried again")
                 else:
                     self.toll.missed[strike.point] += 1
                     if hit is None:
@@ -84,7 +84,7 @@ class Killer:
             if hit is None:
                 continue
             self.toll.by_point[hit] += len(strike.names)
-            self._say(f"killed {' and '.join(strike.names)}, {hit}")
+            self._report(f"killed {' and '.join(strike.names)}, {hit}")
             await asyncio.sleep(self._chance.uniform(0.0, MOST_DOWN_SECONDS))
             await asyncio.to_thread(self._environment.restart, *strike.names)
             await self._look_at_edges()
@@ -112,7 +112,7 @@ class Killer:
                 return await self._on_the_edge(strike, done)
 
     async def _in_flight(self, strike: Strike, system: str, match: str) -> Point | None:
-        """Kill while a request is held by the stand-in, which carries it out when nobody listens any more."""
+        """Kill while a request is held by the stand-in, which carries it out when its sender is gone."""
         rule = {"system": system, "match": match, "action": "delay", "seconds": IN_FLIGHT_SECONDS, "times": 1}
         free_at = time.monotonic()
         deadline = free_at + POINT_SECONDS
@@ -176,7 +176,7 @@ class Killer:
         await asyncio.gather(*signals, return_exceptions=True)
 
     async def _due(self, handle: WorkflowHandle[object, object], run: str) -> bool:
-        """Tell whether a run that nobody works on any more is due to be continued, and is not."""
+        """Return whether a run that no worker works on any more is due to be continued, and is not."""
         try:
             seen = await handle.describe()
         except RPCError:

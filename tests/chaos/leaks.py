@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-# The journal keeps no credential that it knows; what it shows instead tells that one was sent where none belongs.
+# The journal keeps no credential that it knows; what it shows instead reveals that one was sent where none belongs.
 _JOURNAL_MASK = "***"
 _CHUNK_BYTES = 4 * 1024 * 1024
 _LOCK_SECONDS = 20.0

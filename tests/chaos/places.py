@@ -9,7 +9,7 @@ _UNENDED_PHASES = ("Running", "Terminating")
 
 
 def misplaced(evidence: Evidence) -> Iterable[str]:
-    """Find completed changes that a place of their way lacks, and applications that are not at rest where they should.
+    """Find completed changes that a place of their way does not run, and applications that are not at rest there.
 
     A change is contained in its own revision and in that of every later change of its repository.
     """
@@ -24,17 +24,17 @@ def misplaced(evidence: Evidence) -> Iterable[str]:
             if application is None:
                 yield f"{name}: there is no such application, but {_named(ours)}"
                 continue
-            yield from _lacking(evidence, application, ours)
+            yield from _behind(evidence, application, ours)
             yield from _restless(application)
 
 
-def _lacking(evidence: Evidence, application: Application, completed: list[Change]) -> Iterable[str]:
+def _behind(evidence: Evidence, application: Application, completed: list[Change]) -> Iterable[str]:
     found = evidence.world.position(application.live or "")
     runs = f"{application.name} runs {(application.live or 'nothing')[:12]}"
     if found is None or not application.name.startswith(f"{found[0]}-"):
         yield f"{runs}, which is no commit of its repository; {_named(completed)}"
-    elif lacking := [change for change in completed if change.number > found[1]]:
-        yield f"{runs}, change {found[1]}, but {_named(lacking)}"
+    elif missing := [change for change in completed if change.number > found[1]]:
+        yield f"{runs}, change {found[1]}, but {_named(missing)}"
 
 
 def _restless(application: Application) -> Iterable[str]:

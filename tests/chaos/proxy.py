@@ -32,7 +32,7 @@ class Moment(StrEnum):
 
 @dataclass(kw_only=True)
 class Hold:
-    """Hold the first request that matches; `caught` says that it is held, and it is dropped once released."""
+    """Hold the first request that matches; `caught` shows that it is held, and it is dropped once released."""
 
     method: str
     path: re.Pattern[str]

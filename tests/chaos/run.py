@@ -126,7 +126,7 @@ def roomy_directory() -> Path | None:
     return memory if os.access(memory, os.W_OK) else None
 
 
-async def run_chaos(plan: Plan, directory: Path, say: Callable[[str], None]) -> Outcome:
+async def run_chaos(plan: Plan, directory: Path, report: Callable[[str], None]) -> Outcome:
     """Run it once in a directory of its own; nothing is left running."""
     environment = LocalEnvironment(
         directory,
@@ -135,11 +135,11 @@ async def run_chaos(plan: Plan, directory: Path, say: Callable[[str], None]) -> 
             "PILOTAGE_TIMINGS": json.dumps(TIMINGS),
             "KUBECONFIG": str(directory / "kubeconfig-proxy"),
         },
-        report=say,
+        report=report,
     )
     with environment:
         async with _started(environment) as proxy:
-            return await _Run(plan, environment, proxy, say).play()
+            return await _Run(plan, environment, proxy, report).play()
 
 
 @asynccontextmanager
@@ -163,7 +163,7 @@ async def _started(environment: LocalEnvironment) -> AsyncIterator[Proxy]:
 class _Run:
     """The state of one run."""
 
-    def __init__(self, plan: Plan, environment: LocalEnvironment, proxy: Proxy, say: Callable[[str], None]) -> None:
+    def __init__(self, plan: Plan, environment: LocalEnvironment, proxy: Proxy, report: Callable[[str], None]) -> None:
         self._plan = plan
         self._environment = environment
         self._proxy = proxy
@@ -171,7 +171,7 @@ class _Run:
         self._sandbox = ChaosSandbox(environment.sandbox_url)
         self._progress = _Progress()
         self._began = time.monotonic()
-        self._tell = say
+        self._print = report
         self._killing = True
         self._toll = Toll()
 
@@ -189,7 +189,7 @@ class _Run:
                 client,
                 chance=chance,
                 candidates=self._progress.open_workflows,
-                say=self._say,
+                report=self._report,
             )
             self._toll = killer.toll
             strikes = schedule(self._plan.kills, chance, self._environment.temporal_processes)
@@ -288,7 +288,7 @@ class _Run:
             try:
                 await client.get_workflow_handle(identifier).describe()
             except RPCError as error:
-                self._say(f"{identifier}: {error}")
+                self._report(f"{identifier}: {error}")
         await asyncio.to_thread(self._sandbox.follow)
         journal, state = self._sandbox.followed(), await asyncio.to_thread(self._sandbox.state)
         # The run's own clock and the sandbox's, read together.
@@ -319,11 +319,11 @@ class _Run:
         secrets = [ARGOCD_TOKEN, GITHUB_TOKEN, JENKINS_TOKEN, pair, self._environment.kubernetes.admin_token]
         return find_leaks(self._environment.directory, journal=journal, texts=texts, secrets=secrets)
 
-    def _say(self, text: str) -> None:
+    def _report(self, text: str) -> None:
         states = Counter(one.get("status", {}).get("state") or "new" for one in self._progress.documents)
         shown = ", ".join(f"{state} {count}" for state, count in sorted(states.items()))
         at = time.monotonic() - self._began
-        self._tell(f"{at:6.1f} s  {self._toll.total}/{self._plan.kills} kills: {text}  [{shown}]")
+        self._print(f"{at:6.1f} s  {self._toll.total}/{self._plan.kills} kills: {text}  [{shown}]")
 
 
 def _mark(status: dict[str, Any]) -> tuple[Any, ...]:

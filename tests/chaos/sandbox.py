@@ -11,7 +11,7 @@ _REREAD = 400
 
 
 class ChaosSandbox(SandboxClient):
-    """Speak with the sandbox. Blocking."""
+    """Call the sandbox. Blocking."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)

@@ -15,7 +15,7 @@ def moments(evidence: Evidence, times: Iterable[float]) -> str:
     return ", ".join(moment(evidence, at) for at in times)
 
 
-def told(evidence: Evidence, builds: Iterable[Build]) -> str:
+def shown_builds(evidence: Evidence, builds: Iterable[Build]) -> str:
     """Show what builds tested, and when."""
     return "; ".join(
         f"{build.job} #{build.number} on {build.revision[:12]} for pull request {build.pull} from {build.source}, "
@@ -25,7 +25,7 @@ def told(evidence: Evidence, builds: Iterable[Build]) -> str:
 
 
 def story_of(evidence: Evidence, key: str) -> str:
-    """Tell, in order, when each trigger and stop under a key arrived, what became of it, and when its builds ran."""
+    """Return, in order, when each trigger and stop under a key arrived, what became of it, and when its builds ran."""
     lines = [(call.at, call.what) for call in evidence.attempts if call.key == key]
     for build in evidence.builds:
         if build.key == key:

@@ -62,7 +62,7 @@ class World:
         return STAGES if long_road else (STAGES[0], STAGES[-1])
 
     def source(self, repository: str, stage: str) -> str | None:
-        """Return the environment that a stage is promoted from; None for the first, and for one that it lacks."""
+        """Return the environment that a stage is promoted from; None for the first, and for a repository without it."""
         return {target: source for source, target in itertools.pairwise(self.stages(repository))}.get(stage)
 
     def pulls(self, repository: str) -> int:
@@ -70,7 +70,7 @@ class World:
         return sum(change.repository == repository for change in self.changes())
 
     def fails(self, change: Change) -> bool:
-        """Tell whether a required test of the change never passes; never so for a repository's last one."""
+        """Return whether a required test of the change never passes; never so for a repository's last one."""
         return change.number % FAILING_EVERY == FAILING_OFFSET and change.number < self.pulls(change.repository)
 
     def merge_sha(self, change: Change) -> str:

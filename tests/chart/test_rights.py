@@ -187,7 +187,7 @@ async def test_a_process_is_ready_by_its_own_account_and_names_what_another_one_
         assert (f"the {process} may not" in found[other]) is (process != "receiver")
 
 
-async def test_a_wrong_token_and_a_wrong_certificate_are_told_apart(
+async def test_a_wrong_token_and_a_wrong_certificate_are_distinguished(
     installed: KubernetesAccess, tmp_path: Path
 ) -> None:
     wrong = kubeconfig_of(installed, tmp_path / "token", token="none", authority=installed.authority)

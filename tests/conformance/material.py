@@ -71,8 +71,8 @@ def _fetch_package(name: str, wanted: Mapping[str, Any]) -> None:
     archives = FOLDER / "archives"
     archives.mkdir(exist_ok=True)
     spec = f"{name}@{wanted['version']}"
-    said = _run([str(NODE), str(_NPM), "pack", spec, "--silent", "--pack-destination", str(archives)], spec)
-    archive = archives / said.strip().splitlines()[-1]
+    output = _run([str(NODE), str(_NPM), "pack", spec, "--silent", "--pack-destination", str(archives)], spec)
+    archive = archives / output.strip().splitlines()[-1]
     digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     if f"sha512-{digest}" != wanted["integrity"]:
         raise Unfetched(f"{spec} is not what it was when it was pinned: its hash differs")

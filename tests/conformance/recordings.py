@@ -45,8 +45,8 @@ def _pygithub(folder: Path) -> Iterator[Exchange]:
             _, method, host, _, path, _, _, status, headers, body = lines[at : at + 10]
             if host != _API or not status.isdigit():
                 continue
-            said = {str(name).lower(): str(value) for name, value in ast.literal_eval(headers)}
-            yield Exchange(where=file.name, method=method, path=path, reply=_reply(int(status), said, body.encode()))
+            sent = {str(name).lower(): str(value) for name, value in ast.literal_eval(headers)}
+            yield Exchange(where=file.name, method=method, path=path, reply=_reply(int(status), sent, body.encode()))
 
 
 def _fixtures(folder: Path) -> Iterator[Exchange]:
@@ -54,12 +54,12 @@ def _fixtures(folder: Path) -> Iterator[Exchange]:
         rows: list[dict[str, Any]] = json.loads(file.read_text())
         for row in rows:
             body = row["response"] if isinstance(row["response"], str) else json.dumps(row["response"])
-            said = {str(name).lower(): str(value) for name, value in (row.get("responseHeaders") or {}).items()}
+            sent = {str(name).lower(): str(value) for name, value in (row.get("responseHeaders") or {}).items()}
             yield Exchange(
                 where=file.parent.name,
                 method=row["method"].upper(),
                 path=row["path"],
-                reply=_reply(row["status"], said, body.encode()),
+                reply=_reply(row["status"], sent, body.encode()),
             )
 
 

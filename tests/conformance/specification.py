@@ -19,7 +19,7 @@ _HOST = "https://api.github.com"
 _SERVED_BELOW = re.compile(r"^/github(?:/api/v3)?(?=/)")
 # A parameter of the document is one segment; these may hold slashes.
 _LONG = re.compile(r"^(/repos/[^/]+/[^/]+/(?:contents|git/refs?|branches|commits)/)(.+?)(/status(?:es)?)?$")
-# The parameter takes a range of dates, as its description says: https://docs.github.com/en/search-github
+# The parameter takes a range of dates, as its description states: https://docs.github.com/en/search-github
 # Refusals that any operation may give, such as 401, are in no operation's list.
 # A label without a description has null there, which that of a listed pull request leaves out.
 # The conclusion of a check run that goes on is null, which its type allows and its list of values leaves out.
@@ -70,7 +70,7 @@ def _document() -> OpenAPI:
 
 
 def _allow_gaps(schema: Any) -> None:
-    """Let answers leave out what nobody here reads: the stand-in is judged by what it does say."""
+    """Let answers leave out what is read nowhere here: the stand-in is judged by what it does answer."""
     if isinstance(schema, dict):
         if isinstance(schema.get("required"), list):
             del schema["required"]
@@ -82,7 +82,7 @@ def _allow_gaps(schema: Any) -> None:
 
 
 def problems(request: httpx.Request, response: httpx.Response) -> list[str]:
-    """Return what of one exchange with a GitHub stand-in is not as the document says; both bodies must be read."""
+    """Return what of one exchange with a GitHub stand-in is not as the document declares; both bodies must be read."""
     path = _SERVED_BELOW.sub("", request.url.raw_path.decode().partition("?")[0])
     if _UNDOCUMENTED.match(path):
         return []
@@ -96,18 +96,18 @@ def problems(request: httpx.Request, response: httpx.Response) -> list[str]:
         body=request.content or None,
     )
     what = f"{request.method} {path} → {response.status_code}"
-    said = []
+    problems = []
     # What is refused need not have been well asked.
     if response.status_code < 400:
-        said += _judged(f"{what}: the request", lambda: _document().validate_request(asked))
+        problems += _judged(f"{what}: the request", lambda: _document().validate_request(asked))
     if response.content and response.status_code not in (304,):
         answered = _Response(
             status_code=response.status_code,
             data=response.content,
             content_type=response.headers.get("content-type", "").partition(";")[0],
         )
-        said += _judged(f"{what}: the answer", lambda: _document().validate_response(asked, answered))
-    return said
+        problems += _judged(f"{what}: the answer", lambda: _document().validate_response(asked, answered))
+    return problems
 
 
 def _judged(what: str, judge: Callable[[], object]) -> list[str]:
@@ -116,6 +116,6 @@ def _judged(what: str, judge: Callable[[], object]) -> list[str]:
     except OpenAPIError as error:
         found = getattr(error, "schema_errors", ()) or getattr(error.__cause__, "schema_errors", ())
         causes = [f"{'.'.join(map(str, one.absolute_path))}: {one.message}"[:300] for one in found]
-        said = "; ".join(causes) or str(error)[:300]
-        return [] if any(known.search(said) for known in _KNOWN) else [f"{what}: {said}"]
+        problem = "; ".join(causes) or str(error)[:300]
+        return [] if any(known.search(problem) for known in _KNOWN) else [f"{what}: {problem}"]
     return []

@@ -132,7 +132,7 @@ async def test_labels_and_comments_are_added_changed_and_removed(scm: ScmHost, e
     assert (await scm.pull_requests.get(number)).state is ChangeState.CLOSED
 
 
-async def test_what_is_not_there_is_told(scm: ScmHost) -> None:
+async def test_what_is_not_there_is_reported(scm: ScmHost) -> None:
     assert await scm.check() == f"{OWNER}/{NAME}"
     with pytest.raises(ProviderNotFound):
         await scm.pull_requests.get(9999)

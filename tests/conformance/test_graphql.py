@@ -29,13 +29,13 @@ def _problems(given: object, wanted: Schema, where: str) -> list[str]:
         return []
     if kind == "LIST":
         assert isinstance(given, list)
-        return [said for one in given for said in _problems(one, wanted["ofType"], f"{where}[]")]
+        return [problem for one in given for problem in _problems(one, wanted["ofType"], f"{where}[]")]
     if kind != "INPUT_OBJECT":
         return []
     assert isinstance(given, dict)
     fields = {one["name"]: one["type"] for one in _types()[wanted["name"]]["inputFields"]}
     unknown = [f"{where}.{name} is not in {wanted['name']}" for name in given if name not in fields]
-    known = [said for name, one in fields.items() for said in _problems(given.get(name), one, f"{where}.{name}")]
+    known = [problem for name, one in fields.items() for problem in _problems(given.get(name), one, f"{where}.{name}")]
     return unknown + known
 
 

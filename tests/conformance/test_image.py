@@ -22,7 +22,7 @@ from deploy.local.environment.ports import free_port
 from tests.conformance.material import package
 
 ROOT = Path(__file__).parents[2]
-NOBODY = 65534 if os.geteuid() == 0 else None
+UNPRIVILEGED = 65534 if os.geteuid() == 0 else None
 WITHIN_SECONDS = 120
 
 
@@ -41,7 +41,7 @@ def interpreter() -> str:
     installed = [path for path in ("/usr/local/bin/python3", "/usr/bin/python3") if Path(path).is_file()]
     for path in (str(getattr(sys, "_base_executable", sys.executable)), *installed):
         try:
-            subprocess.run([path, "-c", "import ensurepip, venv"], user=NOBODY, cwd="/", env={}, check=True)
+            subprocess.run([path, "-c", "import ensurepip, venv"], user=UNPRIVILEGED, cwd="/", env={}, check=True)
         except (OSError, subprocess.CalledProcessError):
             continue
         return path
@@ -75,7 +75,7 @@ def run(target: Path, *arguments: str, **variables: str) -> subprocess.Completed
         [str(target / "bin" / "pilotage"), *arguments],
         cwd="/",
         env=variables,
-        user=NOBODY,
+        user=UNPRIVILEGED,
         capture_output=True,
         text=True,
         check=False,
@@ -92,7 +92,7 @@ def names(lock: str) -> set[str]:
 
 
 @pytest.mark.parametrize("process", ["worker", "watcher", "receiver"])
-def test_a_process_becomes_ready_as_nobody_in_a_tree_that_it_cannot_write(
+def test_a_process_becomes_ready_as_an_unprivileged_user_in_a_tree_that_it_cannot_write(
     process: str, processes: Path, place: Path, kubernetes_api: KubernetesAccess, temporal_server: str
 ) -> None:
     before, port = listed(processes), free_port()
@@ -112,7 +112,7 @@ def test_a_process_becomes_ready_as_nobody_in_a_tree_that_it_cannot_write(
     }
     command = [str(processes / "bin" / "pilotage"), process]
     with log.open("w") as written:
-        started = subprocess.Popen(command, cwd="/", env=environment, user=NOBODY, stderr=written)
+        started = subprocess.Popen(command, cwd="/", env=environment, user=UNPRIVILEGED, stderr=written)
     try:
         assert ready(f"http://127.0.0.1:{port}/readyz", started), log.read_text()
     finally:
@@ -143,7 +143,7 @@ def test_the_command_line_s_packages_are_not_where_the_processes_are(processes: 
     assert (refused.returncode, "invalid choice: 'get'" in refused.stderr) == (2, True)
 
 
-def test_every_command_starts_as_nobody(command_line: Path) -> None:
+def test_every_command_starts_as_an_unprivileged_user(command_line: Path) -> None:
     before = listed(command_line)
     shown = run(command_line, "--help")
     assert shown.returncode == 0, shown.stderr

@@ -1,4 +1,4 @@
-"""What the real GitHub answered, read by our parsers and told apart by our error classes."""
+"""What the real GitHub answered, read by our parsers and distinguished by our error classes."""
 
 import re
 from collections.abc import Callable
@@ -56,7 +56,7 @@ READERS: dict[str, tuple[str, str, Reader]] = {
         lambda reply: actions.read_run(reply.document(), key="key", results={}),
     ),
 }
-# Recordings of 2012 are from before the host told it.
+# Recordings of 2012 are from before the host sent it.
 _SINCE = {"repository": '"full_name"'}
 
 
@@ -97,15 +97,15 @@ KINDS: dict[int, type[ProviderError]] = {
 }
 
 
-def test_what_the_host_refused_is_an_error_of_the_right_class_with_its_own_words() -> None:
+def test_what_the_host_refused_is_an_error_of_the_right_class_with_its_own_message() -> None:
     wrong = {}
     refused = [one for one in recorded() if one.reply.status >= 400]
     for one in refused:
         error = refusal(one.reply, "the call")
-        said = re.search(r'"message":\s*"([^"\\]{1,60})', one.reply.text)
+        message = re.search(r'"message":\s*"([^"\\]{1,60})', one.reply.text)
         limited = isinstance(error, ProviderRateLimited)
         right = limited or isinstance(error, KINDS[one.reply.status])
-        if not right or (said and said[1] not in str(error)):
-            wrong[f"{one.where}: {one.method} {one.path}"] = (one.reply.status, repr(error), said and said[1])
+        if not right or (message and message[1] not in str(error)):
+            wrong[f"{one.where}: {one.method} {one.path}"] = (one.reply.status, repr(error), message and message[1])
     assert wrong == {}
     assert len({one.reply.status for one in refused}) > 4

@@ -28,10 +28,10 @@ def test_what_concerns_promotions_is_found_in_every_example(name: str) -> None:
     for body in examples:
         notices = _read(name, body).about
         if name == "pull_request":
-            notice, *words = notices
+            notice, *instructions = notices
             assert isinstance(notice, PullRequestNotice)
-            # A label may be a word of the person who put it there.
-            assert [type(one) for one in words] == [InstructionNotice] * ("label" in body["action"])
+            # A label may be a command of the person who put it there.
+            assert [type(one) for one in instructions] == [InstructionNotice] * ("label" in body["action"])
             assert notice.repository.full_name == body["repository"]["full_name"]
             assert notice.number == body["pull_request"]["number"]
             assert notice.ended == (body["action"] == "closed")

@@ -11,7 +11,7 @@ from tests.conformance.specification import problems
 @pytest.fixture(autouse=True)
 def exchanges(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Judge every exchange of a test, which fails for the first that is not as documented."""
-    send, said = httpx.AsyncHTTPTransport.handle_async_request, list[str]()
+    send, found = httpx.AsyncHTTPTransport.handle_async_request, list[str]()
     seen = list[str]()
 
     async def watched(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
@@ -25,7 +25,7 @@ def exchanges(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
             answered.status_code, headers=answered.headers, content=raw, extensions=answered.extensions, request=request
         )
         seen.append(f"{request.method} {request.url.path}")
-        said.extend(problems(request, whole))
+        found.extend(problems(request, whole))
         return httpx.Response(
             answered.status_code,
             headers=answered.headers,
@@ -35,4 +35,4 @@ def exchanges(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", watched)
     yield seen
-    assert not said, "\n".join(said)
+    assert not found, "\n".join(found)

@@ -48,7 +48,7 @@ class Outside:
     def journal(self) -> Sequence[dict[str, Any]]:
         return list(self.state.journal.entries())
 
-    def told(self, key: str) -> list[str]:
+    def calls(self, key: str) -> list[str]:
         return [call.what for call in read_calls(self.state.summary(), self.journal()) if call.key == key]
 
 
@@ -79,33 +79,33 @@ async def test_a_stopped_build_ended_when_it_was_stopped_and_a_running_one_did_n
     assert build.result == "ABORTED"
     assert build.ended_at is not None
     assert 0 <= build.ended_at - stopped_at < STEP_SECONDS / 2
-    assert outside.told("k1")[-1] == "stop of #1 carried out, answered 302"
+    assert outside.calls("k1")[-1] == "stop of #1 carried out, answered 302"
 
 
-async def test_each_trigger_of_a_key_is_told_with_what_became_of_it(outside: Outside) -> None:
+async def test_each_trigger_of_a_key_is_shown_with_what_became_of_it(outside: Outside) -> None:
     match = {"system": "jenkins", "match": "POST /buildWithParameters"}
     await outside.trigger("k1", fault={**match, "action": "status", "status": 502})
     await outside.jenkins("GET", f"{JOB}/api/json")
     await outside.trigger("k1", fault={**match, "action": "accept_then_drop"})
     await outside.trigger("k1", fault={**match, "action": "delay", "seconds": 0.01})
     await outside.jenkins("POST", f"{JOB}/2/stop")
-    told = outside.told("k1")
-    assert [what.partition(" (")[0] for what in told] == [
+    calls = outside.calls("k1")
+    assert [what.partition(" (")[0] for what in calls] == [
         "trigger refused with 502 before it did anything",
         "trigger carried out, its reply lost",
         "trigger held, then carried out, answered 201",
         "stop of #2 too late, answered 302",
     ]
-    assert told[0].endswith("(its job was never listed before)")
-    assert re.search(r"\(its job last listed 6\d\.\d s before, answered 200\)$", told[1])
+    assert calls[0].endswith("(its job was never listed before)")
+    assert re.search(r"\(its job last listed 6\d\.\d s before, answered 200\)$", calls[1])
     assert [build.key for build in read_builds(outside.state.summary())] == ["k1", "k1"]
 
 
-async def test_an_equal_trigger_that_was_folded_is_told_as_such(outside: Outside) -> None:
+async def test_an_equal_trigger_that_was_folded_is_shown_as_such(outside: Outside) -> None:
     outside.state.jenkins.jobs["app1/smoke"].queue_seconds = 1.5 * STEP_SECONDS
     await outside.trigger("k1")
     await outside.trigger("k1")
-    assert outside.told("k1")[1].startswith("trigger folded into the equal item that still waited, answered 303")
+    assert outside.calls("k1")[1].startswith("trigger folded into the equal item that still waited, answered 303")
 
 
 async def test_applications_are_read_as_they_stand(outside: Outside) -> None:

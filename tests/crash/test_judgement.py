@@ -44,7 +44,7 @@ def test_a_tracker_that_vanished_is_found(flawless: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("stage", ["dev", "staging", "prod"])
-def test_a_completed_change_that_a_place_of_its_way_lacks_is_found(flawless: dict[str, Any], stage: str) -> None:
+def test_a_completed_change_that_a_place_of_its_way_is_without_is_found(flawless: dict[str, Any], stage: str) -> None:
     behind = application(stage, live=FIRST, target=FIRST)
     others = [one for one in flawless["applications"] if one.name != behind.name]
     assert cases(evidence(flawless, applications=[*others, behind]), ARRIVED) == (
@@ -83,7 +83,7 @@ def test_an_application_that_vanished_is_found(flawless: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "problem"),
     [
         ({"sync": "OutOfSync"}, "is OutOfSync"),
         ({"sync": "Unknown"}, "is Unknown"),
@@ -96,12 +96,12 @@ def test_an_application_that_vanished_is_found(flawless: dict[str, Any]) -> None
     ids=lambda change: "-".join(map(str, change.items())) if isinstance(change, dict) else "",
 )
 def test_an_application_that_is_not_at_rest_on_its_target_is_found(
-    flawless: dict[str, Any], change: dict[str, Any], said: str
+    flawless: dict[str, Any], change: dict[str, Any], problem: str
 ) -> None:
     applications = [*flawless["applications"][:2], application("prod", **change)]
     (case,) = cases(evidence(flawless, applications=applications), ARRIVED)
     assert case.startswith("app1-prod")
-    assert said in case
+    assert problem in case
 
 
 def test_a_cancelled_duplicate_is_fine(flawless: dict[str, Any]) -> None:

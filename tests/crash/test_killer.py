@@ -1,4 +1,4 @@
-"""The killer waits for the moments that are named, says truly whether it met them, and does not give up soon."""
+"""The killer waits for the moments that are named, reports truly whether it met them, and does not give up soon."""
 
 import itertools
 import random
@@ -23,7 +23,7 @@ RUN, NEXT_RUN = "run-1", "run-2"
 
 
 class Outside:
-    """All that a killer looks at and kills. `comes` tells of each wait for a moment, from 1, whether it comes."""
+    """All that a killer looks at and kills. `comes` answers for each wait for a moment, from 1, whether it comes."""
 
     def __init__(self, comes: Callable[[int], bool]) -> None:
         self.killed: list[str] = []
@@ -43,7 +43,7 @@ class Outside:
             cast(Client, SimpleNamespace(get_workflow_handle=lambda _: self)),
             chance=random.Random(1),
             candidates=lambda: ["promotion"] if self._comes(next(self._waits)) else [],
-            say=lambda _: None,
+            report=lambda _: None,
         )
 
     async def describe(self) -> SimpleNamespace:

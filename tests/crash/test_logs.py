@@ -31,7 +31,7 @@ LOG = "\n".join(
 )
 
 
-def test_errors_and_failed_workflow_tasks_are_counted_by_what_they_say(tmp_path: Path) -> None:
+def test_errors_and_failed_workflow_tasks_are_counted_by_their_text(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "worker-1.log").write_text(LOG)
     (tmp_path / "logs" / "etcd-1.log").write_text(LOG)

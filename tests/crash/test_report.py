@@ -1,4 +1,4 @@
-"""The report says what was met, and explains what was broken."""
+"""The report shows what was met, and explains what was broken."""
 
 from collections import Counter
 from pathlib import Path
@@ -26,17 +26,17 @@ def report(fields: dict[str, Any], **changes: Any) -> list[str]:
 
 
 def test_a_flawless_run_is_reported_without_what_the_logs_complain_of(flawless: dict[str, Any]) -> None:
-    said = report(flawless)
-    assert sum(line.startswith("✓") for line in said) == len(judge(evidence(flawless)))
-    assert said[-1].startswith("✓")
-    assert any(line.endswith("awaited again: 2 (after POST (trigger), before its reply 2)") for line in said)
-    assert any(line.endswith("given up, made up for at random: 0") for line in said)
+    lines = report(flawless)
+    assert sum(line.startswith("✓") for line in lines) == len(judge(evidence(flawless)))
+    assert lines[-1].startswith("✓")
+    assert any(line.endswith("awaited again: 2 (after POST (trigger), before its reply 2)") for line in lines)
+    assert any(line.endswith("given up, made up for at random: 0") for line in lines)
 
 
 def test_a_broken_promise_is_followed_by_its_cases_and_the_logs_worst_complaints(flawless: dict[str, Any]) -> None:
-    said = report(flawless, trackers=[*flawless["trackers"][:2], tracker(3, state="Testing")])
-    assert said[said.index("✗ every promotion is Completed") + 1].startswith("    app1-3: Testing")
-    assert said[-2:] == ["    9 times: often", "    1 times: seldom"]
+    lines = report(flawless, trackers=[*flawless["trackers"][:2], tracker(3, state="Testing")])
+    assert lines[lines.index("✗ every promotion is Completed") + 1].startswith("    app1-3: Testing")
+    assert lines[-2:] == ["    9 times: often", "    1 times: seldom"]
 
 
 def test_a_report_makes_its_file_replaces_its_section_and_leaves_the_rest(

@@ -10,7 +10,7 @@ from tests.chaos.world import LOST_REPLIES, REFUSALS, World, faults
 
 
 @pytest.mark.parametrize("promotions", [1, 2, 6, 60, 1000])
-def test_every_change_has_a_commit_of_its_own_that_tells_its_place(promotions: int) -> None:
+def test_every_change_has_a_commit_of_its_own_that_names_its_place(promotions: int) -> None:
     world = World(promotions=promotions)
     changes = list(world.changes())
     places = [world.position(world.merge_sha(change)) for change in changes]

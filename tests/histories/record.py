@@ -1,6 +1,6 @@
 """Record the histories of each story: `python -m tests.histories.record [--check | STORY …]`, `make record-histories`.
 
-The stories are the tests that tell one on a real Temporal server, over outside worlds made of plain state, and one
+The stories are tests on a real Temporal server, over outside worlds made of plain state, and one
 promotion by our own processes from the first apply to Completed.
 """
 
@@ -38,7 +38,7 @@ from tests.histories.corpus import kind_of, path_of, recorded_stories, write_sto
 from worker.serving.registry import WORKFLOWS
 from workflows.identity import ENVIRONMENT_WORKFLOW
 
-TOLD_IN = {
+STORIES_IN = {
     "promotion": (
         "tests.workflows.promotion.test_stories",
         "tests.workflows.promotion.test_stories_firsts",
@@ -61,7 +61,7 @@ SERVED = (("temporal_server",), ("played",))
 END_TO_END = "end-to-end"
 OURS = frozenset(WorkflowDefinition.must_from_class(workflow).name for workflow in WORKFLOWS)
 AT_ONCE = 6
-"""Stories told side by side: two cores bear no more without missing their own deadlines."""
+"""Stories played side by side: two cores bear no more without missing their own deadlines."""
 ATTEMPTS = 3
 
 Story = Callable[[str], Awaitable[None]]
@@ -71,13 +71,13 @@ _started: ContextVar[list[str] | None] = ContextVar("_started", default=None)
 
 
 def stories() -> dict[str, Story]:
-    """Return the stories that tests tell, by name."""
+    """Return the tests that are stories, by name."""
     found: dict[str, Story] = {}
-    for prefix, modules in TOLD_IN.items():
+    for prefix, modules in STORIES_IN.items():
         for module in modules:
-            for name, told in vars(import_module(module)).items():
-                if name.startswith("test_") and tuple(inspect.signature(told).parameters) in SERVED:
-                    found[f"{prefix}-{name.removeprefix('test_').replace('_', '-')}"] = told
+            for name, played in vars(import_module(module)).items():
+                if name.startswith("test_") and tuple(inspect.signature(played).parameters) in SERVED:
+                    found[f"{prefix}-{name.removeprefix('test_').replace('_', '-')}"] = played
     return found
 
 
@@ -96,8 +96,8 @@ class Noting(Interceptor):
         return _Noting(next)
 
 
-async def record(address: str, told: dict[str, Story]) -> list[str]:
-    """Tell the stories and write what they left behind; return the names of those that failed."""
+async def record(address: str, played: dict[str, Story]) -> list[str]:
+    """Play the stories and write what they left behind; return the names of those that failed."""
     client = await Client.connect(address)
     at_once = asyncio.Semaphore(AT_ONCE)
     connect = partial(Client.connect, interceptors=[Noting()])
@@ -107,18 +107,18 @@ async def record(address: str, told: dict[str, Story]) -> list[str]:
             for attempt in range(1, ATTEMPTS + 1):
                 _started.set([])
                 try:
-                    await told[story](address)
+                    await played[story](address)
                     break
-                except Exception as failure:  # noqa: BLE001 - the others are still to be told
-                    _say(f"{story}: attempt {attempt}: {failure!r}"[:300])
+                except Exception as failure:  # noqa: BLE001 - the others are still to be played
+                    _report(f"{story}: attempt {attempt}: {failure!r}"[:300])
             else:
                 return story
             runs = await runs_of(client, _started.get() or ())
-            _say(f"{story}: {len(runs)} runs, {write_story(story, runs)} bytes")
+            _report(f"{story}: {len(runs)} runs, {write_story(story, runs)} bytes")
             return ""
 
     with patch("temporalio.client.Client.connect", connect):
-        failed = await asyncio.gather(*(asyncio.create_task(one(story)) for story in told))
+        failed = await asyncio.gather(*(asyncio.create_task(one(story)) for story in played))
     return [story for story in failed if story]
 
 
@@ -165,28 +165,28 @@ async def record_all_runs(address: str, story: str) -> None:
     found = [one.id async for one in client.list_workflows()]
     runs = await runs_of(client, dict.fromkeys(found))
     places = sum(kind_of(run) == ENVIRONMENT_WORKFLOW for run in runs)
-    _say(f"{story}: {len(runs)} runs, {places} of places, {write_story(story, runs)} bytes")
+    _report(f"{story}: {len(runs)} runs, {places} of places, {write_story(story, runs)} bytes")
 
 
 def check() -> int:
-    """Tell whether every story is recorded; whether the recordings replay is for the tests to say."""
+    """Return 0 if every story is recorded; `tests/replay` checks that the recordings replay."""
     missing = {END_TO_END, *stories()} - set(recorded_stories())
     if missing:
-        _say(f"not recorded: {', '.join(sorted(missing))}; run `make record-histories` (under two minutes)")
+        _report(f"not recorded: {', '.join(sorted(missing))}; run `make record-histories` (under two minutes)")
     return 1 if missing else 0
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Record the named stories, or all, and drop the recordings of stories that nobody tells any more."""
+    """Record the named stories, or all, and drop the recordings of stories that are no longer there."""
     if list(arguments) == ["--check"]:
         return check()
     began = time.monotonic()
     _silence()
-    told = stories()
-    wanted = set(arguments) or {END_TO_END, *told}
-    unknown = wanted - {END_TO_END, *told}
+    played = stories()
+    wanted = set(arguments) or {END_TO_END, *played}
+    unknown = wanted - {END_TO_END, *played}
     if unknown:
-        _say(f"no such stories: {', '.join(sorted(unknown))}")
+        _report(f"no such stories: {', '.join(sorted(unknown))}")
         return 2
     with (
         tempfile.TemporaryDirectory(prefix="pilotage-histories-") as directory,
@@ -204,15 +204,15 @@ def main(arguments: Sequence[str]) -> int:
             for name in ("worker-1", "watcher-1", "kube-apiserver-1", "etcd-1", "sandbox-1"):
                 environment.terminate(name)
         failed = asyncio.run(
-            record(environment.temporal_address, {name: one for name, one in told.items() if name in wanted})
+            record(environment.temporal_address, {name: one for name, one in played.items() if name in wanted})
         )
     if not arguments:
         for path in path_of("x").parent.glob("*.json.gz"):
             if path.name.partition(".")[0] not in wanted:
                 path.unlink()
-    _say(f"{len(wanted) - len(failed)} stories in {time.monotonic() - began:.0f} s")
+    _report(f"{len(wanted) - len(failed)} stories in {time.monotonic() - began:.0f} s")
     if failed:
-        _say(f"not recorded, since they failed: {', '.join(failed)}")
+        _report(f"not recorded, since they failed: {', '.join(failed)}")
     return 1 if failed else 0
 
 
@@ -223,7 +223,7 @@ def _silence() -> None:
     Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=quiet)))
 
 
-def _say(text: str) -> None:
+def _report(text: str) -> None:
     print(text, flush=True)
 
 

@@ -72,7 +72,7 @@ def _assign(target: Any, path: str, value: object) -> None:
         setattr(target, last, value)
 
 
-def test_a_row_tells_whether_its_target_is_met() -> None:
+def test_a_row_shows_whether_its_target_is_met() -> None:
     assert FAST_ROW.ok
     assert not SLOW_ROW.ok
     assert FREE_ROW.ok
@@ -105,19 +105,19 @@ def test_figures_are_summed_up_by_median_and_spread() -> None:
 
 
 def test_a_script_awaits_what_the_history_awaited_in_its_order() -> None:
-    told = History()
-    told.add("WORKFLOW_EXECUTION_STARTED")
-    read = told.activity("read_repository", "config")
-    tell = told.activity("send_view", "config")
-    told.completed(tell)
-    told.signal("place")
-    timer = told.add("TIMER_STARTED", start_to_fire_timeout=Duration(seconds=2))
-    told.add("TIMER_CANCELED", started_event_id=timer)
-    told.completed(read)
-    assert read_script(told.events) == (
+    history = History()
+    history.add("WORKFLOW_EXECUTION_STARTED")
+    read = history.activity("read_repository", "config")
+    inform = history.activity("send_view", "config")
+    history.completed(inform)
+    history.signal("place")
+    timer = history.add("TIMER_STARTED", start_to_fire_timeout=Duration(seconds=2))
+    history.add("TIMER_CANCELED", started_event_id=timer)
+    history.completed(read)
+    assert read_script(history.events) == (
         Step(do=Do.ACTIVITY, id=read, queue="config"),
-        Step(do=Do.ACTIVITY, id=tell, queue="config", speaks=True),
-        Step(do=Do.AWAIT, id=tell),
+        Step(do=Do.ACTIVITY, id=inform, queue="config", signals=True),
+        Step(do=Do.AWAIT, id=inform),
         Step(do=Do.SIGNAL),
         Step(do=Do.TIMER, id=timer, duration=timedelta(seconds=2)),
         Step(do=Do.CANCEL, id=timer),
@@ -125,43 +125,43 @@ def test_a_script_awaits_what_the_history_awaited_in_its_order() -> None:
     )
 
 
-def test_a_farewell_that_nobody_answered_is_silent_in_the_script() -> None:
-    told = History()
-    told.activity("send_view", "config")
-    told.signal("place")
-    told.activity("send_view", "config")
-    assert [step.speaks for step in read_script(told.events) if step.do is Do.ACTIVITY] == [True, False]
+def test_a_farewell_without_an_answer_sends_no_signal_in_the_script() -> None:
+    history = History()
+    history.activity("send_view", "config")
+    history.signal("place")
+    history.activity("send_view", "config")
+    assert [step.signals for step in read_script(history.events) if step.do is Do.ACTIVITY] == [True, False]
 
 
-def test_a_signal_that_came_before_whatever_could_speak_is_not_awaited() -> None:
-    told = History()
-    told.signal("poke")
-    told.activity("send_view", "config")
-    told.activity("deliver_application", "delivery")
-    told.signal("place")
-    script = read_script(told.events)
-    assert [step.speaks for step in script if step.do is Do.ACTIVITY] == [False, True]
+def test_a_signal_that_came_before_any_activity_that_could_send_it_is_not_awaited() -> None:
+    history = History()
+    history.signal("poke")
+    history.activity("send_view", "config")
+    history.activity("deliver_application", "delivery")
+    history.signal("place")
+    script = read_script(history.events)
+    assert [step.signals for step in script if step.do is Do.ACTIVITY] == [False, True]
     assert [step.do for step in script] == [Do.ACTIVITY, Do.ACTIVITY, Do.SIGNAL]
 
 
 def test_a_part_of_a_history_awaits_nothing_that_began_before_it() -> None:
-    told = History()
-    early = told.activity("read_deployments", "delivery")
-    timer = told.add("TIMER_STARTED", start_to_fire_timeout=Duration(seconds=10))
-    told.signal("poke")
-    told.add("TIMER_CANCELED", started_event_id=timer)
-    told.completed(early)
-    told.signal("place")
-    poll = told.activity("poll_tests", "ci")
-    assert read_script(told.events[2:]) == (Step(do=Do.ACTIVITY, id=poll, queue="ci"),)
-    assert [event.event_id for event in activities_scheduled(told.events, "poll_tests")] == [poll]
+    history = History()
+    early = history.activity("read_deployments", "delivery")
+    timer = history.add("TIMER_STARTED", start_to_fire_timeout=Duration(seconds=10))
+    history.signal("poke")
+    history.add("TIMER_CANCELED", started_event_id=timer)
+    history.completed(early)
+    history.signal("place")
+    poll = history.activity("poll_tests", "ci")
+    assert read_script(history.events[2:]) == (Step(do=Do.ACTIVITY, id=poll, queue="ci"),)
+    assert [event.event_id for event in activities_scheduled(history.events, "poll_tests")] == [poll]
 
 
 def test_the_share_of_each_process_is_counted_in_workflow_tasks() -> None:
-    told = History()
+    history = History()
     for identity in ("1@host", "2@host", "1@host", "1@host"):
-        told.add("WORKFLOW_TASK_COMPLETED", identity=identity)
-    assert shares([told.events]) == [0.75, 0.25]
+        history.add("WORKFLOW_TASK_COMPLETED", identity=identity)
+    assert shares([history.events]) == [0.75, 0.25]
 
 
 def test_a_task_in_the_hands_of_a_killed_worker_is_timed_and_a_finished_one_is_not() -> None:
@@ -224,7 +224,7 @@ def test_usage_is_cores_and_memory_of_each_process() -> None:
 async def test_the_bare_workflow_takes_the_steps_of_its_script(temporal_server: str) -> None:
     client = await Client.connect(temporal_server, data_converter=DATA_CONVERTER)
     script = (
-        Step(do=Do.ACTIVITY, id=1, queue="config", speaks=True),
+        Step(do=Do.ACTIVITY, id=1, queue="config", signals=True),
         Step(do=Do.AWAIT, id=1),
         Step(do=Do.SIGNAL),
         Step(do=Do.TIMER, id=2, duration=timedelta(minutes=5)),

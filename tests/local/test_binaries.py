@@ -48,11 +48,11 @@ def test_a_file_that_cannot_be_run_is_passed_over(machine: Path, monkeypatch: py
     assert binaries.find("etcd") == cached
 
 
-def test_temporal_is_found_beside_the_interpreter(machine: Path) -> None:
+def test_temporal_is_found_next_to_the_interpreter(machine: Path) -> None:
     assert os.access(binaries.find("temporal"), os.X_OK)
 
 
-def test_without_network_and_go_one_line_says_what_is_missing_and_names_every_way_out(machine: Path) -> None:
+def test_without_network_and_go_one_line_states_what_is_missing_and_names_every_way_out(machine: Path) -> None:
     lines: list[str] = []
     with pytest.raises(LocalEnvironmentError, match=r"put kubectl on PATH.*KUBEBUILDER_ASSETS.*install Go") as raised:
         binaries.find("kubectl", report=lines.append)
@@ -62,7 +62,7 @@ def test_without_network_and_go_one_line_says_what_is_missing_and_names_every_wa
 
 
 @pytest.mark.parametrize(
-    ("said", "advice"),
+    ("output", "advice"),
     [
         (
             'example@v1.0.0: Get "http://127.0.0.1:9/@v/v1.0.0.zip": dial tcp 127.0.0.1:9: connect: connection refused',
@@ -76,10 +76,11 @@ def test_without_network_and_go_one_line_says_what_is_missing_and_names_every_wa
         ),
     ],
 )
-def test_what_a_build_cannot_fetch_is_one_line(machine: Path, said: str, advice: str) -> None:
-    (machine / "said").write_text(f"go: downloading example v1.0.0\n{said}\n")
+def test_what_a_build_cannot_fetch_is_one_line(machine: Path, output: str, advice: str) -> None:
+    (machine / "output").write_text(f"go: downloading example v1.0.0\n{output}\n")
     program(
-        machine / "path" / "go", f'#!/bin/sh\nwhile read -r line; do echo "$line" >&2; done < {machine}/said\nexit 1\n'
+        machine / "path" / "go",
+        f'#!/bin/sh\nwhile read -r line; do echo "$line" >&2; done < {machine}/output\nexit 1\n',
     )
     with pytest.raises(LocalEnvironmentError, match=advice) as raised:
         binaries.find("etcd", report=lambda _line: None)
@@ -170,7 +171,7 @@ def test_an_archive_fills_the_cache_once_its_digest_is_right(machine: Path, monk
     assert not (machine / "etcd").exists()
 
 
-def test_an_archive_that_lacks_a_program_is_refused_and_paths_in_it_are_ignored(tmp_path: Path) -> None:
+def test_an_archive_without_a_program_is_refused_and_paths_in_it_are_ignored(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="the archive misses kubectl"):
         envtest.unpack(archive("etcd", "kube-apiserver"), tmp_path)
     envtest.unpack(archive("etcd", "kube-apiserver", "kubectl", "../../escaped"), tmp_path)

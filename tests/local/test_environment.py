@@ -20,7 +20,7 @@ OWNER = """
 import signal, sys, time
 from pathlib import Path
 from deploy.local.environment.assembly import LocalEnvironment
-# Whoever is started in the background by a shell without job control inherits that SIGINT is ignored.
+# A process that is started in the background by a shell without job control inherits that SIGINT is ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 environment = LocalEnvironment(Path(sys.argv[1]))
 environment.start("temporal", "kubernetes")
@@ -58,7 +58,7 @@ def test_a_killed_api_server_comes_back_with_its_data(environment: LocalEnvironm
     assert kept == "b"
 
 
-def test_the_users_are_who_their_files_say_and_start_without_rights(environment: LocalEnvironment) -> None:
+def test_the_users_are_who_their_files_name_and_start_without_rights(environment: LocalEnvironment) -> None:
     alice = environment.kubernetes.kubeconfig_for("alice")
     assert "shop-developers" in kubectl(alice, "auth", "whoami", report=quiet)
     with pytest.raises(LocalEnvironmentError, match=r"\bforbidden\b"):

@@ -1,4 +1,4 @@
-"""The virtual environment holds what the locks say, on the day they were written and later."""
+"""The virtual environment holds what the locks declare, on the day they were written and later."""
 
 import json
 import subprocess
@@ -67,7 +67,7 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recorded:
     return Recorded(tmp_path / "venv", monkeypatch, identity="")
 
 
-def test_an_environment_that_holds_what_the_locks_say_is_left_alone(recorded: Recorded) -> None:
+def test_an_environment_that_holds_what_the_locks_declare_is_left_alone(recorded: Recorded) -> None:
     created, commands = recorded.install()
     assert created == 1
     assert commands == len(["lock", "project", "check"])

@@ -77,7 +77,7 @@ def test_a_process_killed_from_outside_loses_its_pid_file(processes: Processes, 
     assert not (tmp_path / "pids" / "stubborn-1.pid").exists()
 
 
-def test_one_that_exits_while_it_starts_is_reported_with_its_last_words(processes: Processes) -> None:
+def test_one_that_exits_while_it_starts_is_reported_with_its_last_output(processes: Processes) -> None:
     spec = python("broken-1", "raise SystemExit('no such flag')", Path("never"))
     processes.spawn(spec)
     with pytest.raises(LocalEnvironmentError, match=r"broken-1 ended while it started\n.*\n  no such flag"):

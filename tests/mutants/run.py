@@ -1,6 +1,6 @@
 """`python -m tests.mutants.run`: which changed conditions of workflow rules no test notices.
 
-Played are the modules that decide; what words are chosen and what steps await is shown by stories on real servers.
+Played are the modules that decide; what texts are chosen and what steps await is shown by stories on real servers.
 The tests of one module that need no server are collected once; each mutant is played in a fork of that process, where
 the functions get the changed code. Every survivor must stand in `survivors.toml` with a reason; one that is noticed by
 now must not.
@@ -128,7 +128,7 @@ class Player:
         # Loaded by pytest's plugin: before that, pytest would warn.
         from hypothesis import Phase, settings
 
-        # Nobody reads the example that fails, so that looking for a short one would be time lost.
+        # The example that fails is not read, so that looking for a short one would be time lost.
         settings.register_profile("mutants", deadline=None, database=None, phases=(Phase.explicit, Phase.generate))
         settings.load_profile("mutants")
         unchanged = Mutant(name=UNCHANGED, source=(ROOT / self.rules.path).read_text())
@@ -157,7 +157,7 @@ def in_a_fork(act: Callable[[], int]) -> int:
             os._exit(outcome)
     _, status = os.waitpid(child, 0)
     outcome = os.waitstatus_to_exitcode(status)
-    # One that loops is killed by its alarm, and would be noticed by whoever waits for it.
+    # One that loops is killed by its alarm, and would be noticed by its caller, which waits for it.
     return NOTICED if outcome == -signal.SIGALRM else outcome if outcome in (NOTICED, SURVIVED) else BROKEN
 
 
@@ -177,7 +177,7 @@ def _code_of(code: CodeType) -> Iterator[tuple[tuple[str, int], CodeType]]:
 
 
 def _name(code: CodeType) -> tuple[str, int]:
-    """Return what tells a function from others; a property's getter and setter have one name."""
+    """Return what distinguishes a function from others; a property's getter and setter have one name."""
     return code.co_qualname, code.co_argcount
 
 
@@ -237,9 +237,9 @@ def judge(rules: Rules, outcomes: Mapping[str, int], reasons: Mapping[str, str])
 
 
 def main(wanted: Sequence[str]) -> int:
-    """Play all mutants, or those of the paths that contain a wanted word; 0 where every survivor has its reason."""
+    """Play all mutants, or those of the paths that contain a wanted text; 0 where every survivor has its reason."""
     known = survivors()
-    chosen = [rules for rules in RULES if not wanted or any(word in rules.path for word in wanted)]
+    chosen = [rules for rules in RULES if not wanted or any(part in rules.path for part in wanted)]
     wrong = [line for rules in chosen for line in judge(rules, play(rules), known.get(rules.path, {}))]
     for line in wrong:
         print(line, file=sys.stderr)

@@ -38,7 +38,7 @@ RULE = Rules(path="workflows/promotion/rules/aggregate.py", tests=())
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "reasons", "said"),
+    ("outcomes", "reasons", "parts"),
     [
         ({UNCHANGED: NOTICED}, {}, ["without any change"]),
         ({}, {}, ["without any change"]),
@@ -50,11 +50,11 @@ RULE = Rules(path="workflows/promotion/rules/aggregate.py", tests=())
     ],
 )
 def test_a_survivor_needs_a_reason_and_a_reason_a_survivor(
-    outcomes: dict[str, int], reasons: dict[str, str], said: list[str]
+    outcomes: dict[str, int], reasons: dict[str, str], parts: list[str]
 ) -> None:
     lines = judge(RULE, outcomes, reasons)
-    assert len(lines) == len(said)
-    assert all(words in line for words, line in zip(said, lines, strict=True))
+    assert len(lines) == len(parts)
+    assert all(part in line for part, line in zip(parts, lines, strict=True))
 
 
 def test_every_listed_survivor_is_a_mutant_of_today_and_has_a_reason() -> None:

@@ -59,5 +59,5 @@ async def longest_turn(work: Callable[[], Awaitable[object]]) -> float:
 
 
 def is_short(measured: Callable[[], float]) -> bool:
-    """Say whether it ever fits into the budget: what interferes only adds."""
+    """Return whether it ever fits into the budget: what interferes only adds."""
     return any(measured() <= _NOISE * _reference() for _ in range(_TRIES))

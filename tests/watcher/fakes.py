@@ -371,7 +371,7 @@ class FakeKubernetes:
 
 
 def _is_selected(document: Document, label_selector: str | None) -> bool:
-    """Tell whether an object has the one label that is selected, if any is."""
+    """Return whether an object has the one label that is selected, if any is."""
     if label_selector is None:
         return True
     name, _, value = label_selector.partition("=")

@@ -107,7 +107,7 @@ class World(Protocol):
         """Return after how many seconds an activity acts, and how long its answer takes."""
 
     def loses_answer(self, run: "Run", name: str, request: Any) -> bool:
-        """Tell whether an activity, which has acted, is tried again because nobody heard of it."""
+        """Return whether an activity, which has acted, is tried again because nobody heard of it."""
 
     def act(self, run: "Run", name: str, request: Any) -> Any:
         """Do what an activity does; None = not done yet, look again in a moment. Raises ApplicationError."""

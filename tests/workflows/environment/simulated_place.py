@@ -40,7 +40,7 @@ class SimPlace:
             self.observed, self.observed_at = dict(self.model.runs[self.environment]), self.model.time
 
     def stale(self, component: str) -> bool:
-        """Tell whether the place has not seen yet what runs there now."""
+        """Return whether the place has not seen yet what runs there now."""
         return self.observed is None or self.observed[component] != self.model.runs[self.environment][component]
 
     def observations(self) -> tuple[Observation, ...]:

@@ -173,7 +173,7 @@ class SimTracker:
         return {one.component: one.runs for one in view.observed}
 
     def waits_for_target(self) -> bool:
-        """Tell whether the target holds what the source lacks, which only people can fix."""
+        """Return whether the target holds what the source lacks, which only people can fix."""
         ready = self.state in (State.READY, State.TESTING) and self.phase is Phase.WORKING
         return ready and self.judge(self.model.runs[self.target]) == "diverged"
 

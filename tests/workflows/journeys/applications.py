@@ -66,7 +66,7 @@ class Application:
         return self._seen[1]
 
     def ever(self, since: float, holds: Callable[[Moment], bool], *, until: float = inf) -> bool:
-        """Tell whether something held at any time in between."""
+        """Return whether something held at any time in between."""
         for moment in reversed(self.moments):
             if moment.at <= until and holds(moment):
                 return True

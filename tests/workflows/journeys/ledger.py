@@ -113,7 +113,7 @@ class Ledger:
         return [entry for entry in self._entries.values() if entry.attempt == one.key and not entry.done]
 
     def _dropped(self, one: "Traveller", entry: Entry) -> bool:
-        """Tell whether its answer is on the way; it is published a moment later."""
+        """Return whether its answer is on the way; it is published a moment later."""
         return any(line.startswith(f"{entry.request_id}:") for line in one.story.superseded)
 
     def _done(self, entry: Entry, done: bool) -> None:

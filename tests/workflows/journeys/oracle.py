@@ -104,7 +104,7 @@ class Oracle:
             self.broken(f"{one.ref.name} promotes what {hop.policy.source} has not run since {since:.1f}")
 
     def _ran(self, environment: str, artifacts: tuple[Artifact, ...], since: float) -> bool:
-        """Tell whether all that an environment deploys of these components ran them, at one time since then."""
+        """Return whether all that an environment deploys of these components ran them, at one time since then."""
         components = {one.component: one.revision for one in artifacts}
         ours = [
             one
@@ -135,7 +135,7 @@ class Oracle:
                 self.broken(f"{one.ref.name} writes {deployment.name} before {spec.name} arrived")
 
     def _arrived(self, one: "Traveller", hop: Hop, spec: DeploymentSpec) -> bool:
-        """Tell whether an application was settled with the artifact at any time since the promotion began to write."""
+        """Return whether an application was settled with the artifact at a time since the promotion began to write."""
         since = (one.story.since - START).total_seconds() if one.story.since else 0.0
         artifacts = hop.round.artifacts if hop.round else ()
         wanted = next(two.revision for two in artifacts if two.component == spec.component)
@@ -159,7 +159,7 @@ class Oracle:
                     self.broken(f"{one.ref.name} writes {application.spec.application} again, which has {wanted}")
 
     def _accepted(self, request: SyncApplicationInput) -> bool:
-        """Tell whether a person promotes over exactly what runs there."""
+        """Return whether a person promotes over exactly what runs there."""
         application = self.world.applications.all[request.deployment.application]
         for one in self.world.travellers.values():
             hop = one.story.hop
@@ -193,7 +193,7 @@ class Oracle:
                     self.broken(f"{candidate.tracker.name} was granted {environment} past the hold of {one.key}")
 
     def _told_of_hold(self, one: "Traveller", view: MemberSignal) -> bool:
-        """Tell whether a place knows of a hold, or must by now: a lost word is repeated at the backstop."""
+        """Return whether a place knows of a hold, or must by now: a lost word is repeated at the backstop."""
         if one.story.hold is None or not view.held or view.revision is None:
             return False
         untold = LONGEST_UNTOLD_WRITING if one.promoting else LONGEST_UNTOLD

@@ -259,7 +259,7 @@ class World:
         return dice.uniform(0.01, 12 if slow else 0.5), dice.uniform(0.01, 2 if slow else 0.1)
 
     def loses_answer(self, run: Run, name: str, request: Any) -> bool:
-        """Tell whether nobody hears that an activity has acted."""
+        """Return whether nobody hears that an activity has acted."""
         lost = not self.calm and self.dice(f"lost {name}").random() < 0.02
         if name in WRITES and not (lost and run.alive):
             self.writing.pop(id(request), None)

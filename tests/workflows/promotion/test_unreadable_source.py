@@ -29,7 +29,7 @@ class SilentWorld(World):
         return await super().read_deployments(request)
 
     def shows(self, text: str) -> bool:
-        """Tell whether the newest status says that this is what is waited for."""
+        """Return whether the newest status says that this is what is waited for."""
         waiting = self.statuses[-1].waiting_for if self.statuses else None
         return waiting is not None and text in waiting.observed
 
