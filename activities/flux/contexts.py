@@ -3,27 +3,28 @@
 from activities.flux.events import FluxEvent
 from activities.flux.matching import Subscription
 from crds.texts.plain import one_line
+from providers.status_keys import bounded_key
 
 _CONTEXT_LIMIT = 255
-"""Characters; what a host's own limit is lower than that is cut by its adapter."""
+"""Characters, as the status of a Provider shows them; a host whose limit is lower has its own in its adapter."""
 _DESCRIPTION_LIMIT = 2048
 
 
 def default_context(event: FluxEvent, *, provider_uid: str) -> str:
     """Return the context as Flux makes it: two objects of one name in two namespaces have the same one."""
     involved = event.involved
-    return f"{involved.kind}/{involved.name}/{provider_uid.partition('-')[0]}".lower()[:_CONTEXT_LIMIT]
+    return f"{involved.kind}/{involved.name}/{provider_uid.partition('-')[0]}".lower()
 
 
 def prefixed_context(subscription: Subscription, event: FluxEvent) -> str:
     """Return the context of a CommitStatus with a prefix, which no other object has."""
     involved = event.involved
-    return f"{subscription.prefix}/{involved.kind.lower()}/{involved.namespace}/{involved.name}"[:_CONTEXT_LIMIT]
+    return f"{subscription.prefix}/{involved.kind.lower()}/{involved.namespace}/{involved.name}"
 
 
 def bounded_context(context: str) -> str:
-    """Return a context that an expression made, fit to be sent."""
-    return one_line(context)[:_CONTEXT_LIMIT]
+    """Return a context on one line; a long one ends in a hash, so that no two become one."""
+    return bounded_key(one_line(context), _CONTEXT_LIMIT)
 
 
 def description(event: FluxEvent) -> str:

@@ -1,7 +1,7 @@
 """One event as Flux's controllers send it, read from JSON with every field checked.
 
-Source of the shape: `github.com/fluxcd/pkg/apis/event/v1beta1`. Fields may be absent, as at Flux's own receiver; a
-field that is there has its type, and a text is kept up to a limit.
+Source of the shape: `github.com/fluxcd/pkg/apis/event/v1beta1`. Fields may be absent or null, as at Flux's own
+receiver; a field that is there has its type, and a text is kept up to a limit, without what no payload may hold.
 """
 
 from collections.abc import Mapping
@@ -9,14 +9,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from crds.texts.plain import plain
+
 MESSAGE_LIMIT = 39_000
 """Characters of a message, as Flux documents them."""
 METADATA_LIMIT = 64
+"""Keys; those that are read here come first."""
 VALUE_LIMIT = 4096
 NAME_LIMIT = 253
 
 EVENT_GROUP = "event.toolkit.fluxcd.io"
 COMMIT_KEY = f"{EVENT_GROUP}/commit"
+_READ_HERE = ("commit", "originRevision", "revision", "commit_status", "token")
+"""Keys, without their group, by which an event is understood, and differs from others."""
 
 
 class NotAnEvent(ValueError):
@@ -40,6 +45,8 @@ class InvolvedObject:
     name: str = ""
     api_version: str = ""
     uid: str = ""
+    resource_version: str = ""
+    field_path: str = ""
 
     @property
     def group(self) -> str:
@@ -62,6 +69,7 @@ class FluxEvent:
     reason: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     controller: str = ""
+    instance: str = ""
 
     def own(self, key: str) -> str:
         """Return a metadata value that the object's controller set; empty where there is none."""
@@ -72,9 +80,7 @@ def read_event(document: object, *, now: datetime) -> FluxEvent:
     """Read an event. Raises NotAnEvent, which names the field that has another type."""
     if not isinstance(document, Mapping):
         raise NotAnEvent("the body must be a JSON object")
-    involved = document.get("involvedObject") or {}
-    if not isinstance(involved, Mapping):
-        raise NotAnEvent("involvedObject must be an object")
+    involved = _object(document, "involvedObject")
     return FluxEvent(
         involved=InvolvedObject(
             kind=_text(involved, "kind", "involvedObject."),
@@ -82,6 +88,8 @@ def read_event(document: object, *, now: datetime) -> FluxEvent:
             name=_text(involved, "name", "involvedObject."),
             api_version=_text(involved, "apiVersion", "involvedObject."),
             uid=_text(involved, "uid", "involvedObject."),
+            resource_version=_text(involved, "resourceVersion", "involvedObject."),
+            field_path=_text(involved, "fieldPath", "involvedObject."),
         ),
         severity=_text(document, "severity"),
         timestamp=_time(document, now),
@@ -89,7 +97,17 @@ def read_event(document: object, *, now: datetime) -> FluxEvent:
         reason=_text(document, "reason"),
         metadata=_metadata(document),
         controller=_text(document, "reportingController"),
+        instance=_text(document, "reportingInstance"),
     )
+
+
+def _object(document: Mapping[str, object], name: str) -> Mapping[str, object]:
+    value = document.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise NotAnEvent(f"{name} must be an object")
+    return value
 
 
 def _text(document: Mapping[str, object], name: str, within: str = "", *, limit: int = NAME_LIMIT) -> str:
@@ -98,7 +116,7 @@ def _text(document: Mapping[str, object], name: str, within: str = "", *, limit:
         return ""
     if not isinstance(value, str):
         raise NotAnEvent(f"{within}{name} must be a string")
-    return value[:limit]
+    return plain(value[:limit])
 
 
 def _time(document: Mapping[str, object], now: datetime) -> datetime:
@@ -118,13 +136,13 @@ def _time(document: Mapping[str, object], now: datetime) -> datetime:
 
 
 def _metadata(document: Mapping[str, object]) -> Mapping[str, str]:
-    given = document.get("metadata") or {}
-    if not isinstance(given, Mapping):
-        raise NotAnEvent("metadata must be an object")
+    given = _object(document, "metadata")
     found: dict[str, str] = {}
-    for key, value in given.items():
+    # A stable order: of many annotations none may push out the revision.
+    for key in sorted(given, key=lambda one: one.rpartition("/")[2] not in _READ_HERE):
+        value = given[key]
         if not isinstance(value, str):
-            raise NotAnEvent(f"metadata[{key[:NAME_LIMIT]!r}] must be a string")
+            raise NotAnEvent(f"metadata[{plain(key[:NAME_LIMIT])!r}] must be a string")
         if len(found) < METADATA_LIMIT:
-            found[key[:NAME_LIMIT]] = value[:VALUE_LIMIT]
+            found[plain(key[:NAME_LIMIT])] = plain(value[:VALUE_LIMIT])
     return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from activities.flux.events import FluxEvent, Severity
 from activities.flux.patterns import Patterns
@@ -52,6 +53,8 @@ class Subscription:
     added: Mapping[str, str] = field(default_factory=dict)
     """An Alert's `eventMetadata`."""
     summary: str = ""
+    document: Mapping[str, Any] = field(default_factory=dict)
+    """The object as expressions see it."""
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.namespace}/{self.name}"

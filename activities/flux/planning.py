@@ -157,7 +157,7 @@ def _wanted(
     return Wanted(
         repository=repository,
         commit=commit,
-        context=context,
+        context=context if compat else bounded_context(context),
         verdict=verdict,
         description=flux_description(event) if compat else description(event),
         target_url=subscription.target_url,
@@ -172,8 +172,8 @@ def _context(
     evaluate: Evaluate,
 ) -> str:
     if target.expression:
-        values = {"event": _document(event, metadata), "provider": target.document, "alert": _subscriber(subscription)}
-        return bounded_context(evaluate(target.expression, values))
+        values = {"event": _document(event, metadata), "provider": target.document, "alert": subscription.document}
+        return evaluate(target.expression, values)
     if subscription.prefix:
         return prefixed_context(subscription, event)
     return default_context(event, provider_uid=target.uid)
@@ -182,30 +182,23 @@ def _context(
 def _document(event: FluxEvent, metadata: Mapping[str, str]) -> dict[str, Any]:
     """Return an event as expressions see it: its metadata by their bare keys."""
     involved = event.involved
+    named = {
+        "kind": involved.kind,
+        "namespace": involved.namespace,
+        "name": involved.name,
+        "apiVersion": involved.api_version,
+        "uid": involved.uid,
+        "resourceVersion": involved.resource_version,
+        "fieldPath": involved.field_path,
+    }
     return {
-        "involvedObject": {
-            "kind": involved.kind,
-            "namespace": involved.namespace,
-            "name": involved.name,
-            "apiVersion": involved.api_version,
-            "uid": involved.uid,
-        },
+        # As Go writes them: what is empty is left out, so that `has()` and `?` find the same as at Flux.
+        "involvedObject": {name: value for name, value in named.items() if value},
         "severity": event.severity,
         "timestamp": event.timestamp.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "message": event.message,
         "reason": event.reason,
         "metadata": dict(metadata),
         "reportingController": event.controller,
-    }
-
-
-def _subscriber(subscription: Subscription) -> dict[str, Any]:
-    return {
-        "metadata": {"namespace": subscription.namespace, "name": subscription.name},
-        "spec": {
-            "providerRef": {"name": subscription.provider},
-            "eventSeverity": subscription.severity,
-            "eventMetadata": dict(subscription.added),
-            "summary": subscription.summary,
-        },
+        **({"reportingInstance": event.instance} if event.instance else {}),
     }

@@ -49,6 +49,7 @@ def from_commit_status(declared: CommitStatus) -> Subscription:
         prefix=spec.prefix or "",
         target_url=spec.target_url or "",
         closes_superseded=spec.close_superseded,
+        document={"metadata": declared.metadata.to_wire(), "spec": spec.to_wire()},
     )
 
 
@@ -91,6 +92,7 @@ def from_alert(document: Mapping[str, Any]) -> Subscription:
         suspended=bool(spec.get("suspend", False)),
         added=spec.get("eventMetadata") or {},
         summary=str(spec.get("summary") or ""),
+        document=_shown(metadata, spec),
     )
 
 
@@ -106,10 +108,11 @@ def from_flux_provider(document: Mapping[str, Any]) -> Target:
         address=str(spec.get("address") or ""),
         suspended=bool(spec.get("suspend", False)),
         expression=str(spec.get("commitStatusExpr") or ""),
-        document={
-            "metadata": {
-                key: metadata[key] for key in ("name", "namespace", "uid", "labels", "annotations") if key in metadata
-            },
-            "spec": dict(spec),
-        },
+        document=_shown(metadata, spec),
     )
+
+
+def _shown(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an object of Flux as expressions see it; who manages which field is of no use to them."""
+    named = ("name", "namespace", "uid", "labels", "annotations")
+    return {"metadata": {key: metadata[key] for key in named if key in metadata}, "spec": dict(spec)}

@@ -1,13 +1,15 @@
 """Commit statuses of Flux events: what is to be posted, where, and what became of it."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from activities.models.bounds import Bounded, Line, Link, Short, Text
 from activities.models.tracking import Timings
 
 PENDING = "pending"
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far the clock of a cluster may be from ours."""
 _SHORT_COMMIT = 7
 
 
@@ -56,6 +58,23 @@ class CommitVerdict(Bounded):
     closes_superseded: bool = False
     over_pending: bool = False
     """Whether it may replace `pending` alone: a newer commit was reconciled before this one."""
+    received: datetime | None = None
+    """When its workflow received it; None before that."""
+
+    def is_older(self, other: "CommitVerdict") -> bool:
+        """Return whether it happened before another one, which was received earlier.
+
+        Events of one clock compare by it, however wrong it is. A clock that was put right has events behind those that
+        it had stamped with times to come: of these it counts when they were received.
+        """
+        if other.received is not None and other.is_ahead and not self.is_ahead:
+            return self.at < other.received - CLOCK_SKEW
+        return self.at < other.at
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether it happened at a time that was yet to come when it was received."""
+        return self.received is not None and self.at > self.received + CLOCK_SKEW
 
     def posts_the_same(self, other: "CommitVerdict | None") -> bool:
         """Return whether people would see no difference."""

@@ -181,6 +181,13 @@ async def test_deliveries_that_are_not_proved_use_up_nothing(world: World) -> No
     assert (await world.github("pull_request", pull_request()))[0] == 202
 
 
+async def test_a_rotated_secret_proves_the_next_delivery_and_the_old_one_none(world: World) -> None:
+    assert (await world.github("pull_request", pull_request(), delivery="d-1"))[0] == 202
+    world.cluster.put_secret("github-token", {"token": "t-1", SECRET_KEY: "a-new-secret"})
+    assert (await world.github("pull_request", pull_request(), delivery="d-2", secret="a-new-secret"))[0] == 202
+    assert (await world.github("pull_request", pull_request(), delivery="d-3"))[0] == 401
+
+
 async def test_a_burst_reads_the_secret_once(world: World) -> None:
     for number in range(5):
         await world.github("pull_request", pull_request(), delivery=f"d-{number}")

@@ -42,6 +42,7 @@ class Played:
 
     insecure: bool = False
     subscriptions: list[Subscription] = field(default_factory=lambda: [subscription(prefix="dev")])
+    provider: Target = field(default_factory=target)
     has_synced: bool = True
     away: bool = False
     sent: list[tuple[StatusSlot, CommitVerdict]] = field(default_factory=list)
@@ -62,7 +63,7 @@ class Played:
         return any(self.of(namespace)) or FluxPlaces(self.world.mirrors).awaits(namespace)
 
     def target(self, one: Subscription) -> Target | None:
-        return target() if one.provider == "github" else None
+        return self.provider if one.provider == "github" else None
 
     async def send(self, slot: StatusSlot, verdict: CommitVerdict) -> None:
         if self.away:
@@ -141,6 +142,15 @@ async def test_a_sender_is_proved_by_the_secret_of_its_address() -> None:
         assert (await played.post(document()))[0] == 202
 
 
+async def test_a_sender_whose_secret_is_rotated_is_proved_by_the_new_one_at_once() -> None:
+    async with serving(Played()) as played:
+        assert (await played.post(document()))[0] == 202
+        played.cluster.put_secret("cluster", {"token": "a-new-key"}, namespace="flux-system")
+        newer = document(message="after the rotation")
+        assert (await played.post(newer, key="a-new-key"))[0] == 202
+        assert (await played.post(document(message="by the old key"), key=KEY))[0] == 401
+
+
 async def test_a_tenant_sends_events_to_the_subscriptions_of_its_namespace_alone() -> None:
     own = subscription(namespace="tenant")
     async with serving(Played(subscriptions=[subscription(prefix="dev"), own])) as played:
@@ -179,6 +189,35 @@ async def test_an_event_that_comes_while_too_many_are_at_work_is_repeated_and_no
         # After 429 Flux's controllers drop an event; after 503 they send it again.
         assert (await busy.post(document()))[0] == 503
         assert busy.sent == []
+
+
+async def test_an_event_whose_body_comes_too_late_is_repeated_and_not_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flux_routes, "READ_SECONDS", 0.01)
+
+    async def hanging() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async with (
+        serving(Played()) as slow,
+        aiohttp.ClientSession() as session,
+        session.post(f"{slow.url}/flux/flux-system/cluster", data=hanging()) as response,
+    ):
+        # After 408 Flux's controllers drop an event.
+        assert response.status == 503
+
+
+@pytest.mark.parametrize("message", ["\ud800 failed", "\x00\x1b[31m failed", "\u202e failed"])
+async def test_text_that_nothing_can_hold_is_replaced_before_anything_reads_it(message: str) -> None:
+    odd = document(message=message, reason="Build\ud800", metadata={**document()["metadata"], "x\ud800": "\udfff"})
+    odd["involvedObject"]["name"] = "web\ud800app"
+    expression = "event.involvedObject.name + event.message + event.reason + ''"
+    played = Played(subscriptions=[subscription(inclusions=(".*failed",), exclusions=("nothing",))])
+    played.provider = target(expression=expression)
+    async with serving(played):
+        assert await played.post(odd) == (202, "1 commit status")
+    [(slot, verdict)] = played.sent
+    assert (slot.context + verdict.description).isprintable()
 
 
 async def test_a_recovery_that_says_the_same_as_the_success_before_is_no_repetition() -> None:

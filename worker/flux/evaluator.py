@@ -25,6 +25,8 @@ def _answer(request: dict[str, Any]) -> dict[str, str]:
         return {"error": str(error)}
     except MemoryError:
         return {"error": "needs too much memory"}
+    except Exception as error:  # noqa: BLE001 -- of any type, for a value that the library cannot hold
+        return {"error": f"cannot be evaluated: {type(error).__name__}"}
 
 
 if __name__ == "__main__":

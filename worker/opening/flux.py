@@ -66,6 +66,8 @@ def credential_of(kind: GitProviderType, found: Credential, *, username: str = "
             # Flux's only form: an account with its app password or API token, sent as Basic.
             account, _, secret = token.partition(":")
             mapped = {"username": account, "token": secret}
+        case GitProviderType.BITBUCKET if not token and name:
+            mapped = {"username": name, "token": password}
         case GitProviderType.BITBUCKET_SERVER | GitProviderType.GITEA if not token and name:
             mapped = {"username": name, "password": password}
         case _:

@@ -58,8 +58,10 @@ def refuse_large(request: web.Request, *, limit_bytes: int) -> None:
         raise _too_large(limit_bytes)
 
 
-async def read_body(request: web.Request, *, limit_bytes: int, seconds: float) -> bytes:
-    """Read a body up to the limit, and not much beyond it. Raises Refused with 413, 408 or 400."""
+async def read_body(
+    request: web.Request, *, limit_bytes: int, seconds: float, late: HTTPStatus = HTTPStatus.REQUEST_TIMEOUT
+) -> bytes:
+    """Read a body up to the limit, and not much beyond it. Raises Refused: 413, 400, or `late` for a slow one."""
     refuse_large(request, limit_bytes=limit_bytes)
     read_so_far = bytearray()
     try:
@@ -69,7 +71,7 @@ async def read_body(request: web.Request, *, limit_bytes: int, seconds: float) -
                 if len(read_so_far) > limit_bytes:
                     raise _too_large(limit_bytes)
     except TimeoutError:
-        raise Refused(HTTPStatus.REQUEST_TIMEOUT, f"the body did not arrive within {seconds} s") from None
+        raise Refused(late, f"the body did not arrive within {seconds} s") from None
     except web.RequestPayloadError:
         raise Refused(HTTPStatus.BAD_REQUEST, "the body is cut short, or not encoded as its head declares") from None
     return bytes(read_so_far)

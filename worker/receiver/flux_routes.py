@@ -48,6 +48,8 @@ BODIES_AT_ONCE, BODIES_OF_SENDER = 64, 48
 """Bodies that are read, so that they take 192 MiB at most."""
 EVENTS_AT_ONCE, EVENTS_OF_SENDER = 512, 384
 """Events that wait for Temporal; each takes 300 KiB at most."""
+AGAIN = HTTPStatus.SERVICE_UNAVAILABLE
+"""Flux's controllers repeat an event after such a code, and drop it after any other, 408 and 429 included."""
 LOG_AGAIN_SECONDS = 60.0
 ANYBODY = ""
 
@@ -100,10 +102,8 @@ class FluxRoutes:
         self._insecure = insecure
         self._repeats = repeats or Repeats()
         self._clock = clock
-        # Flux's controllers repeat an event after 503, and drop it after 429.
-        busy = HTTPStatus.SERVICE_UNAVAILABLE
-        self._bodies = Places(in_all=BODIES_AT_ONCE, each=BODIES_OF_SENDER, refusal=busy)
-        self._events = Places(in_all=EVENTS_AT_ONCE, each=EVENTS_OF_SENDER, refusal=busy)
+        self._bodies = Places(in_all=BODIES_AT_ONCE, each=BODIES_OF_SENDER, refusal=AGAIN)
+        self._events = Places(in_all=EVENTS_AT_ONCE, each=EVENTS_OF_SENDER, refusal=AGAIN)
         self._noted = -LOG_AGAIN_SECONDS
 
     def routes(self) -> Sequence[web.RouteDef]:
@@ -123,7 +123,7 @@ class FluxRoutes:
         except Refused as refused:
             answer = refused.answer
         except TimeoutError:
-            answer = Answer(status=HTTPStatus.SERVICE_UNAVAILABLE, reason="the receiver is busy: send it again")
+            answer = Answer(status=AGAIN, reason="the receiver is busy: send it again")
         self._metrics.answered(int(answer.status), time.monotonic() - began)
         return respond(answer)
 
@@ -133,10 +133,10 @@ class FluxRoutes:
             text = "events without a signature are refused: send them to /flux/<namespace>/<Secret> by a Provider of"
             raise Refused(HTTPStatus.UNAUTHORIZED, f"{text} Flux with the type generic-hmac")
         if not (self._subscriptions.has_synced and self._reported.has_synced):
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "the receiver has just been started: send it again")
+            raise Refused(AGAIN, "the receiver has just been started: send it again")
         sender = namespace or "-"
         with self._bodies.held(sender):
-            body = await read_body(request, limit_bytes=BODY_LIMIT_BYTES, seconds=READ_SECONDS)
+            body = await read_body(request, limit_bytes=BODY_LIMIT_BYTES, seconds=READ_SECONDS, late=AGAIN)
             if name:
                 await self._prove(namespace, name, request, body)
             event = await self._event(body)
@@ -153,7 +153,7 @@ class FluxRoutes:
         except (ApiError, SendersBusy) as error:
             self._note(f"{namespace}/{name}", str(error))
             text = "the Secret of this address cannot be read now: send it again"
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, text) from None
+            raise Refused(AGAIN, text) from None
 
     async def _take(self, namespace: str, cluster: str, event: FluxEvent) -> Answer:
         sender = f"{namespace}/{cluster}"
@@ -167,7 +167,7 @@ class FluxRoutes:
         except WorkflowsUnavailable as error:
             self._note(sender, str(error))
             text = "Temporal cannot be reached, so the event would be lost: send it again"
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, text) from None
+            raise Refused(AGAIN, text) from None
         self._repeats.add(sender, event)
         self._faults.add(event, plans)
         for made in plans:

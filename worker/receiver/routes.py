@@ -139,7 +139,13 @@ class HookRoutes:
 
     async def _prove(self, hook: Hook, sender: Sender, headers: Mapping[str, str], body: bytes) -> None:
         try:
-            sender.verify(headers, body, await self._secrets.read(hook), self._clock())
+            secret = await self._secrets.read(hook)
+            try:
+                sender.verify(headers, body, secret, self._clock())
+            except NotProven:
+                if (newer := await self._secrets.refreshed(hook)) == secret:
+                    raise
+                sender.verify(headers, body, newer, self._clock())
         except (NoSecret, NotProven) as error:
             self._note_unproven(hook, str(error))
             raise Refused(HTTPStatus.UNAUTHORIZED, _UNPROVEN) from None

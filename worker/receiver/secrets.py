@@ -60,6 +60,10 @@ class WebhookSecrets:
         """Return the secret. Raises NoSecret, and ApiError where the API server does not answer."""
         return await self._kept.get(hook)
 
+    async def refreshed(self, hook: Hook) -> str:
+        """Return the secret as it is now, for a delivery that an earlier read did not prove: it may be a new one."""
+        return await self._kept.refreshed(hook)
+
     async def _read(self, hook: Hook) -> str:
         what = f"{hook.kind}/{hook.name}"
         try:

@@ -19,7 +19,7 @@ class Slot:
     def take(self, arrived: CommitVerdict) -> bool:
         """Take a verdict; False where a newer one is known, or it may not replace what is there."""
         newest = self.wanted or self.posted
-        if newest is not None and arrived.at < newest.at:
+        if newest is not None and arrived.is_older(newest):
             return False
         if arrived.over_pending and newest is not None and newest.state != PENDING:
             return False

@@ -84,6 +84,7 @@ class CommitStatusWorkflow:
     @workflow.signal(name=VERDICT_SIGNAL, description="An event has a verdict for the commit")
     def verdict(self, arrived: CommitVerdict) -> None:
         """Take a verdict."""
+        arrived = replace(arrived, received=workflow.now())
         if self._slot.take(arrived):
             self._last_event = arrived
         else:

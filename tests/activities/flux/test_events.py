@@ -27,6 +27,8 @@ def test_an_event_without_any_field_is_one_that_nobody_takes() -> None:
     ("changes", "field"),
     [
         ({"involvedObject": "webapp"}, "involvedObject"),
+        ({"involvedObject": []}, "involvedObject"),
+        ({"involvedObject": False}, "involvedObject"),
         ({"involvedObject": {"name": 7}}, "involvedObject.name"),
         ({"severity": ["info"]}, "severity"),
         ({"message": 1}, "message"),
@@ -34,6 +36,7 @@ def test_an_event_without_any_field_is_one_that_nobody_takes() -> None:
         ({"timestamp": "2026-01-31T10:00:00"}, "timestamp"),
         ({"timestamp": "0001-01-01T00:00:00+23:59"}, "timestamp"),
         ({"metadata": ["a"]}, "metadata"),
+        ({"metadata": ""}, "metadata"),
         ({"metadata": {"a": 1}}, "metadata['a']"),
     ],
 )
@@ -55,6 +58,13 @@ def test_an_event_is_bounded_where_it_enters() -> None:
     assert len(found.message) == MESSAGE_LIMIT
     assert len(found.metadata) == METADATA_LIMIT
     assert sum(map(len, found.metadata.values())) < 1_000_000
+
+
+def test_of_many_annotations_none_pushes_out_what_an_event_is_understood_by() -> None:
+    many = {f"event.toolkit.fluxcd.io/{index}": "x" for index in range(METADATA_LIMIT)}
+    found = event(metadata={**many, f"{KUSTOMIZE}/revision": SHA, f"{KUSTOMIZE}/commit_status": "update"})
+    assert (found.own("revision"), found.own("commit_status")) == (SHA, "update")
+    assert len(found.metadata) == METADATA_LIMIT
 
 
 def test_metadata_of_others_a_checksum_and_a_digest_are_left_out() -> None:

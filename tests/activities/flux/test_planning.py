@@ -7,9 +7,10 @@ import pytest
 from activities.flux.events import FluxEvent
 from activities.flux.matching import Source, Subscription, wants_labels
 from activities.flux.planning import Plan, Target, plan
+from activities.flux.subscriptions import from_alert
 from activities.flux.verdicts import Verdict
 from crds.rules.flux_expressions import evaluate
-from tests.activities.flux.events import KUSTOMIZE, SHA, event, subscription, target
+from tests.activities.flux.events import KUSTOMIZE, SHA, document, event, subscription, target
 
 FLUX_EXAMPLE = (
     "(event.involvedObject.kind + '/' + event.involvedObject.name + '/' +"
@@ -140,6 +141,61 @@ def test_a_provider_that_does_not_exist_is_a_fault() -> None:
     (made,) = plan(event(), [subscription()], targets=lambda _: None, evaluate=evaluate)
     assert made.fault
     assert "`github` does not exist" in made.reason
+
+
+@pytest.mark.parametrize(
+    ("one", "to"),
+    [
+        (subscription(), target()),
+        (subscription(prefix="p" * 64), target()),
+        (subscription(), target(expression="event.involvedObject.name + event.involvedObject.name + 'x'")),
+    ],
+)
+def test_long_contexts_that_differ_at_their_end_stay_two(one: Subscription, to: Target) -> None:
+    contexts = set()
+    for last in "ab":
+        involved = {**document()["involvedObject"], "namespace": "flux-system", "name": "n" * 252 + last}
+        wanted = planned(event(involvedObject=involved), one, to).wanted
+        assert wanted is not None
+        contexts.add(wanted.context)
+    assert {len(context) for context in contexts} == {255}
+    assert len(contexts) == 2
+
+
+def test_the_providers_of_one_long_name_do_not_share_a_context() -> None:
+    involved = {**document()["involvedObject"], "name": "n" * 253}
+    found = [planned(event(involvedObject=involved), to=target(uid=uid)).wanted for uid in ("1a-2b", "3c-4d")]
+    assert len({wanted.context for wanted in found if wanted is not None}) == 2
+    as_flux = planned(event(involvedObject=involved), to=target(uid="1a-2b"), compat=True).wanted
+    assert as_flux is not None
+    assert as_flux.context == f"kustomization/{'n' * 253}/1a"
+
+
+@pytest.mark.parametrize(
+    ("expression", "context"),
+    [
+        ("alert.metadata.labels.cluster + ''", "dev"),
+        ("alert.spec.eventSources[0].name + alert.spec.providerRef.name + ''", "*github"),
+        ("alert.spec.eventMetadata.region + event.metadata.region + ''", "eueu"),
+        ("event.reportingController + '/' + event.reportingInstance", "kustomize-controller/kustomize-controller-abc"),
+        ("has(event.involvedObject.fieldPath) ? 'field' : 'none'", "none"),
+        ("event.involvedObject.?resourceVersion.orValue('none') + ''", "none"),
+    ],
+)
+def test_an_expression_sees_the_whole_event_and_the_whole_alert(expression: str, context: str) -> None:
+    alert = from_alert(
+        {
+            "metadata": {"name": "dev", "namespace": "flux-system", "labels": {"cluster": "dev"}},
+            "spec": {
+                "providerRef": {"name": "github"},
+                "eventSources": [{"kind": "Kustomization", "name": "*"}],
+                "eventMetadata": {"region": "eu"},
+            },
+        }
+    )
+    wanted = planned(event(), alert, target(expression=expression)).wanted
+    assert wanted is not None
+    assert wanted.context == context
 
 
 def test_an_expression_makes_the_context() -> None:

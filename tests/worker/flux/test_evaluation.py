@@ -44,6 +44,12 @@ def test_an_expression_that_asks_for_all_memory_ends_its_own_process_alone(
     assert expressions.evaluate(NAME, VALUES) == "webapp"
 
 
+def test_a_value_that_the_library_cannot_hold_fails_alone_and_is_no_excess(expressions: Expressions) -> None:
+    with pytest.raises(ExpressionError, match="cannot be evaluated"):
+        expressions.evaluate(NAME, {"event": {"involvedObject": {"name": "\ud800"}}})
+    assert expressions.evaluate(NAME, VALUES) == "webapp"
+
+
 def test_to_hold_up_the_expressions_of_others_with_one_that_is_ended_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now, asked = [0.0], list[bytes]()
     expressions = Expressions(clock=lambda: now[0])

@@ -128,6 +128,8 @@ async def test_a_client_proves_itself_by_the_certificate_of_the_provider(host: H
         ("github", {"token": b"t-12345"}, {}, "Bearer t-12345"),
         ("bitbucket", {"token": b"t-12345"}, {}, "Bearer t-12345"),
         ("bitbucket", {"token": b"jane:p-12345"}, {}, "Basic jane:p-12345"),
+        ("bitbucket", {"username": b"jane", "password": b"p-12345"}, {}, "Basic jane:p-12345"),
+        ("bitbucket", {"password": b"p-12345"}, {"username": "jane"}, "Basic jane:p-12345"),
         ("bitbucketserver", {"username": b"jane", "password": b"p-12345"}, {}, "Basic jane:p-12345"),
         ("bitbucketserver", {"password": b"p-12345"}, {"username": "jane"}, "Basic jane:p-12345"),
         ("azuredevops", {"token": b"t-12345"}, {}, "Basic :t-12345"),

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -48,3 +49,27 @@ def test_a_verdict_that_the_host_overtook_is_forgotten_with_what_was_known() -> 
     slot.begin()
     slot.dropped(unknown=True)
     assert (slot.posted, slot.wanted) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "taken"),
+    [
+        # Seconds by the cluster's clock, and by ours.
+        ((3600, 0), (30, 30), True),
+        ((3600, 0), (3590, 30), False),
+        ((3600, 0), (3620, 30), True),
+        ((3600, 0), (-3600, 30), False),
+        ((3600, 0), (3500, 3400), True),
+        ((60, 0), (30, 30), False),
+    ],
+)
+def test_a_clock_that_was_ahead_and_is_put_right_does_not_hide_what_happens_from_then_on(
+    earlier: tuple[int, int], later: tuple[int, int], taken: bool
+) -> None:
+    first, second = (
+        replace(verdict(state, at=at), received=verdict("pending", at=received).at)
+        for state, (at, received) in (("success", earlier), ("failure", later))
+    )
+    slot = Slot()
+    assert slot.take(first)
+    assert slot.take(second) is taken
