@@ -18,7 +18,7 @@ from crds.rules.flux import validate_commit_status, validate_provider
 from crds.rules.policies import missing, validate_policy
 from crds.rules.references import reference_errors, undeclared
 from crds.rules.repositories import conflict_errors, discovery_errors, oldest_of
-from crds.rules.secrets import consent_errors
+from crds.rules.secrets import consent_errors, users_of
 from crds.rules.selection import PolicyIndex
 from crds.schema.cel import rule_errors
 from crds.schema.definitions import object_schema
@@ -123,10 +123,12 @@ def validate_documents(documents: Iterable[Any]) -> list[DocumentError]:
     )
     for namespace_resources in list(namespaces.values()):
         errors += _errors_among(namespace_resources, clustered)
+    users: dict[str, Mapping[str, Sequence[str]]] = {}
     for index, secret in secrets:
         kind, namespace, name = _identity(secret)
-        known = [resource for _, resource in namespaces[namespace].resources] if namespace in namespaces else []
-        found = consent_errors(secret, known)
+        if namespace not in users:
+            users[namespace] = users_of(resource for _, resource in namespaces[namespace].resources)
+        found = consent_errors(secret, users[namespace])
         errors += [DocumentError(index=index, kind=kind, name=name or "?", error=error) for error in found]
     return sorted(errors, key=lambda error: error.index)
 

@@ -11,8 +11,9 @@ from crds.reasons.conditions import ConditionReason
 from crds.rules.field_errors import FieldError, summarize
 from crds.rules.gates import gate_errors
 from crds.rules.jobs import job_error, parameters_error
-from crds.rules.selection import Chain, PolicyIndex, chains_from
+from crds.rules.selection import WAY_LIMIT, PolicyIndex
 from crds.rules.substitution import SubstitutionError, allowed_names, names_in, unknown_names
+from crds.rules.ways import Chain, TooManyWays, Ways
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.kinds import BY_KIND
@@ -256,15 +257,13 @@ def _chain_errors(
 ) -> list[FieldError]:
     """Find ways through this policy that pass an environment twice, or that end before a final one."""
     index = all_policies if isinstance(all_policies, PolicyIndex) else _indexed(policy, all_policies)
-    named = [reference.name for reference in policy.spec.repository_refs]
-    # A policy for all repositories is followed for every one that is named anywhere, and for any other.
-    repositories = named or [*index.repositories, _ANY_REPOSITORY]
-    messages: dict[str, None] = {}
-    for repository in repositories:
-        for chain in chains_from(index, start=policy, repository=repository, environments=environments):
-            message = _chain_error(chain, require_final=require_final)
-            if message is not None:
-                messages[message] = None
+    try:
+        chains = Ways(index, environments).of_each(policy)
+    except TooManyWays:
+        message = "too many ways lead on from here to be followed: name the repositories that this policy is for"
+        return [FieldError(path="spec.repositoryRefs", message=message)]
+    found = (_chain_error(chain, require_final=require_final) for chain in chains)
+    messages = dict.fromkeys(message for message in found if message is not None)
     return [FieldError(path="spec.targetEnvironment", message=message) for message in messages]
 
 
@@ -278,6 +277,8 @@ def _chain_error(chain: Chain, *, require_final: bool) -> str | None:
     last = chain.environments[-1]
     if chain.loops:
         return f"environment `{last}` would be visited twice: {way}"
+    if chain.too_long:
+        return f"a change passes {WAY_LIMIT} environments at most, and `{last}` is one more: {way}"
     if require_final and not chain.ends_final:
         return f"the way ends in `{last}`, which is not final and has no policy to go on with: {way}"
     return None

@@ -1,6 +1,7 @@
 """Consent of Secrets: who may write a resource that names one need not be allowed to read it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,17 +23,26 @@ def consents(labels: Mapping[str, Any]) -> bool:
     return labels.get(CONSENT_LABEL) == "true"
 
 
-def consent_errors(document: Mapping[str, Any], resources: Iterable[Resource]) -> list[FieldError]:
-    """Find a Secret that resources of its namespace name, and that does not consent to be used."""
+def users_of(resources: Iterable[Resource]) -> dict[str, list[str]]:
+    """Return which resources name each Secret, sorted."""
+    users: defaultdict[str, set[str]] = defaultdict(set)
+    for resource in resources:
+        for one in named_secrets(resource):
+            users[one.secret].add(one.user)
+    return {secret: sorted(found) for secret, found in users.items()}
+
+
+def consent_errors(document: Mapping[str, Any], users: Mapping[str, Sequence[str]]) -> list[FieldError]:
+    """Find a Secret that resources of its namespace name, as `users_of` returns them, and that does not consent."""
     metadata = document.get("metadata")
     labels = metadata.get("labels") if isinstance(metadata, dict) else None
     name = metadata.get("name") if isinstance(metadata, dict) else None
-    if consents(labels if isinstance(labels, dict) else {}):
+    if consents(labels if isinstance(labels, dict) else {}) or not isinstance(name, str):
         return []
-    users = sorted({one.user for resource in resources for one in named_secrets(resource) if one.secret == name})
-    if not users:
+    found = users.get(name)
+    if not found:
         return []
-    message = f'{", ".join(users[:3])} names this Secret, which does not consent: add `{CONSENT_LABEL}: "true"`'
+    message = f'{", ".join(found[:3])} names this Secret, which does not consent: add `{CONSENT_LABEL}: "true"`'
     return [FieldError(path="metadata.labels", message=message)]
 
 

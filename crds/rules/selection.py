@@ -11,6 +11,8 @@ from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.promotion_policy import PromotionPolicy
 
 Validate = Callable[[PromotionPolicy], Sequence[FieldError]]
+WAY_LIMIT = 50
+"""Environments that one change passes at most: a promotion carries their names, and a hold is known to each."""
 
 
 class SelectionOutcome(StrEnum):
@@ -67,6 +69,7 @@ class PolicyIndex:
     def __init__(self, policies: Iterable[PromotionPolicy], unreadable: Iterable[UnreadablePolicy] = ()) -> None:
         self._unreadable = tuple(unreadable)
         self._naming: defaultdict[tuple[str, str], list[PromotionPolicy]] = defaultdict(list)
+        self._named: defaultdict[str, set[str]] = defaultdict(set)
         self._general: defaultdict[str, list[PromotionPolicy]] = defaultdict(list)
         for policy in sorted(policies, key=lambda policy: policy.metadata.name):
             source = policy.spec.source_environment
@@ -74,11 +77,11 @@ class PolicyIndex:
                 self._general[source].append(policy)
             for name in dict.fromkeys(reference.name for reference in policy.spec.repository_refs):
                 self._naming[source, name].append(policy)
+                self._named[source].add(name)
 
-    @property
-    def repositories(self) -> tuple[str, ...]:
-        """All repositories that a policy names, sorted."""
-        return tuple(sorted({repository for _, repository in self._naming}))
+    def named_at(self, environment: str) -> frozenset[str]:
+        """Return the repositories that have a policy of their own from an environment."""
+        return frozenset(self._named[environment]) if environment in self._named else frozenset()
 
     def candidates(self, *, environment: str, repository: str) -> tuple[PromotionPolicy, ...]:
         """List the policies that match best: those that name the repository, else those for all repositories."""
@@ -122,46 +125,6 @@ def select_policy(
     return PolicyIndex(policies, unreadable).select(environment=environment, repository=repository, validate=validate)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Chain:
-    """The environments that a change passes, in order."""
-
-    environments: tuple[str, ...]
-    loops: bool = False
-    """Whether the last environment was passed before."""
-    ends_final: bool = False
-    """Whether the last environment is final, or not known."""
-
-
-def chains_from(
-    index: PolicyIndex, *, start: PromotionPolicy, repository: str, environments: Mapping[str, Environment]
-) -> tuple[Chain, ...]:
-    """Follow the hops from a policy to each end of the way; a tie is followed along each of its policies.
-
-    A change does not leave a final environment, so a policy from there is not followed. An environment that ways meet
-    in is gone on from once, by the first of them: ties one after another would double the ways each time.
-    """
-    chains: list[Chain] = []
-    # The environments passed, each with those behind it that are still to be gone to.
-    way = {start.spec.source_environment: iter([start.spec.target_environment])}
-    reached = set(way)
-    while way:
-        here = next(way[next(reversed(way))], None)
-        if here is None:
-            way.popitem()
-        elif here in way:
-            chains.append(Chain(environments=(*way, here), loops=True))
-        elif here not in reached:
-            reached.add(here)
-            known = environments.get(here)
-            final = known is not None and known.spec.final
-            found = () if final else index.candidates(environment=here, repository=repository)
-            if not found:
-                chains.append(Chain(environments=(*way, here), ends_final=final or known is None))
-            way[here] = iter(sorted({policy.spec.target_environment for policy in found}))
-    return tuple(chains)
-
-
 def environments_ahead(
     policies: Iterable[PromotionPolicy],
     *,
@@ -169,12 +132,15 @@ def environments_ahead(
     repository: str,
     environments: Mapping[str, Environment] | None = None,
 ) -> tuple[str, ...]:
-    """List the environments that follow on a repository's way, nearest first; it stops at a tie and at a final one."""
+    """List the environments that follow on a repository's way, nearest first, WAY_LIMIT at most.
+
+    It stops at a tie and at a final one.
+    """
     index = PolicyIndex(policies)
     known = environments or {}
     ahead: list[str] = []
     here = environment
-    while not (here in known and known[here].spec.final):
+    while len(ahead) < WAY_LIMIT and not (here in known and known[here].spec.final):
         found = index.candidates(environment=here, repository=repository)
         if len(found) != 1 or found[0].spec.target_environment in (environment, *ahead):
             break

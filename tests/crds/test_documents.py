@@ -1,6 +1,8 @@
+import sys
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from ruamel.yaml import YAML
 from crds.rules import documents as rules
 from crds.rules.documents import validate_document, validate_documents
 from tests.crds.bad_documents import BAD_DOCUMENTS, BadDocument
-from tests.crds.resources import Document, a_test, document, policy_document
+from tests.crds.resources import Document, a_test, deployment, document, environment_document, policy_document
 
 SAMPLES = Path(__file__).parents[2] / "docs" / "samples"
 
@@ -176,3 +178,45 @@ def test_no_document_makes_validation_fail_itself(kind: str, spec: Any) -> None:
     errors = validate_document({**document(kind, "x", {}), "spec": spec})
     assert errors
     assert all(error.path and error.message for error in errors)
+
+
+def of_secrets(number: int) -> list[Document]:
+    spec = {"jenkins": {"url": "https://ci.example.com"}, "secretRef": {"name": "s0"}}
+    runners = [document("TestRunner", f"j{one}", spec) for one in range(number)]
+    return [*runners, *({**document("Secret", f"s{one}", {}), "apiVersion": "v1"} for one in range(number))]
+
+
+def of_ways(number: int) -> list[Document]:
+    """Policies for all repositories one after another, and as many repositories with one of their own elsewhere."""
+    general = [policy_document(f"e{one}", f"e{one + 1}", name=f"p{one}") for one in range(number)]
+    return [*general, *(policy_document("x", "y", f"r{one}", name=f"q{one}") for one in range(number))]
+
+
+def of_places(number: int) -> list[Document]:
+    """Each with a repository, which all name the same."""
+    spec = {"scmProviderRef": {"name": "github"}, "github": {"owner": "acme", "name": "web"}}
+    places = [environment_document(f"e{one}", deployment(repository=f"r{one}")) for one in range(number)]
+    return [*places, *(document("GitRepository", f"r{one}", spec) for one in range(number))]
+
+
+def calls_of(work: Callable[[], object]) -> int:
+    calls = 0
+
+    def note(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return calls
+
+
+@pytest.mark.parametrize(("made", "number"), [(of_secrets, 15), (of_ways, 30), (of_places, 5)])
+def test_twice_as_many_documents_cost_about_twice_as_much(made: Callable[[int], list[Document]], number: int) -> None:
+    small, large = made(number), made(2 * number)
+    validate_documents(small)
+    assert calls_of(lambda: validate_documents(large)) < 2.1 * calls_of(lambda: validate_documents(small))

@@ -1,19 +1,20 @@
 from collections.abc import Iterator
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crds.api.ports import Document
 from crds.rules.field_errors import FieldError
 from crds.rules.selection import (
-    Chain,
+    WAY_LIMIT,
     PolicyIndex,
     SelectionOutcome,
-    chains_from,
     environments_ahead,
     select_policy,
     unreadable_policy,
 )
+from crds.rules.ways import Chain, Ways
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.promotion_policy import PromotionPolicy
 from tests.crds.resources import environment, environments, policy
@@ -128,7 +129,7 @@ def follow(policies: list[PromotionPolicy], *places: Environment) -> tuple[list[
     """Follow the first of these policies; return for which environments policies were sought, and the chains."""
     index = Counting(policies)
     index.asked = []
-    chains = chains_from(index, start=policies[0], repository="web", environments=environments(*places))
+    chains = Ways(index, environments(*places)).of(policies[0], "web")
     return index.asked, chains
 
 
@@ -139,9 +140,24 @@ def test_ties_one_after_another_do_not_multiply_the_ways_that_are_followed() -> 
     assert [chain.environments[-1] for chain in chains] == ["e16", "e17"]
 
 
-def test_a_way_may_have_more_environments_than_calls_may_be_nested() -> None:
-    _, [chain] = follow([policy(f"e{number}", f"e{number + 1}") for number in range(2000)])
-    assert chain.environments == tuple(f"e{number}" for number in range(2001))
+@pytest.mark.parametrize("passed", [WAY_LIMIT, WAY_LIMIT + 1, 2000])
+def test_a_way_is_followed_as_far_as_a_promotion_carries_it(passed: int) -> None:
+    policies = [policy(f"e{number}", f"e{number + 1}") for number in range(passed)]
+    _, [chain] = follow(policies)
+    assert chain.too_long == (passed > WAY_LIMIT)
+    assert chain.environments == tuple(f"e{number}" for number in range(min(passed, WAY_LIMIT + 1) + 1))
+    ahead = environments_ahead(policies, environment="e0", repository="web")
+    assert ahead == chain.environments[1 : WAY_LIMIT + 1]
+
+
+def test_a_policy_is_not_followed_for_a_repository_that_another_one_moves() -> None:
+    general, own = policy("dev", "staging"), policy("dev", "qa", "web")
+    back, on = policy("staging", "dev", "web"), policy("staging", "prod")
+    ways = Ways(PolicyIndex([general, own, back, on]), {})
+    assert [chain.loops for chain in ways.of_each(general)] == [False]
+    other = policy("staging", "dev", "api")
+    ways = Ways(PolicyIndex([general, own, other, on]), {})
+    assert [chain.loops for chain in ways.of_each(general)] == [False, True]
 
 
 names = st.sampled_from(["a", "b", "c"])

@@ -26,9 +26,10 @@ from crds.rules.flux_deliveries import tag_edit
 from crds.rules.policies import validate_policy
 from crds.rules.references import reference_errors
 from crds.rules.repositories import conflict_errors, discovery_errors, oldest_of
-from crds.rules.secrets import consent_errors
-from crds.rules.selection import PolicyIndex, chains_from, environments_ahead, select_policy
+from crds.rules.secrets import consent_errors, users_of
+from crds.rules.selection import WAY_LIMIT, PolicyIndex, environments_ahead, select_policy
 from crds.rules.shared_applications import claimant, names_of, owners_of, server_of, taken_errors
+from crds.rules.ways import Ways
 from crds.schema.definitions import object_schema
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.environment import Environment
@@ -112,6 +113,24 @@ def _of_policy(repeated: int) -> Work:
     return lambda: validate_policy(read, environments={"prod": place}, all_policies=others)
 
 
+def _of_ways() -> Work:
+    """Follow a policy for all repositories along as many policies, each of which a repository has of its own."""
+    general = [PromotionPolicy.from_wire(policy_document(f"e{n}", f"e{n + 1}", name=f"p{n}")) for n in range(40)]
+    own = [
+        PromotionPolicy.from_wire(
+            policy_document(f"e{n}", f"e{n + 2}", *(f"r{n}-{one}" for one in range(100)), name=f"q{n}")
+        )
+        for n in range(1, 40)
+    ]
+    index = PolicyIndex([*general, *own])
+
+    def work() -> None:
+        [error] = validate_policy(general[0], all_policies=index)
+        assert error.path == "spec.repositoryRefs"
+
+    return work
+
+
 def _of_gates() -> Work:
     references = [f"r{number}" for number in range(100)]
     read = PromotionPolicy.from_wire(
@@ -128,15 +147,16 @@ def _of_selection() -> Work:
 
     def work() -> None:
         assert select_policy(policies, environment="e5", repository="web").policy is policies[5]
-        assert len(environments_ahead(policies, environment="e0", repository="web", environments=places)) == 1000
-        assert chains_from(PolicyIndex(policies), start=policies[0], repository="web", environments=places)
+        assert len(environments_ahead(policies, environment="e0", repository="web", environments=places)) == WAY_LIMIT
+        [way] = Ways(PolicyIndex(policies), places).of(policies[0], "web")
+        assert way.too_long
 
     return work
 
 
 def _of_consent() -> Work:
     instance = ArgoCDInstance.from_wire(document("ArgoCDInstance", "argocd", ARGOCD))
-    return lambda: consent_errors({"metadata": {"name": "other"}}, [instance] * 1000)
+    return lambda: consent_errors({"metadata": {"name": "other"}}, users_of([instance] * 1000))
 
 
 def _of_applications() -> Work:
@@ -236,6 +256,7 @@ RULES: Mapping[str, Callable[[], Work]] = {
     "a policy that is too large, judged": lambda: _of_policy(25),
     "a policy, judged by the gates of a place": _of_gates,
     "a policy, selected": _of_selection,
+    "a policy, followed along those of many repositories": _of_ways,
     "a Secret, judged": _of_consent,
     "the applications of an environment": _of_applications,
     "an environment, read": lambda: _resource(_environment()),

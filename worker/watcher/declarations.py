@@ -20,6 +20,7 @@ from crds.rules.field_errors import FieldError
 from crds.rules.flux import validate_commit_status, validate_provider
 from crds.rules.policies import valid_condition, validate_policy
 from crds.rules.repositories import conflict_errors, discovery_errors, oldest_of
+from crds.rules.selection import PolicyIndex
 from crds.rules.shared_applications import Claimant, Named, names_of, owners_of, server_of, taken_errors
 from crds.rules.shared_branches import Writers, branch_errors, writers_of, writes_branches
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
@@ -183,6 +184,7 @@ class DeclarationController:
         repositories = _only(GitRepository, self._named(GitRepository, namespace))
         runners = _only(TestRunner, self._named(TestRunner, namespace))
         instances = self._named(ArgoCDInstance, namespace)
+        index = PolicyIndex(policies.values())
         in_flight = Counter(one.policy for one in self._trackers() if one.namespace == namespace and not one.terminal)
         for policy in policies.values():
             if only is not None and policy.metadata.name not in only:
@@ -191,7 +193,7 @@ class DeclarationController:
                 policy,
                 runners=runners,
                 environments=environments,
-                all_policies=policies.values(),
+                all_policies=index,
                 repositories=repositories,
             )
             shown = {"tests": policy.tests_line, "trackersInFlight": in_flight[policy.metadata.name]}
