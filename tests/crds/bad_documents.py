@@ -1,4 +1,4 @@
-"""Documents that must be refused, with what the API server and offline validation say about each."""
+"""Documents that must be refused, with what the API server and offline validation answer to each."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ HOSTS = "exactly one of github, gitlab, gitea, forgejo, bitbucketCloud, bitbucke
 
 @dataclass(frozen=True, kw_only=True)
 class BadDocument:
-    """A document, the path at fault and the words that both refusals have."""
+    """A document, the path at fault and the text that both refusals have."""
 
     name: str
     document: Document
@@ -377,7 +377,7 @@ BAD_DOCUMENTS = (
         "spec: trackerRef is required",
     ),
     bad(
-        "hold of a tracker for a time",
+        "hold for a time of a tracker",
         _command(verb="hold", duration="2h"),
         "spec.duration",
         "duration is for a hold on an environment",
@@ -391,7 +391,7 @@ BAD_DOCUMENTS = (
         "spec.hold: hold is for the release of an environment",
     ),
     bad(
-        "command of nobody",
+        "command of no one",
         _command(requestedBy=""),
         "spec.requestedBy",
         "1 char",

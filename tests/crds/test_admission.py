@@ -47,7 +47,7 @@ def rights(api: Api) -> None:
             assert response.status_code in (201, 409), message(response)
     # A policy is in force some moments after it was applied.
     deadline = time.monotonic() + 15
-    while api.create(command("probe", by="nobody"), dry_run=True).status_code != 403:
+    while api.create(command("probe", by="stranger"), dry_run=True).status_code != 403:
         assert time.monotonic() < deadline, "the admission policy is not in force"
         time.sleep(0.1)
 
@@ -58,7 +58,7 @@ def test_a_person_with_the_verb_on_the_environment_may_command(alice: Api) -> No
         assert response.status_code == 201, message(response)
 
 
-def test_nobody_speaks_under_another_name(alice: Api, bob: Api) -> None:
+def test_no_one_commands_under_another_name(alice: Api, bob: Api) -> None:
     refused = bob.create(command("impersonated", by="alice"))
     assert refused.status_code == 403
     assert "spec.requestedBy must be your own user name, bob, not alice" in message(refused)

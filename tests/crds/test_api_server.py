@@ -47,7 +47,7 @@ def test_kubectl_refuses_a_policy_to_its_own_source_naming_the_field(api: Api) -
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "refusal"),
     [
         ({"number": 2}, "number is immutable"),
         ({"repositoryRef": {"name": "api"}}, "repositoryRef is immutable"),
@@ -55,11 +55,11 @@ def test_kubectl_refuses_a_policy_to_its_own_source_naming_the_field(api: Api) -
         ({"environment": "qa"}, "environment changes only together with a raised attempt"),
     ],
 )
-def test_what_a_tracker_is_cannot_change(api: Api, change: Document, says: str) -> None:
+def test_what_a_tracker_is_cannot_change(api: Api, change: Document, refusal: str) -> None:
     first = tracker(1, attempt=2)
     assert api.create(first).status_code in (201, 409)
     refused = api.patch(first, {"spec": change})
-    assert (refused.status_code, says in message(refused)) == (422, True), message(refused)
+    assert (refused.status_code, refusal in message(refused)) == (422, True), message(refused)
 
 
 def test_a_tracker_may_start_another_attempt(api: Api) -> None:
@@ -154,7 +154,7 @@ def test_defaults_are_filled_in_by_the_api_server(api: Api) -> None:
 
 def test_a_command_can_never_be_changed(api: Api) -> None:
     spec = {"trackerRef": {"name": "web-412"}, "verb": "hold", "environment": "prod", "requestedBy": "admin"}
-    command = document("PromotionCommand", "said", spec, namespace="crds")
+    command = document("PromotionCommand", "given", spec, namespace="crds")
     created = api.create(command)
     assert created.status_code == 201, message(created)
     for change in ({"verb": "promote"}, {"reason": "later"}):

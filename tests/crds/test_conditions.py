@@ -66,5 +66,5 @@ def test_every_type_is_documented_for_the_reference() -> None:
     assert [value for value, _ in member_documents(ConditionType)] == [each.value for each in ConditionType]
 
 
-def test_reasons_are_words_that_the_api_accepts() -> None:
+def test_reasons_are_names_that_the_api_accepts() -> None:
     assert all(reason.value.isalnum() and len(reason.value) <= 64 for reason in ConditionReason)

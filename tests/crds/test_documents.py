@@ -73,7 +73,7 @@ def test_kinds_of_which_no_document_is_given_are_not_judged() -> None:
     assert shown([policy_document("dev", "staging", "web", tests=[a_test("a")])]) == []
 
 
-def test_a_broken_document_does_not_make_others_say_that_it_is_missing() -> None:
+def test_a_broken_document_does_not_make_others_report_it_as_missing() -> None:
     broken = change(
         load(SAMPLES / "main-job"), "Environment", "prod", lambda environment: environment["spec"].update(final="yes")
     )
@@ -91,7 +91,7 @@ def test_namespaces_do_not_see_each_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "edit", "says"),
+    ("kind", "name", "edit", "problem"),
     [
         (
             "ScmProvider",
@@ -117,10 +117,10 @@ def test_namespaces_do_not_see_each_other() -> None:
     ids=["provider", "repository", "environment", "host of the provider", "host of the runner"],
 )
 def test_references_of_each_kind_are_judged_within_the_set(
-    kind: str, name: str, edit: Callable[[Document], None], says: str
+    kind: str, name: str, edit: Callable[[Document], None], problem: str
 ) -> None:
     found = shown(change(load(SAMPLES / "main-job"), kind, name, edit))
-    assert any(says in error for error in found), found
+    assert any(problem in error for error in found), found
 
 
 def test_many_repositories_and_policies_are_read_once_not_once_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +148,7 @@ def test_a_resource_that_is_declared_twice_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given_document", "says"),
+    ("given_document", "problem"),
     [
         ("text", "is not a Kubernetes object"),
         ([], "is not a Kubernetes object"),
@@ -158,8 +158,8 @@ def test_a_resource_that_is_declared_twice_is_an_error() -> None:
         ({"apiVersion": "pilotage.dev/v1alpha1", "kind": "Environment"}, "metadata.name: is required"),
     ],
 )
-def test_what_is_no_resource_of_ours_says_so(given_document: Any, says: str) -> None:
-    assert any(says in error for error in shown([given_document]))
+def test_what_is_no_resource_of_ours_is_reported_as_such(given_document: Any, problem: str) -> None:
+    assert any(problem in error for error in shown([given_document]))
 
 
 def test_resources_of_other_groups_and_empty_documents_are_passed_over() -> None:

@@ -85,7 +85,7 @@ def test_an_expression_that_cannot_make_a_context_is_refused_before_an_event_com
         ("' '", "empty text"),
     ],
 )
-def test_an_event_for_which_an_expression_has_no_value_says_why(expression: str, why: str) -> None:
+def test_an_event_for_which_an_expression_has_no_value_gives_the_reason(expression: str, why: str) -> None:
     assert expression_error(expression) is None
     with pytest.raises(ExpressionError, match=why):
         evaluate(expression, VALUES)

@@ -1,4 +1,4 @@
-"""Gates belong to the owner of the environment: a policy that lacks one is not valid."""
+"""Gates belong to the owner of the environment: a policy without one is not valid."""
 
 from typing import Any
 

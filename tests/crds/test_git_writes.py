@@ -46,7 +46,7 @@ def test_a_write_that_can_be_made_is_valid() -> None:
 
 
 @pytest.mark.parametrize(
-    ("edit", "path", "words"),
+    ("edit", "path", "problem"),
     [
         ({**EDIT, "file": "../x.yaml"}, "file", "no path of a file"),
         ({**EDIT, "file": "/etc/x.yaml"}, "file", "no path of a file"),
@@ -61,10 +61,10 @@ def test_a_write_that_can_be_made_is_valid() -> None:
         ({"file": "a.yaml", "yamlPath": "a", "value": "${target.vars.none}${revision}"}, "value", "no such entry"),
     ],
 )
-def test_what_is_wrong_with_an_edit_is_told_by_its_field(edit: dict[str, str], path: str, words: str) -> None:
+def test_what_is_wrong_with_an_edit_is_reported_at_its_field(edit: dict[str, str], path: str, problem: str) -> None:
     [(found, message)] = problems(environment(edit))
     assert found == f"spec.write.git.edits[0].{path}"
-    assert words in message
+    assert problem in message
 
 
 def test_what_cannot_be_recognised_again_is_refused() -> None:
@@ -119,7 +119,7 @@ def test_a_branch_is_merged_at_every_host() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "given", "words"),
+    ("field", "given", "problem"),
     [
         ("source", "a..b", "no name of a branch"),
         ("target", "a b", "no name of a branch"),
@@ -128,10 +128,10 @@ def test_a_branch_is_merged_at_every_host() -> None:
         ("body", "${nonsense}", "unknown variable"),
     ],
 )
-def test_what_is_wrong_with_a_merge_is_told_by_its_field(field: str, given: str, words: str) -> None:
+def test_what_is_wrong_with_a_merge_is_reported_at_its_field(field: str, given: str, problem: str) -> None:
     [(path, message)] = problems(merging(**{field: given}))
     assert path == f"spec.write.branch.{field}"
-    assert words in message
+    assert problem in message
 
 
 def flux(*edits: dict[str, str], write: bool = True) -> Environment:

@@ -1,4 +1,4 @@
-"""What tools that know only the standard words make of our resources: kstatus, Argo CD's Lua, Flux's CEL."""
+"""What tools that know only the standard conditions make of our resources: kstatus, Argo CD's Lua, Flux's CEL."""
 
 import re
 from collections.abc import Mapping
@@ -128,7 +128,7 @@ def test_a_kind_is_ready_once_each_of_its_conditions_is_true(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["PromotionPolicy", "TestRunner", "GitRepository"])
-def test_what_was_said_of_an_older_spec_makes_nothing_ready(kind: str) -> None:
+def test_what_was_published_of_an_older_spec_makes_nothing_ready(kind: str) -> None:
     older = [condition(one, True, one.value, generation=1) for one in TRUE[kind]]
     document = resource(kind, *older, generation=2)
     assert judged(document) == IN_PROGRESS
@@ -161,7 +161,7 @@ def tracker(status: TrackerStatus, *, available: bool = True) -> Document:
 
 
 def status_in(state: State, reason: str = "", *, resolved: str = "") -> TrackerStatus:
-    waiting = None if state.terminal else WaitingFor(what=Waiting.VERDICT, unblock_with="see to it")
+    waiting = None if state.terminal else WaitingFor(what=Waiting.VERDICT, unblock_with="wait for it")
     references = ConditionStatus(
         type="ReferencesResolved", status="False" if resolved else "True", reason=resolved or "Resolved"
     )
@@ -208,7 +208,7 @@ def test_a_command_is_ready_once_it_is_accepted(accepted: bool, verdict: str) ->
     assert judged(document) == verdict
 
 
-def test_what_nobody_has_looked_at_is_in_progress_to_argo_cd_and_flux() -> None:
+def test_what_was_not_looked_at_yet_is_in_progress_to_argo_cd_and_flux() -> None:
     bare: Document = {"kind": "TestRunner", "metadata": {"generation": 1}}
     assert ARGO[argo_cd(bare)] == flux(bare) == IN_PROGRESS
     assert ARGO[argo_cd({**bare, "status": {}})] == flux({**bare, "status": {}}) == IN_PROGRESS

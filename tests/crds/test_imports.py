@@ -38,7 +38,7 @@ def test_no_class_is_read_for_its_descriptions_before_a_definition_is_made() -> 
 class First(Model):
     kept: int = 0
     """The first's
-    words."""
+    text."""
     replaced: int = 0
     """The first's."""
     bare: int = 0
@@ -57,7 +57,7 @@ class Second(First):
 
 def test_a_field_is_described_by_the_text_below_it_in_the_nearest_class() -> None:
     assert describe_fields(Second) == {
-        "kept": "The first's\nwords.",
+        "kept": "The first's\ntext.",
         "own": "The second's.",
     }
     assert Second.model_json_schema()["properties"]["own"]["description"] == "The second's."

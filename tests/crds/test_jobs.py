@@ -27,7 +27,7 @@ def test_jobs_are_written_as_each_ci_system_names_them(system: RunnerType, job: 
 
 
 @pytest.mark.parametrize(
-    ("system", "job", "says"),
+    ("system", "job", "problem"),
     [
         (RunnerType.JENKINS, "/web", "empty parts"),
         (RunnerType.JENKINS, "web//x", "empty parts"),
@@ -49,10 +49,10 @@ def test_jobs_are_written_as_each_ci_system_names_them(system: RunnerType, job: 
         (RunnerType.GITLAB_CI, "feature/", "branch or tag"),
     ],
 )
-def test_a_job_of_another_form_is_refused_and_the_message_says_what_is_wanted(
-    system: RunnerType, job: str, says: str
+def test_a_job_of_another_form_is_refused_and_the_message_names_what_is_wanted(
+    system: RunnerType, job: str, problem: str
 ) -> None:
-    assert says in (job_error(system, job) or "")
+    assert problem in (job_error(system, job) or "")
 
 
 def names(count: int) -> list[str]:
@@ -60,7 +60,7 @@ def names(count: int) -> list[str]:
 
 
 @pytest.mark.parametrize(("spec", "most"), [(ACTIONS, 24), (INPUTS, 19)])
-def test_a_ci_system_with_inputs_takes_so_many_parameters_beside_the_key(spec: Document, most: int) -> None:
+def test_a_ci_system_with_inputs_takes_so_many_parameters_in_addition_to_the_key(spec: Document, most: int) -> None:
     assert parameters_error(runner("ci", **spec).spec, names(most)) is None
     assert parameters_error(runner("ci", **spec).spec, [*names(most), "promotion_key"]) is None
     assert f"at most {most}" in (parameters_error(runner("ci", **spec).spec, names(most + 1)) or "")

@@ -48,7 +48,7 @@ def test_an_empty_selector_is_an_error_because_it_selects_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("component", "path", "says"),
+    ("component", "path", "problem"),
     [
         ({"image": IMAGE}, "spec.components[0].tag", "required with image"),
         ({"tag": "sha-${revision}"}, "spec.components[0].image", "required with tag"),
@@ -62,9 +62,9 @@ def test_an_empty_selector_is_an_error_because_it_selects_nothing() -> None:
         ({"paths": ["/web"]}, "spec.components[0].paths[0]", "matches nothing"),
     ],
 )
-def test_a_component_that_cannot_be_recognised_is_an_error(component: dict[str, Any], path: str, says: str) -> None:
+def test_a_component_that_cannot_be_recognised_is_an_error(component: dict[str, Any], path: str, problem: str) -> None:
     [error] = validate_repository(repository({**WEB, **component}))
-    assert (error.path, says in error.message) == (path, True), error.message
+    assert (error.path, problem in error.message) == (path, True), error.message
 
 
 @pytest.mark.parametrize("tag", ["${revision}", "sha-${revision}", "${component.name}-${revision}"])
@@ -85,15 +85,15 @@ def test_a_component_that_is_there_twice_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "says"),
+    ("kind", "problem"),
     [
         ("ScmProvider", "ScmProvider `github` does not exist in this namespace"),
         ("ClusterScmProvider", "ClusterScmProvider `github` does not exist"),
     ],
 )
-def test_a_provider_that_does_not_exist_is_an_error(kind: str, says: str) -> None:
+def test_a_provider_that_does_not_exist_is_an_error(kind: str, problem: str) -> None:
     spec = {"scmProviderRef": {"kind": kind, "name": "github"}, "github": {"owner": "acme", "name": "web"}}
     declared = GitRepository.from_wire(document("GitRepository", "web", spec))
     assert validate_repository(declared, providers=[f"{kind}/github"]) == []
     [error] = validate_repository(declared, providers=["ScmProvider/other", "ClusterScmProvider/other"])
-    assert (error.reason, error.message) == (ConditionReason.REFERENCE_NOT_FOUND, says)
+    assert (error.reason, error.message) == (ConditionReason.REFERENCE_NOT_FOUND, problem)

@@ -76,7 +76,7 @@ def test_a_general_policy_that_cannot_be_read_gives_way_to_one_that_names_the_re
     assert (rivals.outcome, rivals.names) == (SelectionOutcome.AMBIGUOUS, ("general", "refused"))
 
 
-def test_a_policy_whose_fields_are_no_fields_concerns_nobody() -> None:
+def test_a_policy_whose_fields_are_no_fields_concerns_no_one() -> None:
     broken = [
         unreadable_policy({"metadata": {"name": "odd"}, "spec": "text"}, ERRORS),
         unreadable_policy(

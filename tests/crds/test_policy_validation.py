@@ -50,7 +50,7 @@ def test_tests_that_no_promotion_could_carry_are_an_error() -> None:
 def test_all_errors_come_at_once() -> None:
     wrong = [
         a_test("a", job="/x", timeout="0s"),
-        a_test("a", runnerRef={"name": "nobody"}, parameters={"X": "${nope}", "Y": "${revision"}),
+        a_test("a", runnerRef={"name": "unknown"}, parameters={"X": "${nope}", "Y": "${revision"}),
     ]
     errors = errors_of(policy("dev", "nowhere", tests=wrong, timeout="0s"))
     assert paths(errors) == [
@@ -175,7 +175,7 @@ def test_kinds_that_are_not_known_are_not_judged() -> None:
     assert validate_policy(policy("x", "y", "z", tests=[a_test("a")])) == []
 
 
-def test_the_condition_speaks_of_every_error_and_takes_a_reason_they_share() -> None:
+def test_the_condition_names_every_error_and_takes_a_reason_they_share() -> None:
     now = datetime(2026, 11, 20, tzinfo=UTC)
     fine = valid_condition([], now=now, generation=3)
     assert (fine.status, fine.reason, fine.observed_generation) == (ConditionStatus.TRUE, "Valid", 3)

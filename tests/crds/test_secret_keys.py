@@ -1,4 +1,4 @@
-"""What `kubectl explain` and the reference say of a Secret: the keys that each host, runner and instance reads."""
+"""What `kubectl explain` and the reference state of a Secret: the keys that each host, runner and instance reads."""
 
 from pathlib import Path
 
@@ -40,10 +40,10 @@ def _spec(kind: str) -> Schema:
 
 @pytest.mark.parametrize(("kind", "field"), KEYS, ids=[f"{kind}.{field}" for kind, field in KEYS])
 def test_the_description_names_each_key_of_the_secret(kind: str, field: str) -> None:
-    said = _spec(kind)[field]["description"]
-    assert [key for key in KEYS[kind, field] if f"`{key}`" not in said] == []
+    description = _spec(kind)[field]["description"]
+    assert [key for key in KEYS[kind, field] if f"`{key}`" not in description] == []
     reference = (ROOT / "docs" / "reference" / f"{kind.lower()}.md").read_text()
-    assert " ".join(said.split()) in reference
+    assert " ".join(description.split()) in reference
 
 
 def test_each_host_and_runner_stands_above() -> None:

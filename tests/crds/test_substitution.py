@@ -35,7 +35,7 @@ def test_dollars_and_braces_without_each_other_are_text() -> None:
     assert render("$5 {x} $$ }", {}) == "$5 {x} $$ }"
 
 
-def test_a_variable_without_its_end_is_an_error_that_says_where() -> None:
+def test_a_variable_without_its_end_is_an_error_that_names_the_place() -> None:
     with pytest.raises(SubstitutionError, match="character 5"):
         parse("abc ${revision")
 

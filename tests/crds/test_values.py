@@ -94,7 +94,7 @@ def test_only_three_states_are_terminal() -> None:
 PIPELINES: tuple[dict[str, str], ...] = ({}, {"parametersAs": "Inputs"})
 
 
-def test_the_block_that_is_set_tells_host_and_runner() -> None:
+def test_the_block_that_is_set_shows_host_and_runner() -> None:
     read = repository()
     assert (read.spec.host, read.spec.hosted.full_name) == (ScmHost.GITHUB, "acme/web")
     assert runner("r", gitlabCI={"repositoryRef": {"name": "web"}}).spec.type is RunnerType.GITLAB_CI
@@ -102,7 +102,7 @@ def test_the_block_that_is_set_tells_host_and_runner() -> None:
         _ = runner("r").spec.type
 
 
-def test_pipelines_get_variables_unless_the_runner_says_inputs() -> None:
+def test_pipelines_get_variables_unless_the_runner_declares_inputs() -> None:
     blocks = [runner("r", gitlabCI={"repositoryRef": {"name": "web"}, **more}).spec.gitlab_ci for more in PIPELINES]
     assert [block.parameters_as.value for block in blocks if block] == ["Variables", "Inputs"]
 

@@ -15,7 +15,7 @@ CORE = {"Namespace": "namespaces", "Secret": "secrets", "Event": "events"}
 
 
 class Cluster:
-    """Speaks as the administrator."""
+    """Acts as the administrator."""
 
     def __init__(self, access: KubernetesAccess) -> None:
         self._client = httpx.Client(

@@ -36,7 +36,7 @@ TIMINGS = {
     "drift_interval": 3.0,
     "drift_confirm": 0.5,
 }
-# Lists lag as the real ones do, but less than Pilotage is told.
+# Lists lag as the real ones do, but less than Pilotage is configured for.
 SANDBOX_ARGUMENTS = ("--list-lag", "1", "--run-seconds", "0.8", "--argocd-sync-seconds", "0.3")
 
 OpenShop = Callable[[str], Shop]
@@ -51,7 +51,7 @@ def traces() -> Iterator[SpanReceiver]:
 
 @pytest.fixture(scope="session")
 def local(tmp_path_factory: pytest.TempPathFactory, traces: SpanReceiver) -> Iterator[LocalEnvironment]:
-    """The environment; whoever kills a part of it starts that part again."""
+    """The environment; a test that kills a part of it starts that part again."""
     with LocalEnvironment(
         tmp_path_factory.mktemp("e2e"),
         temporal_arguments=ONE_PARTITION,
@@ -76,7 +76,7 @@ def cluster(local: LocalEnvironment) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def new_shop(local: LocalEnvironment, cluster: Cluster) -> OpenShop:
-    """Make a shop of a name that nobody else uses, to be closed by whoever made it."""
+    """Make a shop of a name that no other test uses, to be closed by its maker."""
     return lambda name: Shop(name, local, cluster)
 
 

@@ -38,7 +38,7 @@ def sample_documents(*, namespace: str, repository: str, sandbox_url: str) -> li
 
 
 def at_jenkins(documents: list[Document], repository: str) -> list[Document]:
-    """Let all tests of the samples run at Jenkins, where a test can say how each of them goes."""
+    """Let all tests of the samples run at Jenkins, where a test can script how each of them goes."""
     kept = [one for one in documents if one["metadata"]["name"] in SYSTEMS.get(one["kind"], {one["metadata"]["name"]})]
     for document in kept:
         for test in gates_of(document):

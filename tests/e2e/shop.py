@@ -70,7 +70,7 @@ class Shop:
         return next(one for one in self.documents if one["kind"] == kind and one["metadata"]["name"] == name)
 
     def open(self, *, merged: bool = True, **jobs: Document) -> "Shop":
-        """Seed the stand-ins, and create the namespace; `e2e={"result": "FAILURE"}` says how a job goes."""
+        """Seed the stand-ins, and create the namespace; `e2e={"result": "FAILURE"}` scripts how a job goes."""
         self.sandbox.post("/_seed", world(self.name, merged=merged, host=self.host))
         for job, outcome in jobs.items():
             self.job(job, **outcome)
@@ -120,28 +120,28 @@ class Shop:
         return self.until(lambda seen: seen.get("state") == state, state, tracker=tracker, seconds=seconds)
 
     def until_waiting(
-        self, what: str, *words: str, tracker: str = TRACKER, seconds: float = DEADLINE_SECONDS
+        self, what: str, *texts: str, tracker: str = TRACKER, seconds: float = DEADLINE_SECONDS
     ) -> Document:
-        """Wait until the tracker waits for `what` and says each of the words about it; return `waitingFor`."""
+        """Wait until the tracker waits for `what` and shows each of the texts about it; return `waitingFor`."""
 
-        def said(status: Document) -> bool:
+        def waits(status: Document) -> bool:
             waiting = status.get("waitingFor") or {}
             text = json.dumps(waiting)
-            return waiting.get("what") == what and all(word in text for word in words)
+            return waiting.get("what") == what and all(part in text for part in texts)
 
-        told = f"waitingFor {what} with {words}"
-        return dict(self.until(said, told, tracker=tracker, seconds=seconds)["waitingFor"])
+        wanted = f"waitingFor {what} with {texts}"
+        return dict(self.until(waits, wanted, tracker=tracker, seconds=seconds)["waitingFor"])
 
     def until_presented(self, state: str, number: int = 412) -> Document:
-        """Wait until the pull request itself says so: its presentation comes after the status, its comment last of all.
+        """Wait until the pull request shows it: its presentation comes after the status, its comment last of all.
 
         Returns the pull request as the host has it.
         """
 
-        def told(pull: Document) -> bool:
+        def presented(pull: Document) -> bool:
             return any(f"Pilotage: {state}" in body for body in pull["comments"])
 
-        return until(lambda: self.pull(number), told, f"{self.name}#{number} says {state}", DEADLINE_SECONDS)
+        return until(lambda: self.pull(number), presented, f"{self.name}#{number} shows {state}", DEADLINE_SECONDS)
 
     def conditions(self, kind: str, name: str) -> dict[str, Document]:
         """Return an object's conditions by type."""
@@ -170,7 +170,7 @@ class Shop:
         return done.stdout + done.stderr
 
     def job(self, job: str, **outcome: Any) -> None:
-        """Say how the next builds of a job go, or how a running one ends."""
+        """Script how the next builds of a job go, or how a running one ends."""
         self.sandbox.post("/_jenkins/result", {"job": f"{self.name}/{job}", **outcome})
 
     def deploy(self, place: str, revision: str) -> None:

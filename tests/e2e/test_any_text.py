@@ -40,8 +40,8 @@ def test_any_text_goes_through_every_part(shop: OpenShop) -> None:
     outside_code = re.sub(r"`[^`\n]+`", "", shown)
     assert not re.search(r"@(?!ada\b)\w|#\d", outside_code), shown
     for arguments in (("show", "web-412"), ("why", "web-412"), ("get",)):
-        said = opened.pilotage(*arguments)
-        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", said)
+        output = opened.pilotage(*arguments)
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", output)
     assert (
         json.loads(opened.pilotage("show", "web-412", "-o", "json"))["status"]["pullRequest"]["title"] == STORED_TITLE
     )

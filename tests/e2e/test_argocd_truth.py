@@ -1,4 +1,4 @@
-"""What Argo CD keeps from arriving is said and waited for, and what it lost is written again."""
+"""What Argo CD keeps from arriving is shown and awaited, and what it lost is written again."""
 
 import copy
 import time

@@ -1,4 +1,4 @@
-"""Bad input: each says what to fix in the status, harms nothing else, and goes on by itself once it is fixed.
+"""Bad input: each names what to fix in the status, harms nothing else, and goes on by itself once it is fixed.
 
 Several cases are played at the same time, since most of their time is waiting.
 """
@@ -43,10 +43,10 @@ class Case:
     """Spoil a shop before its samples are applied; returns what fixes it."""
     waits: str
     """What the tracker waits for meanwhile."""
-    says: tuple[str, ...]
+    shows: tuple[str, ...]
     """What stands in `waitingFor` and in the condition, for a person to know what is wrong."""
     fix: tuple[str, ...]
-    """What `unblockWith` and the condition tell that person to fix."""
+    """What `unblockWith` and the condition name for that person to fix."""
     condition: tuple[str, str] = ("ReferencesResolved", "WaitingForReference")
     """Type and reason of the condition that is False meanwhile."""
     tracker: str = TRACKER
@@ -127,7 +127,7 @@ CASES: dict[str, Case] = {
     "github-refuses-the-token": Case(
         spoil=_secret("github-token", token="wrong-github-token"),
         waits="Reference",
-        says=("pull request", "401"),
+        shows=("pull request", "401"),
         fix=("the credential of GitRepository/",),
     ),
     "github-forbids-reading": Case(
@@ -137,67 +137,67 @@ CASES: dict[str, Case] = {
             token="sandbox-blind-token",
         ),
         waits="Reference",
-        says=("pull request", "403"),
+        shows=("pull request", "403"),
         fix=("the credential of GitRepository/", "its rights"),
     ),
-    "github-secret-lacks-the-token": Case(
+    "github-secret-without-the-token": Case(
         spoil=_secret("github-token", password="wrong"),
         waits="Reference",
-        says=("Secret", "`token`"),
+        shows=("Secret", "`token`"),
         fix=("GitRepository/web",),
     ),
     "github-does-not-answer": Case(
         spoil=_no_host,
         waits="Reference",
-        says=("127.0.0.1:9",),
+        shows=("127.0.0.1:9",),
         fix=("check the host of GitRepository/",),
         condition=("ReferencesResolved", "Unavailable"),
     ),
     "github-answers-garbage": Case(
         spoil=_scripted("github", "GET /github/.*repos/acme/{}/pulls/412$", status=200, body=HTML),
         waits="Reference",
-        says=("pull request", "JSON"),
+        shows=("pull request", "JSON"),
         fix=("check the host of GitRepository/",),
     ),
     "pull-request-missing": Case(
         spoil=_no_pull_request,
         waits="Reference",
-        says=("pull request #999", "404"),
+        shows=("pull request #999", "404"),
         fix=("create pull request #999", "GitRepository/"),
         tracker="web-999",
     ),
     "argocd-refuses-the-token": Case(
         spoil=_secret("argocd-token", token="wrong-argocd-token"),
         waits="Sync",
-        says=("401",),
+        shows=("401",),
         fix=("fix ArgoCDInstance/argocd",),
         condition=PLACE,
     ),
     "argocd-forbids-reading": Case(
         spoil=_argocd_token("stranger", {"elsewhere": ["get"]}),
         waits="Sync",
-        says=("403",),
+        shows=("403",),
         fix=("fix ArgoCDInstance/argocd",),
         condition=PLACE,
     ),
     "argocd-application-missing": Case(
         spoil=_no_application,
         waits="Sync",
-        says=("-forgotten", "404"),
+        shows=("-forgotten", "404"),
         fix=("ArgoCDInstance/argocd", "-forgotten as Environment/dev names it"),
         condition=PLACE,
     ),
     "argocd-answers-garbage": Case(
         spoil=_scripted("argocd", "GET /argocd/.*/{}-dev", status=200, body=HTML),
         waits="Sync",
-        says=("application", "JSON"),
+        shows=("application", "JSON"),
         fix=("check ArgoCDInstance/argocd",),
         condition=PLACE,
     ),
     "argocd-forbids-writing": Case(
         spoil=_argocd_token("reader", {PROJECT: ["get"]}),
         waits="Retry",
-        says=("403", "update"),
+        shows=("403", "update"),
         fix=("pilotage", "retry"),
         condition=("Completed", "WaveFailed"),
         command="retry",
@@ -206,7 +206,7 @@ CASES: dict[str, Case] = {
     "jenkins-refuses-the-token": Case(
         spoil=_secret("jenkins-token", username="ci", token="wrong-jenkins-token"),
         waits="Verdict",
-        says=("401",),
+        shows=("401",),
         fix=("fix the credential of TestRunner/jenkins", "retest"),
         condition=TEST,
         goes_on=_arrived,
@@ -219,7 +219,7 @@ CASES: dict[str, Case] = {
             token="sandbox-guest-token",
         ),
         waits="Verdict",
-        says=("403",),
+        shows=("403",),
         fix=("fix the credential of TestRunner/jenkins", "its rights on job"),
         condition=TEST,
         goes_on=_arrived,
@@ -227,7 +227,7 @@ CASES: dict[str, Case] = {
     "jenkins-job-missing": Case(
         spoil=_no_job,
         waits="Verdict",
-        says=("forgotten", "404"),
+        shows=("forgotten", "404"),
         fix=("/forgotten` at TestRunner/jenkins", "fix PromotionPolicy/dev-to-staging, then pilotage"),
         condition=TEST,
         goes_on=_arrived,
@@ -235,7 +235,7 @@ CASES: dict[str, Case] = {
     "jenkins-answers-garbage": Case(
         spoil=_scripted("jenkins", "GET /jenkins/job/{}/job/integration/", status=200, body=HTML),
         waits="Verdict",
-        says=("integration", "JSON"),
+        shows=("integration", "JSON"),
         fix=("check TestRunner/jenkins",),
         condition=TEST,
         goes_on=_arrived,
@@ -245,7 +245,7 @@ CASES: dict[str, Case] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Played:
-    """What the tracker said while the case was spoilt, and its conditions after it was fixed."""
+    """What the tracker showed while the case was spoilt, and its conditions after it was fixed."""
 
     waiting: Document
     spoilt: dict[str, Document]
@@ -261,13 +261,13 @@ def played(request: pytest.FixtureRequest, new_shop: OpenShop) -> Iterator[dict[
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_bad_input_says_what_to_mend_and_goes_on_once_mended(name: str, played: dict[str, "Future[Played]"]) -> None:
+def test_bad_input_names_what_to_fix_and_goes_on_once_fixed(name: str, played: dict[str, "Future[Played]"]) -> None:
     case, seen = CASES[name], played[name].result()
     assert seen.waiting["what"] == case.waits
     assert [text for text in case.fix if text not in seen.waiting["unblockWith"]] == []
     kind, reason = case.condition
     assert (seen.spoilt[kind]["status"], seen.spoilt[kind]["reason"]) == ("False", reason)
-    wanted = case.says if case.command else (*case.says, *case.fix)
+    wanted = case.shows if case.command else (*case.shows, *case.fix)
     assert [text for text in wanted if text not in seen.spoilt[kind]["message"]] == []
     assert seen.fixed["ReferencesResolved"]["status"] == "True"
 
@@ -276,7 +276,7 @@ def _play(shop: Shop, case: Case) -> Played:
     with closing(shop.open()):
         fix = case.spoil(shop)
         shop.apply_all()
-        waiting = shop.until_waiting(case.waits, *case.says, *case.fix, tracker=case.tracker, seconds=SECONDS)
+        waiting = shop.until_waiting(case.waits, *case.shows, *case.fix, tracker=case.tracker, seconds=SECONDS)
         spoilt = shop.conditions("PullRequestTracker", case.tracker)
         assert shop.patches() == []
         fix()

@@ -88,7 +88,7 @@ def test_a_provider_of_the_cluster_serves_the_namespaces_that_it_allows(
 
 
 @pytest.mark.parametrize(
-    ("name", "gates", "said"),
+    ("name", "gates", "missing"),
     [
         ("gate-missing", {"tests": [{"name": "security"}]}, "security"),
         ("gate-runner", {"tests": [{"name": "integration", "runnerRef": {"name": "spare"}}]}, "runnerRef"),
@@ -101,13 +101,13 @@ def test_a_provider_of_the_cluster_serves_the_namespaces_that_it_allows(
         ),
     ],
 )
-def test_a_policy_that_lacks_a_gate_of_its_target_is_followed_only_once_the_gate_is_gone(
-    shop: OpenShop, name: str, gates: dict[str, Any], said: str
+def test_a_policy_without_a_gate_of_its_target_is_followed_only_once_the_gate_is_gone(
+    shop: OpenShop, name: str, gates: dict[str, Any], missing: str
 ) -> None:
     opened = shop(name).open()
     staging = opened.document("Environment", "staging")
     staging["spec"]["gates"] = gates
-    opened.apply_all().until_waiting("Policy", said)
+    opened.apply_all().until_waiting("Policy", missing)
     assert opened.triggers() == {}
     if "repositoryRefs" in str(gates):
         # The same gate for the changes of another repository.

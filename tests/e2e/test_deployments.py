@@ -1,4 +1,4 @@
-"""What people see on the pull request beside the comment: the host's own deployments, and what is turned off."""
+"""What people see on the pull request next to the comment: the host's own deployments, and what is turned off."""
 
 from deploy.local.sandbox.seed import MERGE_SHA
 from tests.e2e.conftest import OpenShop

@@ -17,14 +17,14 @@ def monitor(shop: Shop, environment: str = "staging") -> dict[str, Any]:
     return found[0] if found else {}
 
 
-def until_said(shop: Shop, *, drifted: bool | None, kind: str | None = None) -> dict[str, Any]:
-    """Wait until the monitor of staging says this."""
+def until_shown(shop: Shop, *, drifted: bool | None, kind: str | None = None) -> dict[str, Any]:
+    """Wait until the monitor of staging shows this."""
 
-    def said(status: dict[str, Any]) -> bool:
+    def shown(status: dict[str, Any]) -> bool:
         return bool(status) and (status.get("drifted"), status.get("kind")) == (drifted, kind)
 
     what = f"staging is drifted={drifted} by {kind}"
-    return until(lambda: monitor(shop).get("status") or {}, said, what, DEADLINE_SECONDS)
+    return until(lambda: monitor(shop).get("status") or {}, shown, what, DEADLINE_SECONDS)
 
 
 def until_labelled(shop: Shop, labelled: bool) -> None:
@@ -54,27 +54,27 @@ def kill_between_observation_and_status(shop: Shop) -> None:
 def test_a_moved_revision_is_shown_and_cleared_and_a_silent_argo_cd_is_unknown(shop: OpenShop) -> None:
     drifting = shop("drifting").open().apply_all()
     drifting.until_waiting("PromoteCommand")
-    until_said(drifting, drifted=False)
+    until_shown(drifting, drifted=False)
     assert monitor(drifting)["spec"]["revision"] == MERGE_SHA
     assert monitor(drifting, "dev")["spec"]["revision"] == MERGE_SHA
 
     drifting.environment.kill("watcher-1")
     drifting.deploy("staging", PREVIOUS_SHA)
     kill_between_observation_and_status(drifting)
-    moved = until_said(drifting, drifted=True, kind="RevisionMoved")
+    moved = until_shown(drifting, drifted=True, kind="RevisionMoved")
     until_labelled(drifting, True)
     assert (moved["expected"], moved["observed"]) == (MERGE_SHA[:12], PREVIOUS_SHA[:12])
     assert "RevisionMoved" in drifting.kubectl("get", "pdrift")
 
     drifting.deploy("staging", MERGE_SHA)
-    until_said(drifting, drifted=False)
+    until_shown(drifting, drifted=False)
     until_labelled(drifting, False)
 
     rule = drifting.script("argocd", r"GET /argocd/api/v1/applications\?", "hang", seconds=2)
-    unknown = until_said(drifting, drifted=None, kind="Unknown")
+    unknown = until_shown(drifting, drifted=None, kind="Unknown")
     drifting.unscript(rule)
     assert "ArgoCDInstance/argocd" in unknown["observed"]
-    until_said(drifting, drifted=False)
+    until_shown(drifting, drifted=False)
 
     drifting.deploy("staging", PREVIOUS_SHA)
     until_labelled(drifting, True)

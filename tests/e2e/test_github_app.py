@@ -49,7 +49,7 @@ def test_a_promotion_by_an_app_shows_a_wrong_key_goes_on_with_the_right_one_and_
     mints = [one for one in journal if one["path"].endswith("/access_tokens") and one["status"] == 201]
     assert 1 <= len(mints) <= 4
     assert len(opened.journal("github")) > len(mints)
-    _tells_no_secret(opened)
+    _reveals_no_secret(opened)
     # Refused ones and those for tokens too: whatever GitHub was asked otherwise than by the token of the other shops.
     until_counted(opened, lambda: [one for one in opened.sandbox.journal() if _is_of_app(one)])
 
@@ -73,7 +73,7 @@ def _ready(shop: Shop, kind: str, name: str, status: str) -> Document:
     )
 
 
-def _tells_no_secret(shop: Shop) -> None:
+def _reveals_no_secret(shop: Shop) -> None:
     line = github_app("pilotage").private_key.splitlines()[1]
     texts = [shop.environment.log(name).read_text(errors="replace") for name in ("worker-1", "worker-2", "watcher-1")]
     texts += [str(shop.cluster.list(kind, shop.namespace)) for kind in ("ScmProvider", "PullRequestTracker", "Event")]

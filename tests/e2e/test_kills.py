@@ -99,7 +99,7 @@ def _state_labels(opened: Shop) -> set[str]:
 
 def _testing(opened: Shop, *, label: str = "") -> Shop:
     """Apply the samples, without a person on the way, and wait until all tests of the first hop run: until they are
-    told to end, so that whatever is killed is killed meanwhile."""
+    released, so that each kill comes meanwhile."""
     opened.document("PromotionPolicy", "staging-to-prod")["spec"]["autoPromote"] = True
     opened.open()
     if label:

@@ -9,7 +9,7 @@ from workflows.identity import PULL_REQUEST_POKE_SIGNAL
 
 
 def look(shop: Shop) -> None:
-    """Have the tracker look at what people said, as a webhook does."""
+    """Have the tracker look at what people asked for, as a webhook does."""
     name, input_ = f"--name={PULL_REQUEST_POKE_SIGNAL}", '--input=""'
     shop.temporal("workflow", "signal", f"--workflow-id={shop.status()['workflow']['id']}", name, input_)
 
@@ -32,14 +32,14 @@ def ours(shop: Shop) -> set[str]:
     return {one for one in shop.pull()["labels"] if one.startswith("pilotage/")}
 
 
-def until_rejected(shop: Shop, reason: str, said: str) -> None:
-    """Wait for the event by which a word is refused."""
+def until_rejected(shop: Shop, reason: str, command: str) -> None:
+    """Wait for the event by which a command is refused."""
 
     def messages() -> list[str]:
         found: list[Document] = shop.cluster.list("Event", shop.namespace)
         return [event["message"] for event in found if event["reason"] == reason]
 
-    until(messages, lambda found: any(said in message for message in found), f"{reason} of {said}", 30)
+    until(messages, lambda found: any(command in message for message in found), f"{reason} of {command}", 30)
 
 
 def test_people_who_may_write_steer_by_labels_and_comments_and_others_change_nothing(shop: OpenShop) -> None:

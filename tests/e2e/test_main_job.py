@@ -36,8 +36,10 @@ def promoted(shipped: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     for build in opened.builds("integration"):
         opened.job("integration", number=build["number"], result="SUCCESS")
     opened.kubectl("wait", "prt/web-412", "--for=jsonpath={.status.waitingFor.what}=PromoteCommand", "--timeout=90s")
-    # A person promotes once told to: who is faster than the comment needs none, and gets none.
-    until(opened.pull, lambda seen: any(one.startswith(MENTION) for one in _bodies(seen)), "the author is told", 30)
+    # A person promotes once asked to: who is faster than the comment needs none, and gets none.
+    until(
+        opened.pull, lambda seen: any(one.startswith(MENTION) for one in _bodies(seen)), "the author is mentioned", 30
+    )
     opened.pilotage("promote", "web-412")
     opened.until_state("Completed")
     opened.until_presented("Completed")
@@ -109,16 +111,16 @@ def test_search_attributes_are_written_once_per_change_of_state_or_environment(p
             fields = event.upsert_workflow_search_attributes_event_attributes.search_attributes.indexed_fields
             upserts.append({name: json.loads(payload.data) for name, payload in fields.items()})
     assert all(set(one) == {"PilotageState", "PilotageEnvironment"} for one in upserts)
-    told = [(one["PilotageEnvironment"], one["PilotageState"]) for one in upserts]
-    assert all(earlier != later for earlier, later in pairwise(told))
+    shown = [(one["PilotageEnvironment"], one["PilotageState"]) for one in upserts]
+    assert all(earlier != later for earlier, later in pairwise(shown))
     # What passes within moments, such as a lane that is free, is not shown.
     lasting = ["Testing", "ReadyToPromote", "Promoting"]
-    assert [state for place, state in told if place == "staging" and state in lasting] == lasting
-    assert [state for place, state in told if place == "dev" and state in ("Testing", "Promoting")] == [
+    assert [state for place, state in shown if place == "staging" and state in lasting] == lasting
+    assert [state for place, state in shown if place == "dev" and state in ("Testing", "Promoting")] == [
         "Testing",
         "Promoting",
     ]
-    assert told[-1] == ("prod", "Completed")
+    assert shown[-1] == ("prod", "Completed")
 
 
 def test_the_tests_of_a_hop_are_triggered_in_one_workflow_task(promoted: Shop) -> None:
@@ -154,7 +156,7 @@ def test_the_status_reads_the_same_for_the_command_line(promoted: Shop, tmp_path
     assert "Completed" in promoted.pilotage("why", "web-412")
 
 
-def test_the_pull_request_tells_the_whole_way_in_one_comment_edited_in_place(promoted: Shop) -> None:
+def test_the_pull_request_shows_the_whole_way_in_one_comment_edited_in_place(promoted: Shop) -> None:
     pull = promoted.pull()
     (summary,) = [body for body in _bodies(pull) if body.startswith("### Pilotage")]
     marker = re.escape(f"<!-- pilotage:{INSTALLATION}/{promoted.namespace}/web-412 ")
@@ -182,11 +184,11 @@ def test_the_merge_commit_has_a_status_for_each_environment_on_the_way(promoted:
         return found
 
     last = {"pilotage/dev": "success", "pilotage/staging": "success", "pilotage/prod": "success"}
-    told = until(statuses, lambda seen: {name: rows[-1] for name, rows in seen.items()} == last, "all green", 30)
-    assert all(set(told[name][:-1]) == {"pending"} for name in ("pilotage/staging", "pilotage/prod"))
+    posted = until(statuses, lambda seen: {name: rows[-1] for name, rows in seen.items()} == last, "all green", 30)
+    assert all(set(posted[name][:-1]) == {"pending"} for name in ("pilotage/staging", "pilotage/prod"))
 
 
-def test_metrics_tell_of_the_promotion_and_of_what_it_cost(promoted: Shop) -> None:
+def test_metrics_show_the_promotion_and_of_what_it_cost(promoted: Shop) -> None:
     shop = promoted.namespace
     assert _measured(promoted, "pilotage_promotions_total", namespace=shop, target="staging", result="Promoted") == 1
     assert _measured(promoted, "pilotage_promotions_total", namespace=shop, target="prod", result="Promoted") == 1

@@ -1,9 +1,9 @@
-"""A tracker that comes before everything that it names says what is missing, and goes on by itself."""
+"""A tracker that comes before everything that it names names what is missing, and goes on by itself."""
 
 from tests.e2e.conftest import OpenShop
 
 
-def test_a_tracker_applied_first_says_what_is_missing_one_thing_after_the_other(shop: OpenShop) -> None:
+def test_a_tracker_applied_first_names_what_is_missing_one_thing_after_the_other(shop: OpenShop) -> None:
     opened = shop("early").open()
     opened.apply("PullRequestTracker", "web-412")
 
@@ -39,7 +39,7 @@ def test_a_tracker_applied_first_says_what_is_missing_one_thing_after_the_other(
     opened.pilotage("promote", "web-412")
     completed = opened.until_state("Completed")
     assert [one["target"] for one in completed["promotions"]] == ["staging", "prod"]
-    # The last presentation, and what its condition tells, come after the state.
+    # The last presentation, and what its condition shows, come after the state.
     opened.until(
         lambda seen: {one["status"] for one in seen["conditions"] if one["type"] != "Stalled"} == {"True"},
         "every condition holds at its end",

@@ -11,8 +11,8 @@ def test_kubectl_refuses_a_policy_whose_source_is_its_target(shop: OpenShop, tmp
     opened = shop("circle").open()
     policy = opened.document("PromotionPolicy", "dev-to-staging")
     policy["spec"]["targetEnvironment"] = policy["spec"]["sourceEnvironment"]
-    said = opened.kubectl("apply", "-f", str(opened.write_samples(tmp_path / "samples.json")), code=1)
-    assert "spec.targetEnvironment" in said
+    refusal = opened.kubectl("apply", "-f", str(opened.write_samples(tmp_path / "samples.json")), code=1)
+    assert "spec.targetEnvironment" in refusal
     assert opened.cluster.get("PromotionPolicy", opened.namespace, "dev-to-staging") == {}
 
 

@@ -1,4 +1,4 @@
-"""Temporal comes back without anything that it knew: each promotion says so, and a person brings all back at once."""
+"""Temporal comes back without anything that it knew: each promotion shows it, and a person brings all back at once."""
 
 import json
 from collections.abc import Iterator

@@ -16,7 +16,7 @@ def test_a_hop_waits_for_an_application_that_somebody_else_deploys(shop: OpenSho
     (ours,) = staging["deployments"]
     theirs = copy.deepcopy(ours)
     theirs["name"], theirs["argocd"]["application"] = "mirror", f"{opened.name}-mirror"
-    # What may be written is said of one deployment, and of no other.
+    # What may be written is declared at one deployment, and of no other.
     ours["write"] = staging.pop("write")
     theirs.pop("write", None)
     staging["deployments"].append(theirs)
@@ -37,7 +37,7 @@ def test_a_hop_waits_for_an_application_that_somebody_else_deploys(shop: OpenSho
     assert opened.patches() == [("staging", MERGE_SHA)]
 
 
-def test_a_policy_whose_target_nobody_may_write_says_so_until_it_may_be_written(shop: OpenShop) -> None:
+def test_a_policy_whose_target_no_one_may_write_shows_it_until_it_may_be_written(shop: OpenShop) -> None:
     opened = shop("unwritable").open()
     staging = opened.document("Environment", "staging")
     writable = copy.deepcopy(staging)

@@ -24,7 +24,7 @@ def test_a_required_test_that_fails_stops_the_promotion_until_a_retest_passes(sh
     assert waiting["what"] == "Retest"
     assert "integration" in waiting["observed"]
     assert opened.patches() == []
-    # What the status tells people to type is typed.
+    # What the status asks people to type is typed.
     assert waiting["unblockWith"].startswith("pilotage ")
     opened.pilotage(*waiting["unblockWith"].split()[1:])
     status = opened.until(lambda seen: seen.get("promotions"), "promoted to staging")

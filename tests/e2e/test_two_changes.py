@@ -57,7 +57,7 @@ def test_the_older_is_brought_along_when_the_tests_of_the_newer_end_first(two: S
     two.until_state("Completed", tracker=OLDER)
     assert _writes(two, "staging") == [NEWER_SHA]
     assert _writes(two, "prod") == [NEWER_SHA]
-    # Nobody needs the verdict any more.
+    # No one needs the verdict any more.
     results = {build["parameters"]["REVISION"]: build["result"] for build in two.builds("integration")}
     assert results[MERGE_SHA] == "ABORTED"
 

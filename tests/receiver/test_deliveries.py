@@ -162,7 +162,7 @@ async def test_a_secret_without_consent_or_without_the_key_proves_nothing(world:
 @pytest.mark.parametrize(
     "path", ["/hooks/shop/Secret/web", "/hooks/-/GitRepository/web", "/hooks/a/ClusterScmProvider/b"]
 )
-async def test_an_address_that_can_name_no_resource_says_which_do(world: World, path: str) -> None:
+async def test_an_address_that_can_name_no_resource_answers_which_do(world: World, path: str) -> None:
     code, reason = await world.github("pull_request", pull_request(), path=path)
     assert (code, "GitRepository" in reason) == (404, True)
 

@@ -121,7 +121,7 @@ async def serving(played: Played) -> AsyncIterator[Played]:
         await faults.close()
 
 
-async def test_unsigned_events_are_accepted_only_where_the_operator_says_so() -> None:
+async def test_unsigned_events_are_accepted_only_where_the_operator_allows_it() -> None:
     for path in ("/", "/flux/events"):
         async with serving(Played()) as safe:
             assert (await safe.post(document(), path=path, key=""))[0] == 401
@@ -220,7 +220,7 @@ async def test_text_that_nothing_can_hold_is_replaced_before_anything_reads_it(m
     assert (slot.context + verdict.description).isprintable()
 
 
-async def test_a_recovery_that_says_the_same_as_the_success_before_is_no_repetition() -> None:
+async def test_a_recovery_that_reports_the_same_as_the_success_before_is_no_repetition() -> None:
     async with serving(Played()) as played:
         failed = document(severity="error", reason="BuildFailed", timestamp="2026-01-31T10:01:00Z")
         for event in (document(), failed, document(timestamp="2026-01-31T10:02:00Z")):
@@ -246,7 +246,7 @@ async def test_a_fault_is_shown_on_its_subscription_and_what_is_skipped_is_count
         assert counted("pilotage_flux_events_total", {"code": "202"}) == 1
 
 
-async def test_the_slot_and_the_verdict_say_all_that_the_workflow_needs() -> None:
+async def test_the_slot_and_the_verdict_hold_all_that_the_workflow_needs() -> None:
     async with serving(Played(subscriptions=[subscription(target_url="https://ui.example.com")])) as played:
         await played.post(document(severity="error", message="it\nfailed"))
         ((slot, verdict),) = played.sent

@@ -101,7 +101,7 @@ class Place:
         return httpx.post(where, content=data, headers=headers, trust_env=False)
 
     def send_until_accepted(self, body: Document) -> int:
-        """Send an event as Flux does where nobody answers, or 503 is: again."""
+        """Send an event as Flux does where no one answers, or 503 is: again."""
         deadline = time.monotonic() + 90
         while True:
             with suppress(httpx.TransportError):
@@ -219,7 +219,9 @@ def test_an_older_success_leaves_the_newer_failure(place: Place) -> None:
     )
     before = len(place.posts("github"))
     failed = about("order", at="10:01:00", severity="error", reason="BuildFailed", message="it failed")
-    until(lambda: place.send(failed).json()["reason"], lambda said: said == "1 commit status", "the subscription", 30)
+    until(
+        lambda: place.send(failed).json()["reason"], lambda reason: reason == "1 commit status", "the subscription", 30
+    )
     until(lambda: place.posts("github"), lambda seen: len(seen) > before, "the failure", 30)
     assert place.send(about("order", at="10:00:00", message="it worked")).status_code == 202
     # What came later is posted after whatever the older one had become.
@@ -229,7 +231,7 @@ def test_an_older_success_leaves_the_newer_failure(place: Place) -> None:
 
 
 def test_what_cannot_be_accepted_is_answered_with_a_reason(place: Place) -> None:
-    good = about("nobody")
+    good = about("unsubscribed")
     assert place.send(good, key="another").status_code == 401
     assert place.send(good, path="/flux/events").status_code == 401
     assert place.send(good, path="/").status_code == 401
@@ -259,11 +261,11 @@ def test_an_event_without_a_commit_shows_on_its_commit_status(place: Place) -> N
     involved = {"kind": "HelmRelease", "name": "db", "namespace": NAMESPACE, "apiVersion": "helm.toolkit.fluxcd.io/v2"}
     event = document(involvedObject=involved, metadata={}, timestamp="2026-01-31T11:00:00Z")
 
-    def told() -> str:
+    def last_error() -> str:
         place.send({**event, "message": str(len(place.posts("github")))})
         return str((place.status("CommitStatus", "helm").get("lastError") or {}).get("message", ""))
 
-    assert "event.toolkit.fluxcd.io/commit" in until(told, bool, "the last error", 40)
+    assert "event.toolkit.fluxcd.io/commit" in until(last_error, bool, "the last error", 40)
 
 
 def ready(status: Document) -> str:
@@ -279,7 +281,7 @@ def test_no_event_is_lost_or_overtaken_while_hosts_fail_and_processes_die(place:
     place.apply("CommitStatus", "storm", {"providerRef": {"name": "storm"}, "prefix": "storm", "eventSources": sources})
     until(
         lambda: place.send(about(names[0], at="00:00:00", message="begins")).json()["reason"],
-        lambda said: said == "1 commit status",
+        lambda reason: reason == "1 commit status",
         "the subscription",
         30,
     )

@@ -84,7 +84,7 @@ def test_a_pull_request_is_found_by_repository_and_number_without_regard_to_case
 
 
 @pytest.mark.parametrize("hook", [JENKINS, ACTIONS, ARGOCD, SHARED])
-def test_only_the_host_s_own_address_tells_of_pull_requests(hook: Hook) -> None:
+def test_only_the_host_s_own_address_reports_pull_requests(hook: Hook) -> None:
     assert named(shop(), hook, MERGE) == []
 
 
@@ -128,7 +128,7 @@ def test_a_pull_request_that_a_delivery_waits_for_pokes_its_promotion_and_one_th
     assert named(world, PROVIDER, ended) == []
 
 
-def test_a_status_of_the_attempt_before_says_nothing_of_this_one() -> None:
+def test_a_status_of_the_attempt_before_shows_nothing_of_this_one() -> None:
     world = shop()
     document = tracker(412, status={"state": "Completed", "pullRequest": {"state": "Merged"}})
     document["spec"]["attempt"] = 2
@@ -147,7 +147,7 @@ def test_a_tracker_that_is_gone_or_going_is_not_poked() -> None:
     assert named(world, REPOSITORY, MERGE) == []
 
 
-def test_another_repository_s_pull_request_concerns_nobody() -> None:
+def test_another_repository_s_pull_request_concerns_no_one() -> None:
     other = PullRequestNotice(repository=RepositoryName(full_name="acme/api"), number=412)
     assert named(shop(), REPOSITORY, other) == named(shop(), PROVIDER, other) == []
 
@@ -179,14 +179,14 @@ def test_a_run_is_found_by_its_address_or_its_key(notice: RunNotice) -> None:
 
 
 @pytest.mark.parametrize("state", ["Passed", "Failed", "Pending"])
-def test_a_run_that_nobody_waits_for_concerns_nobody(state: str) -> None:
+def test_a_run_that_no_tracker_waits_for_concerns_no_one(state: str) -> None:
     world = shop()
     world.apply(tracker(412, status=waiting_for_run(state=state)))
     assert named(world, JENKINS, RUN) == []
 
 
 @pytest.mark.parametrize(("hook", "found"), [(ACTIONS, True), (REPOSITORY, True), (PROVIDER, True), (JENKINS, False)])
-def test_a_run_of_a_host_is_told_at_its_runner_its_repository_or_its_provider(hook: Hook, *, found: bool) -> None:
+def test_a_run_of_a_host_is_reported_at_its_runner_its_repository_or_its_provider(hook: Hook, *, found: bool) -> None:
     world = shop()
     world.apply(tracker(412, status=waiting_for_run(runner="actions")))
     assert named(world, hook, RUN) == ["shop/web-412"] * found
@@ -213,7 +213,7 @@ def test_a_selector_may_mean_any_application_of_its_project() -> None:
     assert named(world, ARGOCD, ApplicationNotice(name="web-7")) == ["shop/staging"]
 
 
-def test_a_place_that_nobody_is_on_the_way_to_is_not_poked() -> None:
+def test_a_place_that_no_change_is_on_the_way_to_is_not_poked() -> None:
     world = shop()
     world.apply(tracker(412, status={"state": "Completed"}))
     assert named(world, ARGOCD, ApplicationNotice(name="web-dev")) == []
@@ -236,19 +236,19 @@ async def test_a_run_that_ended_before_its_tracker_showed_it_is_poked_for_once_s
     world.apply(tracker(412, status=waiting_for_run(url="")))
     await until(lambda: bool(world.poked), seconds=10)
     world.apply(tracker(412, status=waiting_for_run()))
-    # The address is news, and was told as well; the two are one poke, or two of the same workflow.
+    # The address is news, and was reported as well; the two are one poke, or two of the same workflow.
     assert {_tracker(one) for one in world.poked if not isinstance(one, Place)} == {"web-412"}
     await world.pokes.close()
 
 
-async def test_a_run_that_another_address_told_of_is_not_poked_for_once_shown() -> None:
+async def test_a_run_that_another_address_reported_is_not_poked_for_once_shown() -> None:
     world = shop()
     named(world, ACTIONS, RUN)
     world.apply(tracker(412, status=waiting_for_run()))
     assert world.pokes._at_work == {}
 
 
-def test_what_was_told_too_early_is_bounded_and_one_namespace_forgets_its_own() -> None:
+def test_what_was_reported_too_early_is_bounded_and_one_namespace_forgets_its_own() -> None:
     world = shop()
     other = Hook(namespace="docs", kind="TestRunner", name="jenkins")
     named(world, other, RunNotice(url="https://ci.example.com/docs"))
@@ -293,6 +293,6 @@ def test_what_cannot_be_read_hides_nothing_else() -> None:
 def test_who_labelled_or_wrote_concerns_the_tracker_also_once_it_is_merged() -> None:
     world = shop()
     world.apply(tracker(412, status={"attempt": 1, "pullRequest": {"state": "Merged"}}))
-    word = InstructionNotice(repository=RepositoryName(full_name="Acme/Web"), number=412, by="grace")
+    command = InstructionNotice(repository=RepositoryName(full_name="Acme/Web"), number=412, by="grace")
     assert named(world, PROVIDER, MERGE) == []
-    assert named(world, PROVIDER, word) == ["shop/web-412 by grace"]
+    assert named(world, PROVIDER, command) == ["shop/web-412 by grace"]

@@ -23,7 +23,7 @@ AT_ONCE = (timedelta(milliseconds=5), timedelta(milliseconds=5))
 
 
 class Sender:
-    """Send when the test says so."""
+    """Send when the test allows it."""
 
     def __init__(self) -> None:
         self.sent: list[Target] = []
@@ -93,7 +93,7 @@ async def test_a_poke_that_never_can_be_sent_is_given_up(monkeypatch: pytest.Mon
     await until(lambda: sender.sent == [DEV], seconds=10)
 
 
-async def test_what_waits_is_bounded_and_whoever_waits_already_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_waits_is_bounded_and_what_waits_already_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PENDING_LIMIT", 1)
     pokes = Pokes(Sender().send, gap=timedelta(hours=1))
     assert [pokes.add(one) for one in (DEV, DEV, PROD)] == [True, True, False]

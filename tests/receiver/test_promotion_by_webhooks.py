@@ -149,7 +149,7 @@ def test_a_change_goes_from_place_to_place_by_what_flux_reports(shop: Shop, reco
     for place in ("dev", "staging"):
         until(
             lambda place=place: report(story, place, CONFIGURED, 0),  # type: ignore[misc]
-            lambda said: said == (202, "0 commit statuses, 1 Environment"),
+            lambda answer: answer == (202, "0 commit statuses, 1 Environment"),
             f"{place} is known to the receiver",
             30,
         )

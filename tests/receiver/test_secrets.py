@@ -51,7 +51,7 @@ async def test_a_resource_is_proved_by_the_secret_that_it_names_for_its_webhooks
     changed = {**spec, "webhookSecretRef": {"name": "own"}}
     world.apply(declared(kind, name, changed, namespace=hook.namespace))
     assert await secrets(world).read(hook) == OWN
-    # Neither credential nor certificate: the receiver may lack the right to read them.
+    # Neither credential nor certificate: the receiver may have no right to read them.
     assert world.cluster.asked == ["own"]
 
 
@@ -93,7 +93,7 @@ def nowhere(world: World) -> None:
 
 
 @pytest.mark.parametrize("change", [without_key, empty, without_consent, gone, nowhere])
-async def test_why_there_is_no_secret_is_told(change: Callable[[World], None]) -> None:
+async def test_why_there_is_no_secret_is_answered(change: Callable[[World], None]) -> None:
     world = shop()
     change(world)
     with pytest.raises(NoSecret, match=r"github|web"):

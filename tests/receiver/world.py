@@ -239,7 +239,7 @@ def waiting_for_run(
 
 
 def pull_request(number: int = 412, *, action: str = "closed", full_name: str = "acme/web") -> Document:
-    """Return what GitHub tells of a pull request."""
+    """Return what GitHub sends about a pull request."""
     return {
         "action": action,
         "number": number,
@@ -249,7 +249,7 @@ def pull_request(number: int = 412, *, action: str = "closed", full_name: str = 
 
 
 def build(*, phase: str = "FINALIZED", key: str = KEY, url: str = f"{RUN_URL}/") -> Document:
-    """Return what Jenkins' Notification plugin tells of a build."""
+    """Return what Jenkins' Notification plugin sends about a build."""
     parameters = {"PROMOTION_KEY": key} if key else {}
     built = {"full_url": url, "number": 7, "phase": phase, "status": "SUCCESS", "parameters": parameters}
     return {"name": "integration", "url": "job/web/job/integration/", "build": built}

@@ -50,7 +50,7 @@ async def test_the_histories_of_a_story_replay(story: str, replayer: Replayer) -
         assert result.replay_failure is None, f"{run.name}: {result.replay_failure}\n{REMEDY}"
 
 
-def test_every_story_that_a_test_tells_is_recorded() -> None:
+def test_every_story_of_a_test_is_recorded() -> None:
     missing = {END_TO_END, *stories()} - set(STORIES)
     assert not missing, f"run `make record-histories` (under two minutes): {', '.join(sorted(missing))}"
 

@@ -89,7 +89,7 @@ async def test_patch_and_sync_bring_revision_and_image(argocd: httpx.AsyncClient
         ({"helm": {"parameters": [{"name": "api.image.tag", "value": "4"}]}}, "shop/web:1"),
     ],
 )
-async def test_images_follow_what_the_sources_say(
+async def test_images_follow_what_the_sources_declare(
     world: Sandbox, argocd: httpx.AsyncClient, source: dict[str, Any], image: str
 ) -> None:
     world.state.load(
@@ -312,7 +312,7 @@ async def test_a_sync_without_prune_succeeds_and_leaves_it_out_of_sync_for_good(
 
 
 @pytest.mark.parametrize(("prune", "status"), [(True, "Synced"), (False, "OutOfSync")])
-async def test_auto_sync_prunes_only_where_its_policy_says_so(
+async def test_auto_sync_prunes_only_where_its_policy_allows_it(
     world: Sandbox, control: httpx.AsyncClient, argocd: httpx.AsyncClient, prune: bool, status: str
 ) -> None:
     policy = {"syncPolicy": {"automated": {"prune": prune}}}

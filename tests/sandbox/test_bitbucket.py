@@ -57,7 +57,7 @@ async def test_cloud_names_its_next_page_by_a_whole_address(world: Sandbox) -> N
     assert ([one["content"]["raw"] for one in last["values"]], "next" in last) == (["text 2"], False)
 
 
-async def test_cloud_has_no_account_for_an_access_token_and_names_a_scope_that_is_lacking(world: Sandbox) -> None:
+async def test_cloud_has_no_account_for_an_access_token_and_names_a_scope_that_is_missing(world: Sandbox) -> None:
     assert (await ask(world, "GET", "/bitbucketCloud/2.0/user")).status_code == 403
     world.state.load({"bitbucketCloud": {"tokens": {"narrow-token": {"login": "bot", "rights": ["repository"]}}}})
     refused = await ask(world, "GET", f"{CLOUD}/pullrequests", token="narrow-token")

@@ -57,7 +57,7 @@ REPLAYED = (
     "close a merged pull request",
     "bad token",
 )
-# Hashes and times of its own making; people who are no administrators are not told why the server failed.
+# Hashes and times of its own making; people who are no administrators do not get the reason why the server failed.
 OWN = {"merge_commit_sha", "merged_at", "sha", "url", "html_url", "creator", "created_at", "updated_at", "user", "id"}
 IDS = re.compile(r"\[[^\]]*\]|[0-9a-f]{40}")
 

@@ -16,20 +16,20 @@ async def dispatch(github: httpx.AsyncClient, key: str = "k-1", **extra: Any) ->
     return await github.post(f"{WORKFLOW}/dispatches", json={"ref": "main", "inputs": {"promotion_key": key}, **extra})
 
 
-async def test_a_dispatch_says_nothing_unless_asked_for_details(github: httpx.AsyncClient) -> None:
+async def test_a_dispatch_answers_nothing_unless_asked_for_details(github: httpx.AsyncClient) -> None:
     silent = await dispatch(github)
     assert (silent.status_code, silent.content) == (204, b"")
-    told = await dispatch(github, return_run_details=True)
-    assert told.status_code == 200
-    run = (await github.get(f"{RUNS}/{told.json()['workflow_run_id']}")).json()
+    detailed = await dispatch(github, return_run_details=True)
+    assert detailed.status_code == 200
+    run = (await github.get(f"{RUNS}/{detailed.json()['workflow_run_id']}")).json()
     assert (run["display_title"], run["event"], run["run_attempt"]) == ("e2e k-1", "workflow_dispatch", 1)
 
 
-async def test_the_newest_api_version_always_tells(github: httpx.AsyncClient) -> None:
+async def test_the_newest_api_version_always_answers_details(github: httpx.AsyncClient) -> None:
     newest = {"X-GitHub-Api-Version": "2026-03-10"}
-    told = await github.post(f"{WORKFLOW}/dispatches", json={"ref": "main"}, headers=newest)
-    assert told.status_code == 200
-    assert {"workflow_run_id", "run_url", "html_url"} == told.json().keys()
+    detailed = await github.post(f"{WORKFLOW}/dispatches", json={"ref": "main"}, headers=newest)
+    assert detailed.status_code == 200
+    assert {"workflow_run_id", "run_url", "html_url"} == detailed.json().keys()
 
 
 async def test_an_old_server_refuses_the_unknown_field(world: Sandbox, github: httpx.AsyncClient) -> None:
@@ -62,10 +62,10 @@ async def test_a_dispatch_that_cannot_be_is_refused(
 
 async def test_a_run_is_found_by_title_after_the_lag(world: Sandbox, github: httpx.AsyncClient) -> None:
     world.state.load({"options": {"list_lag_seconds": 60}})
-    told = await dispatch(github, key="k-late", return_run_details=True)
+    detailed = await dispatch(github, key="k-late", return_run_details=True)
     search = {"event": "workflow_dispatch", "created": ">=2020-01-01T00:00:00Z", "per_page": "100"}
     assert (await github.get(f"{WORKFLOW}/runs", params=search)).json()["workflow_runs"] == []
-    assert (await github.get(f"{RUNS}/{told.json()['workflow_run_id']}")).status_code == 200
+    assert (await github.get(f"{RUNS}/{detailed.json()['workflow_run_id']}")).status_code == 200
     world.state.clock.advance(61)
     found = (await github.get(f"{WORKFLOW}/runs", params=search)).json()["workflow_runs"]
     assert [run["display_title"] for run in found] == ["e2e k-late"]

@@ -78,7 +78,7 @@ async def test_cancelling_is_harmless_in_any_state_and_a_retry_runs_again(
     assert retried.json()["status"] == "running"
 
 
-async def test_a_failed_pipeline_says_why_in_its_jobs(world: Sandbox, gitlab: httpx.AsyncClient) -> None:
+async def test_a_failed_pipeline_shows_the_reason_in_its_jobs(world: Sandbox, gitlab: httpx.AsyncClient) -> None:
     failing = {
         "status": "failed",
         "failure_reason": "job_execution_timeout",
@@ -106,7 +106,7 @@ async def test_a_pipeline_that_cannot_be_is_refused(
     assert (await gitlab.post(f"{PROJECT}/pipeline", json=body)).status_code == status
 
 
-async def test_strangers_and_unknown_projects_are_told_apart(gitlab: httpx.AsyncClient) -> None:
+async def test_strangers_and_unknown_projects_are_distinguished(gitlab: httpx.AsyncClient) -> None:
     assert (await gitlab.get(PROJECT, headers={"PRIVATE-TOKEN": "wrong"})).status_code == 401
     assert (await gitlab.get("projects/nope%2Fnope")).status_code == 404
     assert (await gitlab.get(f"{PROJECT}/pipelines/1")).status_code == 404
@@ -120,7 +120,7 @@ INPUTS = {
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "refusal"),
     [
         ({"promotion_key": "k-1", "level": "3"}, None),
         ({"promotion_key": '"12"', "level": 2, "place": "prod"}, None),
@@ -132,15 +132,15 @@ INPUTS = {
     ],
 )
 async def test_inputs_are_declared_typed_and_shown_in_the_name(
-    world: Sandbox, gitlab: httpx.AsyncClient, given: Any, said: str | None
+    world: Sandbox, gitlab: httpx.AsyncClient, given: Any, refusal: str | None
 ) -> None:
     named = {"inputs": INPUTS, "workflow_name": "$[[ inputs.promotion_key ]] $[[inputs.level]]"}
     world.state.load({"gitlab": {"projects": {"acme/web": named}}})
     reply = await gitlab.post(f"{PROJECT}/pipeline", json={"ref": "main", "inputs": given})
-    if said is None:
+    if refusal is None:
         assert reply.json()["name"] == " ".join((given["promotion_key"].strip('"'), str(given["level"])))
     else:
-        assert (reply.status_code, said in reply.json()["message"]["base"][0]) == (400, True)
+        assert (reply.status_code, refusal in reply.json()["message"]["base"][0]) == (400, True)
 
 
 async def test_a_required_input_must_be_given(world: Sandbox, gitlab: httpx.AsyncClient) -> None:

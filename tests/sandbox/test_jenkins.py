@@ -65,7 +65,7 @@ async def test_a_queue_item_is_forgotten_five_minutes_after_it_left(world: Sandb
     assert (await jenkins.get(f"{triggered.headers['location']}api/json")).status_code == 404
 
 
-async def test_undeclared_parameters_are_dropped_without_a_word(jenkins: httpx.AsyncClient) -> None:
+async def test_undeclared_parameters_are_dropped_silently(jenkins: httpx.AsyncClient) -> None:
     triggered = await jenkins.post(f"{JOB}/buildWithParameters", params={"REVISION": "r", "UNKNOWN": "x"})
     assert triggered.status_code == 201
     item = (await jenkins.get(f"{triggered.headers['location']}api/json")).json()
@@ -135,7 +135,7 @@ async def test_results_follow_a_list_or_a_parameter(world: Sandbox, jenkins: htt
     assert chosen == ["FAILURE", "SUCCESS"]
 
 
-async def test_jobs_that_cannot_be_built_say_why(world: Sandbox, jenkins: httpx.AsyncClient) -> None:
+async def test_jobs_that_cannot_be_built_answer_the_reason(world: Sandbox, jenkins: httpx.AsyncClient) -> None:
     world.state.load(
         {
             "jenkins": {
@@ -157,7 +157,7 @@ async def test_jobs_that_cannot_be_built_say_why(world: Sandbox, jenkins: httpx.
     assert (await jenkins.get(f"{JOB}/buildWithParameters")).status_code == 405
 
 
-async def test_rights_tell_401_403_and_404_apart(world: Sandbox, control: httpx.AsyncClient) -> None:
+async def test_rights_distinguish_401_403_and_404(world: Sandbox, control: httpx.AsyncClient) -> None:
     world.state.load(
         {
             "jenkins": {

@@ -1,4 +1,4 @@
-"""The journal tells what was asked without credentials, and the script breaks what it is told to break."""
+"""The journal shows what was asked without credentials, and the script breaks what it names."""
 
 import base64
 import hashlib
@@ -26,7 +26,7 @@ async def script(control: httpx.AsyncClient, **rule: Any) -> int:
     return int(added.json()["id"])
 
 
-async def test_the_journal_tells_each_request_in_order(
+async def test_the_journal_shows_each_request_in_order(
     control: httpx.AsyncClient, github: httpx.AsyncClient, jenkins: httpx.AsyncClient
 ) -> None:
     await github.post(LABELS, json={"labels": ["new"]}, headers={"traceparent": "00-1-2-01"})

@@ -8,7 +8,7 @@ import sys
 import httpx
 
 
-async def test_it_says_when_it_is_ready_and_stops_when_told() -> None:
+async def test_it_reports_when_it_is_ready_and_stops_when_asked() -> None:
     command = [sys.executable, "-m", "deploy.local.sandbox", "--port", "0", "--list-lag", "2"]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     try:

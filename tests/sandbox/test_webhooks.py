@@ -81,7 +81,7 @@ async def hook(sandbox: Sandbox, received: Received, system: str, of: str) -> No
 
 
 @pytest.mark.parametrize("host", HOSTS)
-async def test_each_host_tells_of_a_pull_request_that_changes_and_is_merged(
+async def test_each_host_reports_a_pull_request_that_changes_and_is_merged(
     sandbox: Sandbox, received: Received, host: str
 ) -> None:
     await hook(sandbox, received, host, REPOSITORY)
@@ -100,7 +100,7 @@ def _ended(events: list[Event]) -> bool:
     return any(isinstance(one, PullRequestNotice) and one.ended for event in events for one in event.about)
 
 
-async def test_runs_of_each_ci_system_tell_of_their_end(sandbox: Sandbox, received: Received) -> None:
+async def test_runs_of_each_ci_system_report_their_end(sandbox: Sandbox, received: Received) -> None:
     sandbox.state.options.run_seconds = sandbox.state.options.queued_seconds = 0.1
     sandbox.state.options.jenkins_queue_seconds = 0.0
     for system, of in (("jenkins", "web"), ("gitlab", REPOSITORY), ("github", REPOSITORY)):
@@ -124,7 +124,7 @@ async def test_runs_of_each_ci_system_tell_of_their_end(sandbox: Sandbox, receiv
     await received.until("github", RunNotice(url=f"{sandbox.url}/github/{REPOSITORY}/actions/runs/{run}", keys=(KEY,)))
 
 
-async def test_argo_cd_tells_of_an_application_that_changed(sandbox: Sandbox, received: Received) -> None:
+async def test_argo_cd_reports_an_application_that_changed(sandbox: Sandbox, received: Received) -> None:
     await hook(sandbox, received, "argocd", "web-")
     await post(sandbox, "/_argocd/deploy", app=DEV_APP, revision=HEAD_SHA)
     await received.until("argocd", ApplicationNotice(name=DEV_APP, project=PROJECT))

@@ -1,4 +1,4 @@
-"""Measure steps of the event loop in processor time beside a loop of the same process.
+"""Measure steps of the event loop in processor time next to a loop of the same process.
 
 A slow or busy machine slows both.
 """

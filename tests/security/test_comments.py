@@ -133,7 +133,7 @@ def clients() -> HttpClients:
 
 
 async def present_by(sandbox: Sandbox, token: str, *comments: str, prefix: str = "/github") -> None:
-    """Present by a worker that was just started, each time without any word of what is shown."""
+    """Present by a worker that was just started, each time without any memory of what is shown."""
     async with aclosing(clients()) as http:
         scm = github(http, base=f"{sandbox.url}{prefix}", token=token)
         for comment in comments:

@@ -40,7 +40,7 @@ async def test_to_have_a_secret_read_as_a_ca() -> None:
         )
 
 
-async def test_the_hosts_of_a_secret_go_along_with_it_and_open_it_anew_when_they_change() -> None:
+async def test_the_hosts_of_a_secret_go_along_with_it_and_open_it_again_when_they_change() -> None:
     cluster = tenant_cluster()
     credentials = Credentials(cluster.port(), system_namespace="pilotage")
     free = await credentials.read("shop", SecretReference(name="ci"), user="TestRunner/ci")
@@ -52,7 +52,7 @@ async def test_the_hosts_of_a_secret_go_along_with_it_and_open_it_anew_when_they
 
 
 @pytest.mark.parametrize(("labels", "paths"), [({}, ["metadata.labels"]), ({"pilotage.dev/credential": "true"}, [])])
-def test_validate_names_the_line_that_a_secret_lacks(labels: dict[str, str], paths: list[str]) -> None:
+def test_validate_names_the_line_that_a_secret_misses(labels: dict[str, str], paths: list[str]) -> None:
     runner = document("TestRunner", "ci", {"jenkins": {"url": "https://ci.example.com"}, "secretRef": {"name": "ci"}})
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "ci", "namespace": "shop", "labels": labels}}
     unused = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "other", "namespace": "shop"}}

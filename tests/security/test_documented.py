@@ -1,4 +1,4 @@
-"""The page on security and the tests of this folder say the same."""
+"""The page on security and the tests of this folder state the same."""
 
 import ast
 import re
@@ -33,7 +33,7 @@ def test_each_test_that_the_page_names_is_there() -> None:
             assert f"def {function}(" in (ROOT / path).read_text(), f"{path}::{function}"
 
 
-def test_each_module_of_this_folder_says_what_it_holds_and_has_tests() -> None:
+def test_each_module_of_this_folder_states_what_it_holds_and_has_tests() -> None:
     for path in FOLDER.glob("test_*.py"):
         module = ast.parse(path.read_text())
         assert ast.get_docstring(module), path
@@ -41,7 +41,7 @@ def test_each_module_of_this_folder_says_what_it_holds_and_has_tests() -> None:
         assert any(one.name.startswith("test_") for one in functions), path
 
 
-def test_the_page_says_what_is_not_promised() -> None:
+def test_the_page_states_what_is_not_promised() -> None:
     sections = _sections()
     assert len(re.findall(r"^- ", sections["Not promised"], flags=re.MULTILINE)) >= 3
     for section in (

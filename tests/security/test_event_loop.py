@@ -101,7 +101,7 @@ def _with(function: Callable[..., object], *arguments: object) -> Work:
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 IN_ONE_STEP: Mapping[str, Callable[[], Work]] = {
     "the values of an answer, counted": _crowd,
-    "words of a refusal": lambda: _with(
+    "text of a refusal": lambda: _with(
         message_of, Reply(status=400, body=b'{"message":[' + b'"a",' * 16_000 + b"1]}")
     ),
     "an application": lambda: _with(read_application, _fat_application(), "https://argocd.example.com"),

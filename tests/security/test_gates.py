@@ -202,12 +202,12 @@ def systems(*names: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("gate", names or ALL, indirect=True)
 
 
-async def foreign_run_does_not_count(gate: Gate, theirs: str, said: str) -> None:
+async def foreign_run_does_not_count(gate: Gate, theirs: str, reason: str) -> None:
     """Check that ours is triggered, found after a kill and cancelled, and that theirs is named and left alone."""
     first = await gate.trigger()
     assert not first.found
     assert len(first.foreign) == 1
-    assert said in first.foreign[0]
+    assert reason in first.foreign[0]
     if gate.system != "jenkins":
         assert theirs in first.foreign[0]
         assert theirs != first.run.url
@@ -263,7 +263,7 @@ async def test_to_have_a_run_with_other_parameters_read_or_cancelled_by_the_key(
 
 @systems("actions", "gitlab")
 async def test_to_delete_our_run_and_have_another_one_read(gate: Gate) -> None:
-    """Also one that nothing tells from ours, as where inputs are not shown."""
+    """Also one that nothing distinguishes from ours, as where inputs are not shown."""
     ours = (await gate.trigger()).run
     await gate.start()
     if gate.system == "gitlab":

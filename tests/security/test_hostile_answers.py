@@ -48,7 +48,7 @@ def _too_slow(number: int, frame: FrameType | None) -> None:
 
 @pytest.fixture
 def cpu_bound() -> Iterator[None]:
-    """Bound the processor time of this process; the wall clock says nothing on a busy machine."""
+    """Bound the processor time of this process; the wall clock shows nothing on a busy machine."""
     before = signal.signal(signal.SIGVTALRM, _too_slow)
     yield
     signal.setitimer(signal.ITIMER_VIRTUAL, 0)
@@ -125,7 +125,7 @@ async def test_to_break_or_bend_a_reader(shard: int) -> None:
             with suppress(ProviderRateLimited, ProviderNotFound):
                 await OPERATIONS[name](http)
         except BaseException as error:  # noqa: BLE001 -- whatever it is, it is to be read with its number
-            failures.append(f"{number} {name} {(host or http.host).said}: {type(error).__name__} {str(error)[:200]}")
+            failures.append(f"{number} {name} {(host or http.host).changes}: {type(error).__name__} {str(error)[:200]}")
     await http.aclose()
     assert failures == [], "\n".join(failures)
 
@@ -147,7 +147,7 @@ TABLES: Mapping[str, Iterable[str]] = {
     "ci": [options.kind for options in TEST_RUNS],
     "deployments": [options.kind for options in DEPLOYMENTS],
 }
-# Ports that hosts may lack, and which kinds have them.
+# Ports that hosts may be without, and which kinds have them.
 OPTIONAL: Mapping[str, Iterable[str]] = {
     "deployment_records": (
         "github",

@@ -149,9 +149,9 @@ def _of(name: str, host: LongHost) -> Iterator[tuple[str, str, str, bytes]]:
     for method, path in dict.fromkeys(host.asked):
         answer = answer_of(kind_of(name), method, path)
         assert answer is not None
-        for said, body in _long_bodies(answer):
+        for variant, body in _long_bodies(answer):
             assert not decoding.is_crowded(body)
-            yield method, path, said, body
+            yield method, path, variant, body
 
 
 @pytest.mark.usefixtures("quiet")
@@ -163,9 +163,9 @@ async def test_to_stop_everybodys_work_by_a_long_answer(steps: Steps) -> None:
         http.forget()
         host = http.host = LongHost(kind=kind_of(name), steps=steps)
         await operation(http)
-        for method, path, said, body in _of(name, host):
+        for method, path, variant, body in _of(name, host):
             # Variants of an operation read the same answers in the same way.
-            one = (".".join(name.split(".")[:2]), path, said)
+            one = (".".join(name.split(".")[:2]), path, variant)
             if one in tried:
                 continue
             tried.add(one)
@@ -177,7 +177,7 @@ async def test_to_stop_everybodys_work_by_a_long_answer(steps: Steps) -> None:
             with suppress(ProviderError, AskedTooOften):
                 await asyncio.create_task(operation(http))  # type: ignore[arg-type]
             if steps.most > CALLS:
-                slow.append(f"{name}: {method} {path}: {said}: {steps.most} calls")
+                slow.append(f"{name}: {method} {path}: {variant}: {steps.most} calls")
     await http.aclose()
     assert len(tried) > 50
     assert slow == [], "\n".join(slow)

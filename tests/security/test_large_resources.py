@@ -297,7 +297,7 @@ def _rules() -> set[str]:
     return found
 
 
-BESIDE = {"crds.rules.flux.validate_commit_status"} | {
+IN_THREADS = {"crds.rules.flux.validate_commit_status"} | {
     f"crds.rules.shared_branches.{name}" for name in ("branch_errors", "values_of", "writers_of", "writes_branches")
 }
 """What may take longer, and runs in a thread: files (tests/security/test_shared_applications.py), forty patterns."""
@@ -319,7 +319,7 @@ def test_every_rule_over_what_people_declare_is_measured() -> None:
     finally:
         sys.setprofile(before)
     assert len(_rules()) > 10
-    assert _rules() - reached == BESIDE
+    assert _rules() - reached == IN_THREADS
 
 
 @pytest.mark.parametrize("kind", BY_KIND)

@@ -21,7 +21,7 @@ from worker.opening.credentials import SECRET_LIMIT_BYTES, Credentials
 
 pytestmark = pytest.mark.usefixtures("own_garbage_only")
 TEXT = "aaaaaaaaaaab" * 200 + "…"
-"""What a host says at most, with the beginning of every value in it."""
+"""What a host answers at most, with the beginning of every value in it."""
 
 
 def cluster_with(*held: dict[str, bytes]) -> Cluster:
@@ -88,7 +88,7 @@ async def test_to_have_it_done_by_many_secrets_of_one_activity() -> None:
         assert (await read(cluster, "s19")).name == "s19"
 
 
-async def test_a_ca_beside_the_credential_is_no_part_of_the_bound() -> None:
+async def test_a_ca_next_to_the_credential_is_no_part_of_the_bound() -> None:
     held = {"token": b"a-token-of-ours", "ca.crt": b"c" * CA_LIMIT_BYTES}
     with reading_secrets():
         assert (await read(cluster_with(held), "s0")).data["token"] == "a-token-of-ours"

@@ -58,10 +58,10 @@ class Echo:
             good = sent(answer)
             headers = {name: value.decode() for name, value in good.headers}
             return httpx.Response(good.status, headers=headers, content=b"".join(good.chunks))
-        said = f"{request.headers.multi_items()} {request.content!r} {request.url}"
-        told = quote("".join(sorted(self.credentials)))
-        headers = {"x-echo": told, "location": f"/login/{told}?{told}"}
-        return httpx.Response(self.status, headers=headers, json={"message": said, "error": said})
+        request_text = f"{request.headers.multi_items()} {request.content!r} {request.url}"
+        credentials = quote("".join(sorted(self.credentials)))
+        headers = {"x-echo": credentials, "location": f"/login/{credentials}?{credentials}"}
+        return httpx.Response(self.status, headers=headers, json={"message": request_text, "error": request_text})
 
 
 def _written(style: Literal["json", "console"], level: str) -> io.StringIO:
@@ -128,7 +128,7 @@ def test_to_forge_a_line_of_the_log(style: Literal["json", "console"], end: str)
     text = f"a title{end}{FORGED}{end}{FORGED_JSON}{end}"
     own, foreign = structlog.get_logger("a"), logging.getLogger("some.library")
     own.info(text, title=text, nested={text: [text]}, several=[text])
-    foreign.warning("a library says %s", text)
+    foreign.warning("a library logs %s", text)
     foreign.warning(text)
     lines = log.getvalue().splitlines()
     assert len(lines) == 3

@@ -42,14 +42,14 @@ class Canned(httpcore.AsyncNetworkStream):
     As one with TLS it waits for the next packet only, and not for each of the reads that the last one is enough for.
     """
 
-    def __init__(self, said: bytes) -> None:
-        self._said, self._at = said, 0
+    def __init__(self, body: bytes) -> None:
+        self._body, self._at = body, 0
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 -- the library's
         if self._at % PACKET_BYTES == 0:
             await asyncio.sleep(0)
         self._at += max_bytes
-        return self._said[self._at - max_bytes : self._at]
+        return self._body[self._at - max_bytes : self._at]
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 -- the library's
         """Take the request."""
@@ -61,9 +61,9 @@ class Canned(httpcore.AsyncNetworkStream):
         return None
 
 
-def endpoint(said: bytes, monkeypatch: pytest.MonkeyPatch) -> Endpoint:
+def endpoint(body: bytes, monkeypatch: pytest.MonkeyPatch) -> Endpoint:
     async def connect(*_arguments: Any, **_options: Any) -> Canned:
-        return Canned(said)
+        return Canned(body)
 
     monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", connect)
     clients = HttpClients(HttpOptions(allow_http=True, allowed_hosts=("127.0.0.1",)))

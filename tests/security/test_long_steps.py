@@ -234,9 +234,9 @@ def _of_hosts() -> Iterator[Work]:
     windows = (SyncWindow(kind="deny", schedule="* * * * *", duration="1h", until=NOW),) * 20_000
     yield partial(sync_windows.ends_at, windows)
     connection = CheckedResource(kind="TestRunner", namespace="shop", name="ci", uid="u")
-    said = ProviderUnauthorized(text, status=401)
+    refusal = ProviderUnauthorized(text, status=401)
     runner = document("TestRunner", "ci", {"secretRef": {"name": "x" * 253}})
-    yield partial(credential_checks.explain, said, connection, runner)
+    yield partial(credential_checks.explain, refusal, connection, runner)
 
 
 def _of_texts() -> Iterator[Work]:
@@ -336,14 +336,14 @@ def test_every_function_that_takes_what_others_wrote_is_measured() -> None:
             finally:
                 sys.setprofile(before)
     assert len(_functions()) > 40
-    assert _functions() - reached == BESIDE
+    assert _functions() - reached == IN_A_THREAD
 
 
-BESIDE = {"activities.resources.render_tracker_status"}
+IN_A_THREAD = {"activities.resources.render_tracker_status"}
 """What is known to take longer, and runs in a thread."""
 
 
-async def test_the_largest_status_is_rendered_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_largest_status_is_rendered_next_to_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[int] = []
 
     def render(_status: TrackerStatus, _document: Document) -> Document:

@@ -28,7 +28,7 @@ def series() -> int:
     )
 
 
-def test_to_exhaust_memory_by_status_codes_that_nobody_knows() -> None:
+def test_to_exhaust_memory_by_status_codes_that_no_one_knows() -> None:
     def answer(codes: range) -> None:
         for code in codes:
             call = Call(api="PullRequest", operation="get", response_code=code, duration_seconds=0.1)

@@ -152,7 +152,7 @@ def test_to_restart_or_end_a_change_without_the_right(admin: Api, person: Person
     ended = {"state": "Completed", "attempt": 1, "sequence": 1}
     response = admin.patch(on_its_way, {"status": ended}, status=True)
     assert response.status_code == 200, message(response)
-    # What ended for another attempt says nothing of the one that runs.
+    # What ended for another attempt shows nothing of the one that runs.
     assert person("releaser").patch(on_its_way, {"spec": {"attempt": 2}}).status_code == 200
     assert refused(person("tenant").delete(on_its_way), verb="abort", environment="dev")
     assert admin.patch(on_its_way, {"status": {**ended, "attempt": 2, "sequence": 2}}, status=True).status_code == 200
@@ -203,8 +203,8 @@ def test_to_delete_places_and_policies_as_a_collection(admin: Api, person: Perso
     _bind(admin, "people-docs", person="docs-lead")
     on_its_way = tracker(31)
     assert admin.create(on_its_way).status_code == 201
-    _until_allowed(lambda: person("docs-lead").delete_collection(own, labels="team=nobody"))
-    # An object that nobody of the team may decide over stands in the way of all, and is named.
+    _until_allowed(lambda: person("docs-lead").delete_collection(own, labels="team=none"))
+    # An object that no one of the team may decide over stands in the way of all, and is named.
     for kind, verb in ((own, "configure"), (other, "promote"), (on_its_way, "abort")):
         refusal = person("docs-lead").delete_collection(kind)
         assert (refusal.status_code, f"no verb {verb} on environments.pilotage.dev/" in message(refusal)) == (403, True)
@@ -224,7 +224,7 @@ def _until_allowed(ask: Callable[[], httpx.Response]) -> None:
 
 
 def test_to_have_kubernetes_delete_what_one_may_not(admin: Api, person: Person) -> None:
-    """The garbage collector deletes in its own name what an owner that does not exist is said to own."""
+    """The garbage collector deletes in its own name what an owner that does not exist is named as owner of."""
     owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "0b6ff1d0-4ee2-4f3c-8f3a-0f1d1b0c7e55"}
     owned = {"metadata": {"ownerReferences": [owner]}}
     needs = {

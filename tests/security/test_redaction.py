@@ -20,7 +20,7 @@ from worker.logs import configure_logs
 OWN = "0123456789-secret-of-this-tenant"
 
 
-def test_to_blank_a_word_in_everybodys_texts_by_a_secret_that_holds_it() -> None:
+def test_to_blank_a_part_of_everybodys_texts_by_a_secret_that_holds_it() -> None:
     with reading_secrets():
         known().remember(["Completed", "TestsFailed"])
         assert "Completed" not in redact("state Completed")
@@ -32,7 +32,7 @@ def test_to_push_out_anothers_password_by_thousands_of_values() -> None:
         with reading_secrets():
             known().remember(values)
             await go.wait()
-            return redact(f"host said {values[0]}")
+            return redact(f"host answered {values[0]}")
 
     async def both() -> list[str]:
         go = asyncio.Event()
@@ -41,7 +41,7 @@ def test_to_push_out_anothers_password_by_thousands_of_values() -> None:
         go.set()
         return await asyncio.gather(*tasks)
 
-    assert asyncio.run(both()) == ["host said ***", "host said ***"]
+    assert asyncio.run(both()) == ["host answered ***", "host answered ***"]
 
 
 async def test_what_a_task_of_the_activity_reads_is_known_to_the_activity() -> None:
@@ -57,9 +57,9 @@ async def test_what_a_task_of_the_activity_reads_is_known_to_the_activity() -> N
 @pytest.mark.parametrize("limit", [TEXT_LIMIT_BYTES, 20_000])
 def test_to_have_a_secret_shown_that_is_cut_before_it_is_looked_for(kept: int, limit: int) -> None:
     """A host fills an answer with blanks, so that a bound falls into the secret; the blanks are not shown."""
-    said = f"refused:{' ' * (limit - len('refused:') - kept)}{OWN} and more"
-    read = text({"message": said}, "message", limit_bytes=limit)
-    for form in (said, read, f"{read}; and another"):
+    refusal = f"refused:{' ' * (limit - len('refused:') - kept)}{OWN} and more"
+    read = text({"message": refusal}, "message", limit_bytes=limit)
+    for form in (refusal, read, f"{read}; and another"):
         assert OWN[:4] not in shown(form, variants([OWN]))
     with reading_secrets():
         known().remember([OWN])

@@ -123,7 +123,7 @@ async def test_to_write_a_foreign_application_by_a_selector() -> None:
         ("team/web-prod", "gitops/web-prod", "gitops", False),
     ],
 )
-@pytest.mark.parametrize("files", [False, True], ids=["nobody writes files", "another place writes files"])
+@pytest.mark.parametrize("files", [False, True], ids=["no one writes files", "another place writes files"])
 async def test_to_write_a_foreign_application_by_the_namespace_that_its_server_takes(
     owners: str, theirs: str, namespace: str, taken: bool, files: bool
 ) -> None:

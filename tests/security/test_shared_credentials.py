@@ -82,7 +82,7 @@ def gitlab(namespace: str, name: str) -> GitRepository:
         ("acme/**", "acme", "web?private_token=x", False),
     ],
 )
-def test_to_open_a_repository_below_or_beside_the_ones_that_are_allowed(
+def test_to_open_a_repository_below_or_next_to_the_ones_that_are_allowed(
     pattern: str, namespace: str, name: str, wanted: bool
 ) -> None:
     spec = {"gitlab": {}, "secretRef": {"name": "shared"}, "repositories": [{"patterns": [pattern]}]}

@@ -175,7 +175,7 @@ async def test_to_freeze_what_a_place_shows_by_a_sequence_far_ahead(
     kubernetes_api: KubernetesAccess, admin: Api, mallory: Api
 ) -> None:
     created = admin.create(place("frozen")).json()
-    forged = {"status": {"repositories": [{**entry(MAX_SEQUENCE), "lane": {"holder": "nobody"}}]}}
+    forged = {"status": {"repositories": [{**entry(MAX_SEQUENCE), "lane": {"holder": "stranger"}}]}}
     assert mallory.patch(created, forged, status=True).status_code == 200
     seen, now = Forgeries(), clock()
     status = PlaceStatus(repository="web", sequence=now, deployments=(), lane=LaneStatus(holder="web-412"))

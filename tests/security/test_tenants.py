@@ -211,7 +211,7 @@ BEGUN: list[str] = []
 
 @workflow.defn(sandboxed=False)
 class Begins:
-    """Say whose turn it is."""
+    """Return whose turn it is."""
 
     @workflow.run
     async def run(self, namespace: str) -> None:

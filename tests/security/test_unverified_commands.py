@@ -109,7 +109,7 @@ async def test_where_the_policy_may_not_be_read_the_right_and_the_setting_are_na
     assert "PILOTAGE_COMMANDS_UNVERIFIED" in refused
 
 
-async def test_an_api_server_before_the_first_that_knows_admission_policies_says_so(
+async def test_an_api_server_before_the_first_that_knows_admission_policies_is_named(
     kubernetes_api: KubernetesAccess,
 ) -> None:
     unknown = ApiResource(
@@ -122,8 +122,8 @@ async def test_an_api_server_before_the_first_that_knows_admission_policies_says
             assert missing.value.of_kind is of_kind
     server = Server({}, ApiNotFound("HTTP 404", status=404))
     refused = await CommandVerification(server.port()).check()
-    for said in ("1.30", "update Kubernetes", "PILOTAGE_COMMANDS_UNVERIFIED=true"):
-        assert said in refused
+    for part in ("1.30", "update Kubernetes", "PILOTAGE_COMMANDS_UNVERIFIED=true"):
+        assert part in refused
     # `pilotage crds` cannot put there what the API server does not know.
     assert "apply" not in refused
 
@@ -189,5 +189,5 @@ async def test_to_hold_up_the_commands_of_others_by_a_claim_that_is_never_answer
     assert len(scene.promotions.commands) == 1
 
 
-async def test_those_who_accept_it_say_so() -> None:
+async def test_those_who_accept_it_set_it() -> None:
     assert await CommandVerification(Server({}).port(), unverified=True).check() == ""

@@ -52,7 +52,7 @@ def place(namespace: str, number: int = 0) -> Place:
 
 @pytest.mark.parametrize("delivery", ["d-8", "d-9"])
 async def test_to_have_deliveries_to_come_taken_for_repetitions_of_a_captured_one(world: World, delivery: str) -> None:
-    """The id stands beside what is signed, and some hosts count it up."""
+    """The id stands next to what is signed, and some hosts count it up."""
     captured = pull_request(413)
     for number in range(20):
         assert (await world.github("pull_request", captured, delivery=f"d-{number}"))[0] == 202
@@ -89,7 +89,7 @@ async def test_to_have_the_looks_of_others_sent_after_all_of_ones_own() -> None:
     await pokes.close()
 
 
-async def test_to_have_a_delivery_of_a_shared_provider_reach_nobody_else(
+async def test_to_have_a_delivery_of_a_shared_provider_reach_no_one_else(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A delivery concerns the trackers of all namespaces that name the provider; one of them is full of its own."""

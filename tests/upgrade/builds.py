@@ -79,7 +79,7 @@ class Build:
 
 
 NO_ANSWER = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
-"""A call that lasted too long: the server says the first, the client that stops waiting the second."""
+"""A call that lasted too long: the server answers the first, the client that stops waiting raises the second."""
 NOT_YET = (*NO_ANSWER, RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.UNAVAILABLE)
 
 
@@ -103,7 +103,7 @@ async def make_current(client: Client, build_id: str, *, deployment: str = DEPLO
 
 
 async def drainage(client: Client, build_id: str) -> str:
-    """Return what the server says of a build that is not current any more: by it Kubernetes knows when to stop pods."""
+    """Return what the server answers about a build that is no longer current: by it Kubernetes stops pods in time."""
     request = DescribeWorkerDeploymentVersionRequest(
         namespace=client.namespace,
         deployment_version=WorkerDeploymentVersion(deployment_name=DEPLOYMENT, build_id=build_id),

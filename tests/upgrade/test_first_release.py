@@ -1,4 +1,4 @@
-"""Resources of 0.1.0 after an upgrade: each works as it is, or shows the very line that it lacks."""
+"""Resources of 0.1.0 after an upgrade: each works as it is, or shows the very line that it misses."""
 
 import re
 from collections.abc import AsyncIterator
@@ -40,7 +40,7 @@ async def api(kubernetes_api: KubernetesAccess) -> AsyncIterator[KubernetesApi]:
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
-async def test_what_was_declared_is_taken_and_a_secret_says_which_label_it_lacks(
+async def test_what_was_declared_is_taken_and_a_secret_names_the_label_that_it_misses(
     api: KubernetesApi, sample: str
 ) -> None:
     namespace = f"upgraded-{sample}"
@@ -76,7 +76,7 @@ def test_with_the_lines_that_validation_names_nothing_is_wrong(sample: str) -> N
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
-def test_an_address_that_is_no_longer_called_says_which_entry_allows_it(sample: str) -> None:
+def test_an_address_that_is_no_longer_called_names_the_entry_that_allows_it(sample: str) -> None:
     addresses = sorted({text for one in resources(sample, "shop") for text in addresses_in(one.get("spec"))})
     assert addresses
     for address in addresses:

@@ -45,8 +45,8 @@ in_one_loop = pytest.mark.asyncio(loop_scope="module")
 """The upgrade is played once, and its client belongs to the loop that it was played in."""
 BEFORE, SIDE_BY_SIDE, AFTER = "before", "while both builds run", "after A is gone"
 METADATA_QUERY = "__temporal_workflow_metadata"
-TELLING = (PROMOTION_WORKFLOW, ENVIRONMENT_WORKFLOW)
-"""Workflows that tell their progress in words of our own."""
+DESCRIBED = (PROMOTION_WORKFLOW, ENVIRONMENT_WORKFLOW)
+"""Workflows that show their progress in texts of our own."""
 BREATH_SECONDS = 0.02
 """Between two queries, so that those who ask do not slow down those who work."""
 
@@ -65,7 +65,7 @@ class Upgrade:
     left_on_a: list[str] = field(default_factory=list)
     """Promotions still pinned to A when all others had moved."""
     drainage: list[str] = field(default_factory=list)
-    """What the server said of A: while promotions were left on it, and when its workers were stopped."""
+    """What the server answered about A: while promotions were left on it, and when its workers were stopped."""
     left: set[str] = field(default_factory=set)
     """Processes of A that ended after SIGTERM and by themselves."""
     waited: dict[str, dict[Station, tuple[str, str]]] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class Upgrade:
         return str(status.get("state")), str((status.get("waitingFor") or {}).get("what"))
 
     async def look(self, moment: str) -> None:
-        """Query every open workflow, and note what the trackers say."""
+        """Query every open workflow, and note what the trackers show."""
         found = await open_runs(self.client)
         for one in found:
             await self._query(one)
@@ -114,7 +114,7 @@ class Upgrade:
 
     async def _query(self, one: WorkflowExecution) -> None:
         assert await ask(self.client, one.id, METADATA_QUERY), one.id
-        if one.workflow_type in TELLING:
+        if one.workflow_type in DESCRIBED:
             assert (await ask(self.client, one.id, PROGRESS_QUERY))["details"], one.id
 
     async def poke(self) -> None:
@@ -202,7 +202,7 @@ async def _move(played: Upgrade, old: Build, moving: list[Station]) -> None:
 
 
 async def _drain(played: Upgrade, old: Build) -> None:
-    """Poke until nothing at all is pinned to the old build, and the server says so."""
+    """Poke until nothing at all is pinned to the old build, and the server confirms it."""
 
     async def drained() -> bool:
         return not await open_runs(played.client, old) and await drainage(played.client, old.id) == "DRAINED"
@@ -238,7 +238,7 @@ async def test_waiting_promotions_move_to_the_new_build_and_a_delivery_ends_wher
 
 
 @in_one_loop
-async def test_the_old_workers_leave_when_the_server_says_that_they_have_drained(upgrade: Upgrade) -> None:
+async def test_the_old_workers_leave_when_the_server_confirms_that_they_have_drained(upgrade: Upgrade) -> None:
     assert upgrade.drainage == ["DRAINING", "DRAINED"]
     assert upgrade.left == {"watcher", "activities", "workflows"}
 

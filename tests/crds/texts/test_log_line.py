@@ -36,7 +36,7 @@ def test_what_is_logged_is_one_line_and_forges_no_field(text: str) -> None:
     handler = logging.getLogger().handlers[0]
     assert isinstance(handler, logging.StreamHandler)
     handler.setStream(stream := io.StringIO())
-    structlog.get_logger("a").info(f"said {text}", title=text)
+    structlog.get_logger("a").info(f"answered {text}", title=text)
     try:
         raise RuntimeError(text)
     except RuntimeError:

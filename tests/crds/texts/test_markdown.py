@@ -19,7 +19,7 @@ PIECES = st.sampled_from(
         "@alice", "@acme/team", "me@example.com", "#12", "acme/web#3", "GH-7", "!4", "&5", "$x$", "~bug", "%1", "<!--",
         "-->", "<b>", "</details>", "&amp;", "&#64;bob", "|", "\\|", "\\", "`", "``", "```", "*", "_", "~~", "[a](b)",
         "![i](u)", "<https://a.b>", "https://github.com/acme/web/issues/1", "www.example.com", "# h", "- x", "1. y",
-        "> q", "===", "---", ":--", "{{x}}", "\n", "\r", "\u2028", "\u202e", "\x00", "\ud83d", "🚀", "word", " ", "\t",
+        "> q", "===", "---", ":--", "{{x}}", "\n", "\r", "\u2028", "\u202e", "\x00", "\ud83d", "🚀", "text", " ", "\t",
         "    code", "<!-- pilotage:east/shop/web-412 -->", "[^1]:", "[x]: http://e.vil", "\x1b[31m",
     ]
 )  # fmt: skip
@@ -83,9 +83,9 @@ def test_what_is_no_address_of_the_web_is_no_link(address: str) -> None:
     assert link("run", address) == "run"
 
 
-def test_plain_words_stay_as_they_are_and_commands_stay_code() -> None:
-    said = "2 tests failed; `pilotage retest web-412` begins another round"
-    assert inline(said) == said
+def test_plain_text_stays_as_they_are_and_commands_stay_code() -> None:
+    message = "2 tests failed; `pilotage retest web-412` begins another round"
+    assert inline(message) == message
     assert inline("thanks @alice, see #12") == "thanks `@alice,` see `#12`"
 
 

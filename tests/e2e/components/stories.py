@@ -46,7 +46,7 @@ class StoryShop(Shop):
         return dict.__getitem__(self.seed["argocd"]["apps"], f"{self.name}-{name}")
 
     def changes(self, *files: str) -> "StoryShop":
-        """Say which files the pull request changes."""
+        """Declare which files the pull request changes."""
         [pull] = self.seed["github"]["repos"][f"acme/{self.name}"]["pulls"]
         pull["files"] = list(files)
         return self

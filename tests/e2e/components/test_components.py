@@ -95,7 +95,7 @@ def test_components_whose_paths_overlap_are_named_by_their_field(story: OpenStor
     assert shop.until_state("Completed")["promotions"]
 
 
-def test_a_target_that_does_not_deploy_the_component_is_said(story: OpenStory) -> None:
+def test_a_target_that_does_not_deploy_the_component_is_named(story: OpenStory) -> None:
     shop = story("components", "undeployed").changes("site/index.html")
     staging = shop.document("Environment", "staging")
     site = staging["spec"]["deployments"].pop()

@@ -103,7 +103,7 @@ def test_a_wave_is_one_commit_and_arrives_when_it_runs_healthy(story: OpenStory)
     assert {one["method"] for one in shop.journal("argocd")} == {"GET"}
 
 
-def test_a_file_that_is_missing_is_named_and_what_nobody_syncs_is_waited_for(story: OpenStory) -> None:
+def test_a_file_that_is_missing_is_named_and_what_no_one_syncs_is_awaited(story: OpenStory) -> None:
     shop = configured(story, "missingfile", automated=False).changes("services/api/main.py")
     api = shop.document("Environment", "staging")["spec"]["deployments"][0]
     api["write"] = write({**API, "file": "staging/api/none.yaml"})
@@ -147,7 +147,7 @@ def test_a_pull_request_waits_for_a_person_who_may_also_close_it(story: OpenStor
 
 
 @pytest.mark.parametrize("host", [GITHUB, "gitlab"])
-def test_a_pull_request_is_merged_as_the_environment_says(story: OpenStory, host: str) -> None:
+def test_a_pull_request_is_merged_as_the_environment_declares(story: OpenStory, host: str) -> None:
     shop = configured(story, f"merged{host}", host=host)
     staging = shop.document("Environment", "staging")["spec"]
     staging["write"] = write(EACH, via="PullRequest", autoMerge=True, mergeMethod="Squash")

@@ -84,7 +84,7 @@ def served(story: OpenStory, name: str, folder: Path, branch: str) -> tuple[Stor
 
 
 def written(shop: StoryShop, way: Mapping[str, Any]) -> None:
-    """Declare how staging is written: one deployment says it by itself."""
+    """Declare how staging is written: one deployment declares it by itself."""
     staging = shop.document("Environment", "staging")["spec"]
     staging["write"] = way
     for deployment in staging["deployments"]:

@@ -94,7 +94,7 @@ def test_the_argo_cd_and_the_project_that_a_deployment_names_are_asked(story: Op
     assert {one["result"] for one in status["promotions"]} == {"Promoted"}
 
 
-def test_servers_are_called_where_their_resources_say(story: OpenStory) -> None:
+def test_servers_are_called_where_their_resources_declare(story: OpenStory) -> None:
     shop = story("waves", "addresses")
     argocd, jenkins = shop.document("ArgoCDInstance", "argocd"), shop.document("TestRunner", "jenkins")
     server, url = argocd["spec"]["server"], jenkins["spec"]["jenkins"]["url"]

@@ -1,4 +1,4 @@
-"""What an outcome between success and failure counts as, each time as the runner says and otherwise."""
+"""What an outcome between success and failure counts as, each time as the runner declares and otherwise."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from tests.e2e.components.conftest import OpenStory
 from tests.e2e.components.test_runners import at, secret
 
 
-def test_an_unstable_build_is_a_failure_unless_the_runner_says_otherwise(story: OpenStory) -> None:
+def test_an_unstable_build_is_a_failure_unless_the_runner_declares_otherwise(story: OpenStory) -> None:
     shop = story("waves", "unstable")
     shop.seed["jenkins"]["jobs"]["unstable/integration"]["result"] = "UNSTABLE"
     [test] = shop.begin().until_state("TestsFailed")["tests"]
@@ -19,7 +19,7 @@ def test_an_unstable_build_is_a_failure_unless_the_runner_says_otherwise(story: 
     shop.until_state("Completed")
 
 
-def test_a_neutral_workflow_passes_unless_the_runner_says_otherwise(story: OpenStory) -> None:
+def test_a_neutral_workflow_passes_unless_the_runner_declares_otherwise(story: OpenStory) -> None:
     shop = at(story("waves", "neutral"), "actions", "e2e.yml", neutral="Failed")
     shop.seed["github"]["repos"]["acme/neutral"]["workflows"]["e2e.yml"]["conclusion"] = "neutral"
     [test] = shop.begin().until_state("TestsFailed")["tests"]
@@ -38,7 +38,7 @@ def test_a_neutral_workflow_passes_unless_the_runner_says_otherwise(story: OpenS
         ("by-hand", "manual", {"manual": "Error"}, "Error"),
     ],
 )
-def test_a_pipeline_counts_as_its_runner_says(
+def test_a_pipeline_counts_as_its_runner_declares(
     story: OpenStory, name: str, status: str, block: dict[str, Any], state: str
 ) -> None:
     shop = at(story("waves", name), "gitlab", "main", **block)

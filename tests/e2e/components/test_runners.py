@@ -96,7 +96,7 @@ def test_a_run_that_a_person_runs_again_before_its_end_was_read_counts_by_its_ne
     assert len(runs(shop)) == 1
 
 
-def test_a_workflow_that_waits_for_approval_says_so_and_goes_on_when_approved(story: OpenStory) -> None:
+def test_a_workflow_that_waits_for_approval_shows_it_and_goes_on_when_approved(story: OpenStory) -> None:
     shop = at(story("waves", "approval"), "actions", "e2e.yml")
     shop.seed["github"]["repos"]["acme/approval"]["workflows"]["e2e.yml"]["approval"] = True
     asked = shop.begin().until_waiting("Verdict", "waits for an approval")["unblockWith"]
@@ -107,7 +107,7 @@ def test_a_workflow_that_waits_for_approval_says_so_and_goes_on_when_approved(st
     assert len(runs(shop)) == 1
 
 
-def test_a_skipped_workflow_is_an_error_unless_the_runner_says_otherwise(story: OpenStory) -> None:
+def test_a_skipped_workflow_is_an_error_unless_the_runner_declares_otherwise(story: OpenStory) -> None:
     shop = at(story("waves", "skipped"), "actions", "e2e.yml")
     shop.seed["github"]["repos"]["acme/skipped"]["workflows"]["e2e.yml"]["conclusion"] = "skipped"
     [test] = shop.begin().until_state("TestsFailed")["tests"]
@@ -166,7 +166,7 @@ def test_a_pipeline_with_inputs_whose_reply_is_lost_is_found_by_its_name(story: 
     assert pipeline["name"] == pipeline["inputs"]["promotion_key"]
 
 
-def test_a_pipeline_that_waits_for_a_person_says_so(story: OpenStory) -> None:
+def test_a_pipeline_that_waits_for_a_person_shows_it(story: OpenStory) -> None:
     shop = at(story("waves", "manual"), "gitlab", "main")
     shop.seed["gitlab"]["projects"]["acme/manual"]["status"] = "manual"
     shop.cluster.apply(shop.documents[0])

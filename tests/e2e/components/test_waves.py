@@ -66,7 +66,7 @@ def test_an_application_that_disappears_mid_wave_fails_the_wave_by_name(story: O
     shop.begin()
     shop.until(lambda _: shop.written() == ["canary"], "the canary is written")
     shop.sandbox.post("/_argocd/delete", {"app": "vanishes-region-2"})
-    # The place finds the selection without it, and all that is left contains the change: nobody has to say anything.
+    # The place finds the selection without it, and all that is left contains the change: no person has to act.
     first, last = shop.until_state("Completed")["promotions"]
     assert (first["result"], last["result"]) == ("Failed", "AlreadyContained")
     assert "vanishes-region-2" in first["error"]

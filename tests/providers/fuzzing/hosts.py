@@ -43,13 +43,13 @@ class OddHost:
     odd_at: int = -1
     goes_on: bool = False
     requests: int = 0
-    said: list[str] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
     sent_bytes: int = 0
 
     def handle(self, request: httpx.Request) -> httpx.Response:
         index, self.requests = self.requests, self.requests + 1
         if self.requests > REQUESTS_LIMIT:
-            raise AskedTooOften(self.said)
+            raise AskedTooOften(self.changes)
         answer = answer_of(self.kind, request.method, request.url.raw_path.decode())
         if answer is None:
             # An odd answer had led there.
@@ -58,7 +58,7 @@ class OddHost:
         odd = self.random is not None and (index == self.odd_at or (self.goes_on and index > self.odd_at))
         made = mutated(answer, self.random) if odd and self.random is not None else sent(answer)
         if odd:
-            self.said.append(f"{request.method} {request.url.path}: {made.said}")
+            self.changes.append(f"{request.method} {request.url.path}: {made.changes}")
         self.sent_bytes += made.body_bytes + sum(len(value) for _, value in made.headers)
         return httpx.Response(made.status, headers=list(made.headers), stream=_Stream(made))  # type: ignore[arg-type]
 

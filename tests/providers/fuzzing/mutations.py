@@ -82,7 +82,7 @@ class Sent:
     chunks: tuple[bytes, ...] = field(repr=False)
     cut: bool = False
     """The connection breaks after the last chunk."""
-    said: str = ""
+    changes: str = ""
     """How the answer was changed, to read in a failure."""
     body_bytes: int = 0
     """Of the body before it was compressed."""
@@ -101,7 +101,7 @@ def sent(answer: Answer) -> Sent:
 
 def mutated(answer: Answer, random: Random) -> Sent:
     """Return the answer changed in one to three ways."""
-    said: list[str] = []
+    changes: list[str] = []
     status, headers, body, cut = answer.status, dict(answer.all_headers), answer.encoded(), False
     for _ in range(random.choice((1, 1, 1, 2, 3))):
         way = random.choices(("structure", "header", "status", "bytes"), (12, 4, 3, 2))[0]
@@ -110,19 +110,19 @@ def mutated(answer: Answer, random: Random) -> Sent:
                 continue
             # Bytes that an earlier way nested too deep, or ended before their end, are left as they are.
             with suppress(RecursionError):
-                body = _restructured(body, answer.lines, random, said)
+                body = _restructured(body, answer.lines, random, changes)
         elif way == "header":
             name = random.choice(tuple(_HEADERS))
             headers[name] = random.choice(_HEADERS[name])
-            said.append(f"header {name}: {headers[name][:40]!r}")
+            changes.append(f"header {name}: {headers[name][:40]!r}")
         elif way == "status":
             status = random.choice(_STATUSES)
             if status >= 300 and random.random() < 0.5:
                 headers["location"] = random.choice(_URLS)
-            said.append(f"status {status}")
+            changes.append(f"status {status}")
         else:
-            body, cut = _damaged(body, random, said)
-    coded, coding = _compressed(body, random, said)
+            body, cut = _damaged(body, random, changes)
+    coded, coding = _compressed(body, random, changes)
     if coding:
         headers["content-encoding"] = coding
     size = random.choice((1 << 20, 1 << 20, 4096, 97)) if len(coded) < 50_000 else 1 << 16
@@ -132,7 +132,7 @@ def mutated(answer: Answer, random: Random) -> Sent:
         headers=_encoded(headers),
         chunks=chunks,
         cut=cut,
-        said="; ".join(said),
+        changes="; ".join(changes),
         body_bytes=len(body),
     )
 
@@ -141,25 +141,25 @@ def _encoded(headers: Mapping[str, str]) -> tuple[tuple[str, bytes], ...]:
     return tuple((name, value.encode("utf-8", "replace")) for name, value in headers.items())
 
 
-def _restructured(body: bytes, lines: bool, random: Random, said: list[str]) -> bytes:
+def _restructured(body: bytes, lines: bool, random: Random, changes: list[str]) -> bytes:
     """Change the JSON in one place; a body that is none gets a text of ours somewhere."""
     try:
         values = [json.loads(line) for line in body.splitlines()] if lines else [json.loads(body)]
     except (ValueError, RecursionError):
         at, text = random.randint(0, len(body)), random.choice(_TEXTS)
-        said.append(f"text at {at}: {text[:40]!r}")
+        changes.append(f"text at {at}: {text[:40]!r}")
         return body[:at] + text.encode("utf-8", "replace") + body[at:]
     if not values:
         return body
     index = random.randrange(len(values))
-    values[index] = _changed(values[index], random, said)
+    values[index] = _changed(values[index], random, changes)
     if random.random() < 0.1:
         values[index : index + 1] = [values[index]] * 3 if lines else [{"items": values[index]}]
-        said.append("repeated or wrapped")
-    return b"\n".join(_dumped(value, random, said) for value in values)
+        changes.append("repeated or wrapped")
+    return b"\n".join(_dumped(value, random, changes) for value in values)
 
 
-def _changed(value: object, random: Random, said: list[str]) -> object:
+def _changed(value: object, random: Random, changes: list[str]) -> object:
     paths = list(_paths(value))
     path = random.choice(paths)
     found = _follow(value, path)
@@ -174,14 +174,14 @@ def _changed(value: object, random: Random, said: list[str]) -> object:
     if isinstance(found, dict):
         ways += [dict, lambda: {**found, "a\ud800": _odd(random)}, lambda: [found], lambda: list(found)]
     if path and random.random() < 0.15:
-        said.append(f"no {path}")
+        changes.append(f"no {path}")
         return _without(value, path)
     if random.random() < 0.1:
         other = _follow(value, random.choice(paths))
-        said.append(f"{path} is what stands elsewhere")
+        changes.append(f"{path} is what stands elsewhere")
         return _with(value, path, other)
     made = random.choice(ways)()
-    said.append(f"{path} = {str(made)[:60]!r}")
+    changes.append(f"{path} = {str(made)[:60]!r}")
     return _with(value, path, made)
 
 
@@ -240,7 +240,7 @@ def _without(value: object, path: Path) -> object:
     ]
 
 
-def _dumped(value: object, random: Random, said: list[str]) -> bytes:
+def _dumped(value: object, random: Random, changes: list[str]) -> bytes:
     """Write the JSON, with what no encoder writes put in, and now and then each key of an object twice."""
     text = json.dumps(value)
     head, *marked = text.split(json.dumps(_MARK)[:-1])
@@ -254,7 +254,7 @@ def _dumped(value: object, random: Random, said: list[str]) -> bytes:
         parts += [raw, rest]
     text = "".join(parts)
     if random.random() < 0.05 and text.startswith("{"):
-        said.append("keys twice")
+        changes.append("keys twice")
         text = f"{text[:-1]},{text[1:]}" if len(text) > 2 else text
     return text.encode()
 
@@ -266,10 +266,10 @@ def _end_of_text(part: str) -> int:
     return at
 
 
-def _damaged(body: bytes, random: Random, said: list[str]) -> tuple[bytes, bool]:
+def _damaged(body: bytes, random: Random, changes: list[str]) -> tuple[bytes, bool]:
     at = random.randint(0, len(body))
     way = random.choice(("empty", "short", "cut", "flipped", "bom", "utf-16", "behind", "html", "spaces", "crowded"))
-    said.append(f"bytes: {way}")
+    changes.append(f"bytes: {way}")
     flipped = body[:at] + bytes([random.randrange(256)]) + body[at + 1 :]
     made = {
         "empty": b"", "short": body[:at], "cut": body[:at], "flipped": flipped, "bom": b"\xef\xbb\xbf" + body,
@@ -279,13 +279,13 @@ def _damaged(body: bytes, random: Random, said: list[str]) -> tuple[bytes, bool]
     return made[way], way == "cut"
 
 
-def _compressed(body: bytes, random: Random, said: list[str]) -> tuple[bytes, str]:
+def _compressed(body: bytes, random: Random, changes: list[str]) -> tuple[bytes, str]:
     way = random.choices(
         ("plain", "gzip", "members", "short", "behind", "twice", "none", "odd"), (40, 4, 1, 1, 1, 1, 1, 1)
     )[0]
     if way == "plain":
         return body, ""
-    said.append(f"coding: {way}")
+    changes.append(f"coding: {way}")
     half = len(body) // 2
     packed = gzip.compress(body, 1)
     made = {
