@@ -10,7 +10,7 @@ from activities.models.tracking import Timings
 PENDING = "pending"
 CLOCK_SKEW = timedelta(minutes=5)
 """How far the clock of a cluster may be from ours."""
-_SHORT_COMMIT = 7
+_SHORT_COMMIT = 12
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Inputs, commands and answers of PromotionWorkflow."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from activities.models.bounds import Bounded, Line, Text
@@ -64,3 +65,7 @@ class Progress:
     """Markdown, the same as the Temporal UI's current details."""
     checks: tuple[str, ...] = ()
     """What `pilotage why` prints: each check with its inputs."""
+    again_at: datetime | None = None
+    """When the workflow tries again what is in the way; None while it tries, and where it plans nothing."""
+    again_by: str = ""
+    """Id of the workflow that tries it, where that is another one: its `progress` knows when."""

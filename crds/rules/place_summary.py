@@ -6,7 +6,7 @@ from typing import Any
 from crds.fields import HEADLINE_LENGTH, truncate
 from crds.v1alpha1.environment_status import Health
 
-SHORT_REVISION = 8
+SHORT_REVISION = 12
 _UNKNOWN = "?"
 _BEST_FIRST = (
     Health.HEALTHY,

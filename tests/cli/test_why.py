@@ -2,16 +2,22 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from typer.testing import Result
 
+from activities.models.promotion import Progress
+from activities.models.status import State
 from crds.api.ports import ApiForbidden, ApiResource
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from tests.cli.conftest import MERGED, OLDER, tracker_spec
 from tests.cli.fake_cluster import FakeCluster
-from worker.cli.explaining import Asked, disagreements
+from worker.cli.asking import Asked
+from worker.cli.explaining import disagreements
+from workflows.environment.state import PlaceProgress
 
 Run = Callable[..., Result]
 
@@ -300,6 +306,76 @@ def test_of_kinds_that_may_not_be_listed_nothing_is_claimed(
     assert "alice may not list promotionpolicies" in text
     assert "no policy from" not in text
     assert "TestRunner jenkins: not found" not in text
+
+
+@dataclass
+class Handle:
+    """A workflow that answers each query with one value."""
+
+    answer: Any
+
+    async def query(self, _name: str, *, result_type: type[Any]) -> Any:
+        assert isinstance(self.answer, result_type)
+        return self.answer
+
+
+@dataclass
+class Workflows:
+    """A Temporal server, as far as commands query it."""
+
+    answers: dict[str, Any]
+
+    def get_workflow_handle(self, workflow_id: str) -> Handle:
+        return Handle(self.answers[workflow_id])
+
+
+PROMOTION, PLACE = "promotion/local/shop/web-412/1/cccccccc", "environment/local/shop/dev/web"
+LATER = datetime(2999, 1, 2, 10, 42, 10, tzinfo=UTC)
+
+
+@pytest.fixture
+def hindered(tracked: FakeCluster, status: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
+    """A tracker in whose way something is, and a Temporal that knows when its environment tries that again."""
+    unreachable = condition(
+        "ReferencesResolved", met=False, reason="Unavailable", message="check ArgoCDInstance/argocd"
+    )
+    waiting = {"what": "Sync", "reasonCode": "Unavailable", "unblockWith": "no action needed"}
+    document = {**status, **unreachable, "waitingFor": waiting, "workflow": {"id": PROMOTION}}
+    tracked.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status=document)
+    progress = Progress(state=State.TESTING, reason="", details="", again_by=PLACE)
+    place = PlaceProgress(environment="dev", repository="web", holder="", members=1, details="", again_at=LATER)
+
+    async def connect() -> Workflows:
+        return Workflows({PROMOTION: progress, PLACE: place})
+
+    monkeypatch.setattr("worker.temporal.connect.connect", connect)
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "temporal:7233")
+    return tracked
+
+
+def test_the_next_try_is_shown_where_something_is_in_the_way(hindered: FakeCluster, run: Run) -> None:
+    add_world(hindered)
+    lines = run("why", "412").stdout.splitlines()
+    assert [line for line in lines if "10:42:10 UTC" in line] == [lines[2]]
+    # What the tracker's own condition repeats stands in the answer.
+    assert not [line for line in lines if "ReferencesResolved" in line]
+    assert json.loads(run("why", "412", "-o", "json").stdout)["nextTry"] == "2999-01-02T10:42:10Z"
+    assert "10:42:10 UTC" in run("show", "412").stdout
+    table = run("get", "-o", "wide").stdout.splitlines()
+    assert table[1][table[0].index("NEXT-TRY") :].startswith("in ")
+
+
+def test_a_list_asks_no_workflow_in_whose_way_nothing_is(
+    tracked: FakeCluster, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def connect() -> Workflows:
+        raise AssertionError("no workflow was to be asked")
+
+    monkeypatch.setattr("worker.temporal.connect.connect", connect)
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "temporal:7233")
+    table = run("get", "-o", "wide").stdout.splitlines()
+    assert "NEXT-TRY" in table[0]
+    assert len(table) == 2
 
 
 @pytest.mark.parametrize(

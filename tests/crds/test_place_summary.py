@@ -14,7 +14,7 @@ def test_each_component_is_shown_with_its_tag_or_the_beginning_of_its_commit() -
         {"repository": "shop", "deployments": [deployment("api", "api", revision="9f3c1d2e" * 5, tag="1.4.0")]},
         {"repository": "blog", "deployments": [deployment("blog", revision="0a1b2c3d" * 5)]},
     ]
-    assert summary_of(entries)["runs"] == "blog@0a1b2c3d, api@1.4.0"
+    assert summary_of(entries)["runs"] == "blog@0a1b2c3d0a1b, api@1.4.0"
 
 
 def test_several_artifacts_of_a_component_and_what_is_unknown_are_no_artifact() -> None:

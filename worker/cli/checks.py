@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from crds.conditions import Condition, ConditionStatus
+from crds.conditions import Condition, ConditionStatus, ConditionType
 from crds.readiness import SUMMARY
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.artifact import Artifact
@@ -11,6 +11,7 @@ from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.environment_status import RepositoryStatus
 from crds.v1alpha1.promotion_policy import PromotionPolicy
+from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from crds.v1alpha1.scm_provider import ScmProvider
 from crds.v1alpha1.test_runner import TestRunner
 from crds.v1alpha1.tests_status import TestState, TestStatus
@@ -55,9 +56,7 @@ def checks_of(evidence: Evidence) -> list[Check]:
     return [
         *(Check(subject="reference", ok=False, text=problem) for problem in evidence.missing),
         *(Check(subject="reference", ok=None, text=problem) for problem in evidence.unreadable),
-        *_conditions(
-            "tracker", f"PullRequestTracker {evidence.tracker.metadata.name}", evidence.tracker.status.conditions
-        ),
+        *_conditions("tracker", f"PullRequestTracker {evidence.tracker.metadata.name}", _unanswered(evidence.tracker)),
         *_references(evidence),
         *_merge(evidence),
         *_place(evidence, evidence.source, role="source"),
@@ -66,6 +65,17 @@ def checks_of(evidence: Evidence) -> list[Check]:
         *_command(evidence),
         *_lane(evidence),
         *_place(evidence, evidence.target, role="target"),
+    ]
+
+
+def _unanswered(tracker: PullRequestTracker) -> list[Condition]:
+    """Return the tracker's conditions without the one that only repeats what it waits for."""
+    status = tracker.status
+    code = status.waiting_for.reason_code if status.waiting_for is not None else None
+    return [
+        one
+        for one in status.conditions
+        if one.type != ConditionType.REFERENCES_RESOLVED or one.status is ConditionStatus.TRUE or one.reason != code
     ]
 
 

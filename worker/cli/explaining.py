@@ -1,7 +1,5 @@
 """`pilotage why`: what a change waits for, what ends the wait, and each check before its next step."""
 
-import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,9 +16,9 @@ from worker.cli.options import (
 
 if TYPE_CHECKING:
     from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+    from worker.cli.asking import Asked
     from worker.cli.checks import Check
 
-QUERY_SECONDS = 3.0
 NO_ACTION = "no action needed"
 
 AskOption = Annotated[
@@ -41,6 +39,7 @@ def why(
 ) -> None:
     """Explain what a promotion waits for, and what ends the wait."""
     from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+    from worker.cli.asking import Asked, ask
     from worker.cli.checks import Check, checks_of
     from worker.cli.evidence import gather
     from worker.cli.session import Session, with_session
@@ -48,7 +47,8 @@ def why(
     async def explain(session: Session) -> "tuple[PullRequestTracker, list[Check], Asked]":
         tracker = await session.read(PullRequestTracker, await session.tracker(name))
         evidence = await gather(session, tracker)
-        asked = await ask(tracker) if ask_workflow else Asked()
+        workflow = tracker.status.workflow
+        asked = await ask(workflow.id) if ask_workflow and workflow is not None else Asked()
         differing = [Check(subject="workflow", ok=False, text=text) for text in disagreements(tracker, asked)]
         return tracker, [*differing, *checks_of(evidence)], asked
 
@@ -62,7 +62,7 @@ def why(
 def _print(tracker: "PullRequestTracker", checks: "list[Check]", asked: "Asked", *, every: bool) -> None:
     from worker.cli.output import line, paragraph
 
-    answer = answer_of(tracker)
+    answer = answer_of(tracker, asked)
     for text in answer:
         paragraph(text)
     shown = [check for check in checks if every or not check.ok]
@@ -81,17 +81,21 @@ def _print(tracker: "PullRequestTracker", checks: "list[Check]", asked: "Asked",
     paragraph(answer[-1])
 
 
-def answer_of(tracker: "PullRequestTracker") -> list[str]:
-    """Return the answer in lines: the state, what is waited for, and, last, what ends the wait."""
+def answer_of(tracker: "PullRequestTracker", asked: "Asked") -> list[str]:
+    """Return the answer in lines: the state, what is waited for, the next try, and, last, what ends the wait."""
     from worker.cli import trackers, values
 
     status, name = tracker.status, tracker.metadata.name
     reason = f" ({status.reason})" if status.reason else ""
-    message = f": {status.message}" if status.message else ""
-    lines = [f"{name}: {trackers.state_of(tracker)}{reason}{message}"]
     waiting = status.waiting_for
+    # What is waited for repeats the message where it is all that there is to observe.
+    news = status.message and not (waiting and status.message in (waiting.observed or ""))
+    message = f": {status.message}" if news else ""
+    lines = [f"{name}: {trackers.state_of(tracker)}{reason}{message}"]
     if waiting is not None:
         lines.append(f"waits for {trackers.waiting_line(waiting, values.now())}")
+    if asked.again_at is not None:
+        lines.append(f"Pilotage tries again {values.due(asked.again_at, values.now())}")
     if waiting is not None and waiting.unblock_with:
         helps = waiting.unblock_with
         lines.append(helps if helps.startswith(NO_ACTION) else f"unblock with: {helps}")
@@ -101,6 +105,7 @@ def answer_of(tracker: "PullRequestTracker") -> list[str]:
 
 
 def _print_document(tracker: "PullRequestTracker", checks: "list[Check]", asked: "Asked", output: Output) -> None:
+    from worker.cli import values
     from worker.cli.output import documents
 
     status = tracker.status
@@ -112,7 +117,8 @@ def _print_document(tracker: "PullRequestTracker", checks: "list[Check]", asked:
         # What it waits for has a code of its own; a status of an older version has the state's reason alone.
         "reasonCode": (waiting.reason_code if waiting else None) or status.reason,
         "waitingFor": waiting.to_wire() if waiting else None,
-        "answer": answer_of(tracker),
+        "nextTry": values.timestamp(asked.again_at) if asked.again_at else None,
+        "answer": answer_of(tracker, asked),
         "checks": [
             {"subject": check.subject, "ok": check.ok, "text": check.text, "reasonCode": check.reason or None}
             for check in checks
@@ -122,17 +128,7 @@ def _print_document(tracker: "PullRequestTracker", checks: "list[Check]", asked:
     documents(answer, output)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What the workflow answered; `state` is empty where it was not asked, or did not answer."""
-
-    state: str = ""
-    checks: tuple[str, ...] = ()
-    absent: bool = False
-    """Whether Temporal knows no such workflow."""
-
-
-def disagreements(tracker: "PullRequestTracker", asked: Asked) -> list[str]:
+def disagreements(tracker: "PullRequestTracker", asked: "Asked") -> list[str]:
     """Return in what the status and the workflow differ, each with what helps. Pure."""
     status, name = tracker.status, tracker.metadata.name
     found = []
@@ -148,36 +144,3 @@ def disagreements(tracker: "PullRequestTracker", asked: Asked) -> list[str]:
             f"the workflow is at {asked.state}, and the status shows {status.state}: wait, or check that a watcher runs"
         )
     return found
-
-
-async def ask(tracker: "PullRequestTracker") -> Asked:
-    """Query the workflow where TEMPORAL_ADDRESS is set; a server that does not answer costs a few seconds at most."""
-    import os
-
-    workflow = tracker.status.workflow
-    if workflow is None or not (os.environ.get("TEMPORAL_ADDRESS") or os.environ.get("TEMPORAL_PROFILE")):
-        return Asked()
-    try:
-        return await asyncio.wait_for(_progress(workflow.id), QUERY_SECONDS)
-    except TimeoutError:
-        return Asked(checks=("no answer from Temporal",))
-
-
-async def _progress(workflow_id: str) -> Asked:
-    from temporalio.client import WorkflowQueryFailedError, WorkflowQueryRejectedError
-    from temporalio.service import RPCError, RPCStatusCode
-
-    from activities.models.promotion import Progress
-    from worker.temporal.connect import TemporalUnavailable, connect
-    from workflows.identity import PROGRESS_QUERY
-
-    try:
-        client = await connect()
-        handle = client.get_workflow_handle(workflow_id)
-        progress: Progress = await handle.query(PROGRESS_QUERY, result_type=Progress)
-    except TemporalUnavailable as error:
-        return Asked(checks=(str(error),))
-    except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
-        absent = isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND
-        return Asked(checks=(f"the workflow does not answer: {error}"[:300],), absent=absent)
-    return Asked(state=str(progress.state), checks=tuple(progress.checks))

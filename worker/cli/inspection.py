@@ -1,5 +1,6 @@
 """`pilotage get` and `pilotage show`: look at trackers."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,7 +17,8 @@ from worker.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from crds.api.ports import Document
     from crds.v1alpha1.pull_request_tracker import PullRequestTracker
@@ -51,7 +53,7 @@ def get(
     context: ContextOption = None,
 ) -> None:
     """List trackers: where each is and what it waits for."""
-    from worker.cli.listing import Listing, plain_state_of
+    from worker.cli.listing import Listing, hindered, plain_state_of
     from worker.cli.session import TRACKERS, Session, name_of, with_session
 
     wanted_states = _states(state or ())
@@ -71,7 +73,12 @@ def get(
         else:
             page = await session.page(TRACKERS, everywhere=everywhere, selector=selector)
             found, version = list(page.items), page.resource_version
-        printer.all([one for one in found if wanted(one)], watched=watch)
+        shown = [one for one in found if wanted(one)]
+        if output == Output.WIDE:
+            from worker.cli.asking import next_tries
+
+            printer.listing = replace(printer.listing, tries=await next_tries([*filter(None, map(hindered, shown))]))
+        printer.all(shown, watched=watch)
         if not watch:
             if not found and output.for_people:
                 printer.nothing(session.namespace)
@@ -103,7 +110,7 @@ class _Printer:
     """Print a list, and what changes of it, in one format."""
 
     def __init__(self, output: Output, listing: "Listing") -> None:
-        self._output, self._listing = output, listing
+        self._output, self.listing = output, listing
         self._widths: list[int] = []
 
     def all(self, found: "list[Document]", *, watched: bool) -> None:
@@ -116,7 +123,7 @@ class _Printer:
                 documents(one, self._output)
         elif found or watched:
             at = now()
-            self._widths = listed(self._listing.columns, [self._listing.row(one, at) for one in found])
+            self._widths = listed(self.listing.columns, [self.listing.row(one, at) for one in found])
 
     def one(self, changed: "Document") -> None:
         """Print what changed."""
@@ -124,7 +131,7 @@ class _Printer:
         from worker.cli.values import now
 
         if self._output.for_people:
-            listed(None, [self._listing.row(changed, now())], widths=self._widths)
+            listed(None, [self.listing.row(changed, now())], widths=self._widths)
         else:
             documents(changed, self._output)
 
@@ -132,7 +139,7 @@ class _Printer:
         """Note that there is nothing to list."""
         from worker.cli.output import note
 
-        note("No trackers found." if self._listing.everywhere else f"No trackers found in namespace {namespace}.")
+        note("No trackers found." if self.listing.everywhere else f"No trackers found in namespace {namespace}.")
 
 
 def show(
@@ -144,13 +151,17 @@ def show(
     context: ContextOption = None,
 ) -> None:
     """Show one tracker, or several, with tests, promotions and conditions."""
+    from worker.cli.asking import next_tries
+    from worker.cli.listing import hindered
     from worker.cli.output import as_list, documents, line
     from worker.cli.session import TRACKERS, Session, parse, with_session
 
-    async def read(session: Session) -> "list[Document]":
-        return [await session.one(TRACKERS, name) for name in await session.trackers(names)]
+    async def read(session: Session) -> "tuple[list[Document], Mapping[str, datetime]]":
+        found = [await session.one(TRACKERS, name) for name in await session.trackers(names)]
+        tries = await next_tries([*filter(None, map(hindered, found))]) if output.for_people else {}
+        return found, tries
 
-    found = with_session(choose(invocation, namespace, kubeconfig, context), read)
+    found, tries = with_session(choose(invocation, namespace, kubeconfig, context), read)
     if not output.for_people:
         documents(found[0] if len(found) == 1 else as_list(found), output)
         return
@@ -159,17 +170,17 @@ def show(
     for index, document in enumerate(found):
         if index:
             line()
-        print_tracker(parse(PullRequestTracker, document))
+        print_tracker(parse(PullRequestTracker, document), again_at=tries.get(hindered(document)))
 
 
-def print_tracker(tracker: "PullRequestTracker") -> None:
-    """Print everything that a tracker's status holds."""
+def print_tracker(tracker: "PullRequestTracker", *, again_at: "datetime | None" = None) -> None:
+    """Print everything that a tracker's status holds, and when its workflow tries again what failed."""
     from worker.cli import trackers, values
     from worker.cli.output import line, table
 
     at = values.now()
     status = tracker.status
-    for label, value in _facts(tracker):
+    for label, value in _facts(tracker, again_at):
         if value:
             line(f"{label + ':':<14}{value}")
     if status.tests:
@@ -189,10 +200,10 @@ def print_tracker(tracker: "PullRequestTracker") -> None:
         table(trackers.CONDITION_COLUMNS, [trackers.condition_row(one, at) for one in status.conditions])
 
 
-def _facts(tracker: "PullRequestTracker") -> list[tuple[str, str]]:
+def _facts(tracker: "PullRequestTracker", again_at: "datetime | None") -> list[tuple[str, str]]:
     from worker.cli import trackers, values
 
-    status = tracker.status
+    status, now = tracker.status, values.now()
     pull_request, hop, waiting = status.pull_request, status.hop, status.waiting_for
     reason = f" ({status.reason})" if status.reason else ""
     return [
@@ -205,7 +216,8 @@ def _facts(tracker: "PullRequestTracker") -> list[tuple[str, str]]:
         ("Environment", status.environment or tracker.spec.environment),
         ("Hop", f"{hop.source} -> {hop.target}" if hop else ""),
         ("Revision", status.revision or ""),
-        ("Waiting for", trackers.waiting_line(waiting, values.now()) if waiting else ""),
+        ("Waiting for", trackers.waiting_line(waiting, now) if waiting else ""),
+        ("Next try", values.due(again_at, now) if again_at else ""),
         ("Unblock with", (waiting.unblock_with if waiting else None) or ""),
         ("Workflow", (status.workflow.url or status.workflow.id) if status.workflow else ""),
     ]

@@ -1,15 +1,28 @@
 """The rows of `pilotage get`, read from documents as they are: a short command loads no model."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from crds.api.ports import Document
-from worker.cli.values import age, read_time, short
+from worker.cli.values import age, read_time, short, until
 
 COLUMNS = ("NAME", "PR", "ENV", "STATE", "WAITING-FOR", "AGE", "TITLE")
-WIDE_COLUMNS = ("NAME", "PR", "REPO", "ENV", "STATE", "REASON", "WAITING-FOR", "OBJECT", "REVISION", "AGE", "TITLE")
+WIDE_COLUMNS = (
+    "NAME",
+    "PR",
+    "REPO",
+    "ENV",
+    "STATE",
+    "REASON",
+    "WAITING-FOR",
+    "OBJECT",
+    "NEXT-TRY",
+    "REVISION",
+    "AGE",
+    "TITLE",
+)
 TITLE_LENGTH = 40
 
 
@@ -20,6 +33,8 @@ class Listing:
     wide: bool = False
     everywhere: bool = False
     """Whether the namespace stands first."""
+    tries: Mapping[str, datetime] = field(default_factory=dict)
+    """When workflows try again what failed, by the id of the workflow."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -29,7 +44,8 @@ class Listing:
 
     def row(self, tracker: Document, at: datetime) -> list[str]:
         """Return the cells of one tracker."""
-        cells = _cells(tracker, at)
+        again_at = self.tries.get(hindered(tracker))
+        cells = _cells(tracker, at) | {"NEXT-TRY": until(again_at, at) if again_at else ""}
         return [cells[column] for column in self.columns]
 
 
@@ -43,6 +59,13 @@ def state_of(tracker: Document) -> str:
 def plain_state_of(tracker: Document) -> str:
     """Return the state alone; empty before the first status."""
     return str(_map(tracker, "status").get("state") or "")
+
+
+def hindered(tracker: Document) -> str:
+    """Return the id of the workflow where something is in its way; empty where nothing is."""
+    status = _map(tracker, "status")
+    conditions = {one.get("type"): one.get("status") for one in status.get("conditions") or ()}
+    return str(_map(status, "workflow").get("id") or "") if conditions.get("ReferencesResolved") == "False" else ""
 
 
 def _cells(tracker: Document, at: datetime) -> dict[str, str]:

@@ -37,6 +37,21 @@ def age(since: datetime | None, until: datetime) -> str:
     )
 
 
+def until(at: datetime, now: datetime) -> str:
+    """Write how long it is until something happens; what is due happens now."""
+    return f"in {age(now, at)}" if at > now else "now"
+
+
+def due(at: datetime, now: datetime) -> str:
+    """Write when something happens next, and how long that is from now."""
+    return f"at {at:%H:%M:%S} UTC, {until(at, now)}" if at > now else until(at, now)
+
+
+def timestamp(at: datetime) -> str:
+    """Write a time as documents do: RFC 3339, UTC, seconds."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def read_time(text: object) -> datetime | None:
     """Read a time of a document; None where it holds none."""
     try:

@@ -185,6 +185,13 @@ class Observer:
             self._look_due(members) if idle else None,
         )
 
+    def next_try(self) -> datetime | None:
+        """Return when to try again what cannot be read; None while that is tried, and where all of it can be read."""
+        if self._environment_failure is not None:
+            return None if self._reading_environment else self._environment_due
+        fails = self._reading_failure is not None or any(one.problem for one in self.observed.observations)
+        return self._look_due(self._members) if fails and self._reading is None else None
+
     def stop_watching(self) -> None:
         """Cancel a watch, so that the run can end; its successor observes again."""
         if self._watching and self._reading is not None:

@@ -167,3 +167,5 @@ class PlaceProgress:
     members: int
     details: str
     """Markdown, the same as the Temporal UI's current details."""
+    again_at: datetime | None = None
+    """When it tries again what it cannot read; None while it tries, and where all of it can be read."""

@@ -142,6 +142,7 @@ class EnvironmentWorkflow:
             holder=self._holder(),
             members=len(self._roster.members),
             details=self._details(),
+            again_at=self._observer.next_try(),
         )
 
     def _step(self, now: datetime) -> datetime | None:

@@ -125,10 +125,12 @@ class PromotionRun:
         """How many pokes had come when the last poll began: it answers these."""
         self.cancelling = Cancelling(self)
         self.monitoring = Monitoring(self)
-        self._asking = Asking(self, story)
-        self.environments = Environments(request, story, self._asking, fresh=lambda: self.fresh)
+        self.asking = Asking(self, story)
+        self.environments = Environments(request, story, self.asking, fresh=lambda: self.fresh)
         self._read_with_lane: ReadWithLane | None = None
         self._opened: OpenedAhead | None = None
+        self.again_at: datetime | None = None
+        """When the step at hand tries again what failed: for queries alone, as statuses would cost writes."""
         self.dirty = False
         self._flushing: asyncio.Task[None] | None = None
         self._publish = publish
@@ -171,7 +173,7 @@ class PromotionRun:
         if (story.state, story.reason) != (state, reason):
             story.since = workflow.now()
         if story.state is not state:
-            self._asking.forget()
+            self.asking.forget()
         story.state, story.reason, story.message = state, reason or str(state), cut(message, TEXT_BYTES)
         self.changed()
         return state
@@ -254,7 +256,13 @@ class PromotionRun:
         return Snapshot(*watched)
 
     async def wait(
-        self, ready: Callable[[], bool], *, at_most: timedelta | None = None, why: str, quiet: bool = False
+        self,
+        ready: Callable[[], bool],
+        *,
+        at_most: timedelta | None = None,
+        why: str,
+        quiet: bool = False,
+        again_at: datetime | None = None,
     ) -> bool:
         """Return True as soon as `ready()`, False when `at_most` has passed or something else must be done first.
 
@@ -286,12 +294,15 @@ class PromotionRun:
         try:
             if not quiet:
                 self.flush()
+            self.again_at = again_at
             await workflow.wait_condition(lambda: self._woken() or ready(), timeout=limit, timeout_summary=why)
         except TimeoutError:
             if neglects:
                 self.on_backstop()
                 await self.membership.send_again()
             return False
+        finally:
+            self.again_at = None
         self.stop_if_ended()
         return ready()
 
@@ -322,24 +333,11 @@ class PromotionRun:
         """Have the host asked again for what it did not know."""
         self.story.relations = comparison.without_unknown(self.story.relations)
 
-    @property
-    def asked_wait(self) -> timedelta:
-        """How long the host that answered last in vain wants no call."""
-        return self._asking.asked_wait
-
-    def still_asked_to_wait(self, object_: str) -> timedelta:
-        """Return how long a host asked the run before this one to wait with this question; asked for once."""
-        return self._asking.still_asked_to_wait(object_)
-
     async def retry_until_answered(
         self, ask: Callable[[], Awaitable[Answer]], *, object_: str, why: str, through: str = ""
     ) -> Answer:
         """Ask until answered; meanwhile the cause is shown, with what to fix, and a poke asks again at once."""
-        return await self._asking.retry_until_answered(ask, object_=object_, why=why, through=through)
-
-    async def try_once(self, ask: Callable[[], Awaitable[Answer]], *, object_: str) -> Answer | None:
-        """Ask, and show why there is no answer, with what to fix; None is for that case alone."""
-        return await self._asking.try_once(ask, object_=object_)
+        return await self.asking.retry_until_answered(ask, object_=object_, why=why, through=through)
 
     async def take_lane(self) -> None:
         """Take the lane that was granted, and have its target read: what `read_with_lane` returns, once."""

@@ -274,6 +274,8 @@ class PromotionWorkflow:
             reason=self._story.reason,
             details=temporal_page.details(self._story, view.state, view.waiting),
             checks=(*self._ctx.checks, *self._story.superseded),
+            again_at=self._ctx.again_at if view.obstacle else None,
+            again_by=status_view.tried_by(self._ctx.request, view.obstacle),
         )
 
     @workflow.update(description="Void the verdicts and run the tests again")

@@ -68,9 +68,18 @@ class Run(Protocol):
         """Note a Kubernetes event."""
 
     async def wait(
-        self, ready: Callable[[], bool], *, at_most: timedelta | None = None, why: str, quiet: bool = False
+        self,
+        ready: Callable[[], bool],
+        *,
+        at_most: timedelta | None = None,
+        why: str,
+        quiet: bool = False,
+        again_at: datetime | None = None,
     ) -> bool:
-        """Return True as soon as `ready()`; False where something else ended the wait."""
+        """Return True as soon as `ready()`; False where something else ended the wait.
+
+        `again_at` is when what failed is tried again, for people who ask meanwhile.
+        """
 
 
 class Asking:
@@ -161,7 +170,9 @@ class Asking:
         while (left := until - workflow.now()) > timedelta(0):
             shown_in = (self._kept.failing_since or until) + run.timings.passing - workflow.now()
             at_most = min(left, shown_in) if shown_in > timedelta(0) else left
-            if await run.wait(lambda: run.pokes != pokes or run.command_waits, at_most=at_most, why=why):
+            if await run.wait(
+                lambda: run.pokes != pokes or run.command_waits, at_most=at_most, why=why, again_at=until
+            ):
                 return
             self._reveal()
 

@@ -139,7 +139,7 @@ async def test_a_commit_that_was_overtaken_gets_a_closing_status(temporal_server
         await world.until(lambda: len(world.shown) == 2)
         await world.send(verdict("success", at=60, closes=True))
         await world.until(lambda: world.shown[older.commit].state is StatusState.ERROR)
-        assert world.shown[older.commit].description == "superseded by aaaaaaa before it was reconciled"
+        assert world.shown[older.commit].description == "superseded by aaaaaaaaaaaa before it was reconciled"
         assert world.shown[done.commit].state is StatusState.SUCCESS
 
 

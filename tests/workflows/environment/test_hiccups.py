@@ -86,6 +86,23 @@ async def test_what_only_a_person_can_fix_is_told_at_once(played: Played) -> Non
         assert "bad token" in told.problem
 
 
+async def test_a_place_that_cannot_be_read_answers_when_it_tries_again_and_else_nothing(played: Played) -> None:
+    async with place(played, timings=replace(HASTY, observe_initial=timedelta(seconds=10))) as world:
+        one = await world.tracker(1, MAIN[1])
+        await one.send(Phase.WORKING)
+        await one.hears(lambda said: said.observed_at is not None)
+        assert (await world.progress()).again_at is None
+        refuse(world, lambda: ProviderUnauthorized("bad token", status=401))
+        await world.place.signal("poke")
+        told = await one.hears(lambda said: bool(said.problem))
+        again_at = await eventually(world.next_try)
+        world.refuse = None
+        seen = await one.hears(lambda said: said.counter.n > told.counter.n and not said.problem)
+        assert seen.observed_at is not None
+        assert again_at <= seen.observed_at
+        assert (await world.progress()).again_at is None
+
+
 async def test_while_nobody_may_list_the_live_trackers_who_is_ready_learns_that(played: Played) -> None:
     async with place(played, timings=replace(HASTY, reference_initial=SOON, reference_maximum=SOON)) as world:
         world.forbidden = "pullrequesttrackers is forbidden"

@@ -6,7 +6,7 @@ from collections import Counter as Tally
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import activity
@@ -355,6 +355,10 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
 
     async def progress(self) -> PlaceProgress:
         return await self.place.query(EnvironmentWorkflow.progress)
+
+    async def next_try(self) -> datetime | None:
+        """Return when the place tries again what it cannot read."""
+        return (await self.progress()).again_at
 
     async def spent_on(self, tracker: Tracker) -> Tally[str]:
         """Count the place's signals to a tracker, and its activities by name, since that one came.

@@ -102,6 +102,7 @@ class Run:
         self.pokes = 0
         self.command_waits = False
         self.poked_after: timedelta | None = None
+        self.again_at: datetime | None = None
         self.events: list[tuple[timedelta, str]] = []
         self.asking = Asking(self, story)
         self.views: dict[str, Any] = {}
@@ -123,9 +124,16 @@ class Run:
         self.events.append((self.clock.now - BEGIN, f"{reason} {message}"))
 
     async def wait(
-        self, ready: Callable[[], bool], *, at_most: timedelta | None = None, why: str, quiet: bool = False
+        self,
+        ready: Callable[[], bool],
+        *,
+        at_most: timedelta | None = None,
+        why: str,
+        quiet: bool = False,
+        again_at: datetime | None = None,
     ) -> bool:
         assert at_most is not None
+        self.again_at = again_at
         if self.poked_after is not None:
             at_most, self.poked_after = self.poked_after, None
             self.pokes += 1
@@ -159,6 +167,15 @@ async def test_a_question_is_asked_again_by_the_next_run_when_its_host_may_be_ca
     assert clock.calls == [timedelta(0), HOUR]
     # Nobody was told before the next run began; it tells once that has lasted.
     assert second.events == [(Timings().passing, f"WaitingForReference {OBJECT}: {QUIET}")]
+
+
+async def test_who_asks_while_a_question_waits_gets_the_time_of_its_next_try(clock: Clock) -> None:
+    run = Run(clock, PromotionState(started_at=BEGIN))
+    await run.asking.try_once(clock.call, object_=OBJECT)
+    second, clock.answer = continued(run), "merged"
+    await second.asking.retry_until_answered(clock.call, object_=OBJECT, why="read")
+    # Also while it wakes in between, to show what has lasted.
+    assert second.again_at == BEGIN + HOUR
 
 
 async def test_a_poke_has_the_next_run_ask_at_once(clock: Clock) -> None:

@@ -125,7 +125,7 @@ async def test_a_source_that_moves_after_the_triggers_is_recorded_and_accepted(p
         await world.deploy("dev", NEWER)
         world.verdicts["unit"] = RunState.PASSED
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
-        assert world.status.promotions[0].source_moved == ("web aaaaaaaa -> bbbbbbbb",)
+        assert world.status.promotions[0].source_moved == ("web aaaaaaaaaaaa -> bbbbbbbbbbbb",)
         assert world.runs["staging"] == {"web-0": MINE}
 
 

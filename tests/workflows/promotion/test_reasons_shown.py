@@ -54,11 +54,11 @@ async def test_a_change_that_is_only_not_deployed_yet_is_on_no_other_line(played
     async with promotion(played) as (world, start):
         world.environment("dev", OLD)
         await start()
-        await world.eventually(lambda: bool(world.statuses) and "runs 00000000" in world.status.message)
+        await world.eventually(lambda: bool(world.statuses) and "runs 000000000000" in world.status.message)
         waiting = world.status.waiting_for
         assert waiting is not None
         assert "another line" not in waiting.observed
-        assert waiting.unblock_with == "deploy aaaaaaaa to dev"
+        assert waiting.unblock_with == "deploy aaaaaaaaaaaa to dev"
 
 
 @dataclass
@@ -199,7 +199,7 @@ def test_an_open_pull_request_waits_for_its_merge() -> None:
 def test_what_may_never_arrive_is_presented_also_after_another_reason_was(relation: Relation, news: bool) -> None:
     story = a_story(State.AWAITING_SYNC)
     story.since = NOON
-    story.message = "dev/web-0 web: wanted aaaaaaaa, runs ffffffff, OutOfSync, Healthy"
+    story.message = "dev/web-0 (web): runs ffffffffffff, wanted aaaaaaaaaaaa, OutOfSync, Healthy"
     before = moment(story, State.AWAITING_SYNC, NOON)
     assert before is None
     lasting = moment(story, State.AWAITING_SYNC, NOON + SHOWN_AFTER)

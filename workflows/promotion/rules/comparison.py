@@ -180,5 +180,5 @@ def what_runs(observation: Observation) -> str:
 
 
 def short(revision: str | None) -> str:
-    """Return a revision as people read it."""
-    return revision[:8] if revision else "nothing"
+    """Return a revision as people read it: as the command line shortens it, so that one is found by the other."""
+    return revision[:SEEN_LENGTH] if revision else "nothing"

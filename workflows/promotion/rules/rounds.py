@@ -74,6 +74,19 @@ def next_wake(
     return max(min(waits, default=poll), timedelta(milliseconds=100))
 
 
+def next_try(round_: Round, policy: PolicySnapshot, now: datetime, poll_at: datetime) -> datetime | None:
+    """Return when a test that could not be triggered or read is tried again; None where there is none."""
+    failed = [test for test in round_.tests if test.failure is not None and not test.final]
+    tries = [_tried_at(test, deadline(round_, policy, test), now, poll_at) for test in failed]
+    return min((one for one in tries if one is not None), default=None)
+
+
+def _tried_at(test: TestProgress, over: datetime, now: datetime, poll_at: datetime) -> datetime | None:
+    if test.run is None:
+        return test.next_trigger
+    return next_look(test, over) if now >= over else max(poll_at, test.next_poll or poll_at)
+
+
 def wake_reason(round_: Round) -> str:
     """Return what the next wake-up is for: to read the runs there are, else to send again what was refused."""
     if runners := sorted({test.spec.runner for test in round_.tests if test.run and not test.final}):

@@ -233,7 +233,8 @@ async def _wait(
         pauses.grow()
     else:
         pauses.reset()
-    woken = await ctx.wait(seen.changed, at_most=at_most, why=f"deliver to {view.name}", quiet=True)
+    again_at = workflow.now() + at_most if again else None
+    woken = await ctx.wait(seen.changed, at_most=at_most, why=f"deliver to {view.name}", quiet=True, again_at=again_at)
     return again or not woken
 
 

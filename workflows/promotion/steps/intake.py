@@ -10,6 +10,7 @@ from temporalio import workflow
 from activities.contracts import ConfigActivities, ScmActivities
 from activities.models.bounds import together
 from activities.models.configuration import ReadRepositoryInput
+from activities.models.delivery import Observation
 from activities.models.places import Phase
 from activities.models.promotion import Verb
 from activities.models.revisions import ListChangedFilesInput, ReadPullRequestInput
@@ -82,7 +83,8 @@ async def await_merge(ctx: PromotionRun) -> State:
             return state
         # The host may show a merge before its commit.
         pause = ctx.timings.reference_maximum if misses_merge(pull_request) else pauses.next()
-        if await ctx.wait(seen.changed, at_most=jittered(pause), why="look for the merge"):
+        pause = jittered(pause)
+        if await ctx.wait(seen.changed, at_most=pause, why="look for the merge", again_at=workflow.now() + pause):
             # Where a host reports a merge before each of its servers knows it, the next look comes soon.
             pauses.reset()
         story.awaited_merge = True
@@ -218,6 +220,10 @@ async def contains_change(ctx: PromotionRun, artifacts: tuple[Artifact, ...]) ->
     return all(comparison.contains(story.relations, whole=one.revision, part=merge) for one in artifacts)
 
 
+def _health(one: Observation) -> str:
+    return f"{one.sync_status}, {one.health}{f'; {one.message}' if one.message else ''}"
+
+
 def _show_why(ctx: PromotionRun, artifacts: tuple[Artifact, ...] | None) -> None:
     place = ctx.membership.view(ctx.story.environment)
     if place is None:
@@ -232,11 +238,9 @@ def _show_why(ctx: PromotionRun, artifacts: tuple[Artifact, ...] | None) -> None
         note = f" (brought by {by}; `{restart}` runs this change again)" if by and artifacts is not None else ""
         lost = astray(ctx.story, one, abort=command_line(ctx.request.tracker, Verb.ABORT))
         note += f" ({lost.text})" if lost is not None else ""
-        lines.append(
-            f"{ctx.story.environment}/{one.deployment} {one.component}: wanted {comparison.short(merge)}, "
-            f"runs {comparison.what_runs(one)}, {one.sync_status}, {one.health}"
-            f"{note}{'; ' + (one.problem or one.message) if one.problem or one.message else ''}"
-        )
+        of = "" if one.component in ("", one.deployment) else f" ({one.component})"
+        seen = one.problem or f"runs {comparison.what_runs(one)}, wanted {comparison.short(merge)}, {_health(one)}"
+        lines.append(f"{ctx.story.environment}/{one.deployment}{of}: {seen}{note}")
     deployed = {one.component for one in place.observed}
     if place.observed_at is not None:
         lines += [

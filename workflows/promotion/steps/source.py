@@ -33,7 +33,7 @@ class SourceReader:
         self._ctx = ctx
         self._hop = hop
         self._pauses = Backoff(initial=ctx.timings.reference_initial, maximum=ctx.timings.reference_maximum)
-        quiet = ctx.still_asked_to_wait(self._object)
+        quiet = ctx.asking.still_asked_to_wait(self._object)
         self._due: datetime | None = workflow.now() + quiet if quiet else None
         self._pokes = ctx.pokes
         self._read: tuple[DeploymentRuns, ...] | None = None
@@ -112,9 +112,9 @@ class SourceReader:
         if not self.may_read:
             return None
         self._pokes = ctx.pokes
-        answer = await ctx.try_once(ask, object_=self._object)
+        answer = await ctx.asking.try_once(ask, object_=self._object)
         if answer is None:
-            self._due = workflow.now() + max(self._pauses.next(), ctx.asked_wait)
+            self._due = workflow.now() + max(self._pauses.next(), ctx.asking.asked_wait)
         else:
             self._due = None
             self._pauses.reset()

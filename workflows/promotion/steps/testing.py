@@ -127,7 +127,8 @@ async def _wait(
     if not ctx.held:
         pause = rounds.next_wake(round_, hop.policy, now, pause, triggers=source.declared)
     pause = source.at_most(rounds.until_shown(round_, now, pause, ctx.timings.passing))
-    await ctx.wait(seen.changed, at_most=pause, why=rounds.wake_reason(round_))
+    again_at = rounds.next_try(round_, hop.policy, now, polling.at) if not ctx.held else None
+    await ctx.wait(seen.changed, at_most=pause, why=rounds.wake_reason(round_), again_at=again_at)
 
 
 async def _carry_out(ctx: PromotionRun, hop: Hop, round_: Round, act: Act, source: SourceReader) -> State | None:

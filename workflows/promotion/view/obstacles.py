@@ -1,7 +1,7 @@
 """What stands in the way of a promotion: state, cause, and what a person does about it. Pure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from activities.models.delivery import Observation
@@ -34,6 +34,8 @@ class Obstacle:
     text: str
     """State and cause."""
     unblock_with: str
+    environment: str = ""
+    """Whose EnvironmentWorkflow tries again what is in the way; empty where the promotion does so itself."""
 
 
 def find_obstacle(
@@ -118,11 +120,11 @@ def _of_place(story: PromotionState, place: PlaceSignal | None) -> Obstacle | No
         return None
     environment = f"Environment/{place.environment}"
     if place.failure is not None:
-        return _of_unobserved(place.failure, environment)
+        return replace(_of_unobserved(place.failure, environment), environment=place.environment)
     components = story.components or ()
     unread = [(one, one.failure) for one in place.observed if one.failure is not None and one.component in components]
     if unread:
-        return _of_unread(environment, unread)
+        return replace(_of_unread(environment, unread), environment=place.environment)
     deployed = {one.component for one in place.observed}
     missing = [one for one in components if one not in deployed]
     if not missing or place.observed_at is None:

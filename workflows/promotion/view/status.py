@@ -23,6 +23,7 @@ from activities.models.status import (
     WorkflowStatus,
 )
 from crds.reasons.trackers import TrackerReason
+from workflows.identity import environment_workflow_id
 from workflows.promotion.rules import comparison, rounds
 from workflows.promotion.rules.aggregate import aggregate
 from workflows.promotion.rules.boundaries import shown_deadline
@@ -98,6 +99,14 @@ def view(ctx: Run) -> View:
         command=command,
     )
     return View(state=State.HELD if held else story.state, waiting=waiting, obstacle=obstacle)
+
+
+def tried_by(request: PromotionInput, obstacle: Obstacle | None) -> str:
+    """Return the id of the workflow that tries again what is in the way; empty where the promotion itself does."""
+    if obstacle is None or not obstacle.environment:
+        return ""
+    namespace, repository = request.tracker.namespace, request.spec.repository
+    return environment_workflow_id(request.installation, namespace, obstacle.environment, repository)
 
 
 def note_state(story: PromotionState, state: State, now: datetime) -> None:

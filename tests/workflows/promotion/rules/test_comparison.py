@@ -83,7 +83,7 @@ def test_everything_strange_is_named_for_whoever_promotes_anyway() -> None:
     observation = Observation(deployment="web", component="web", application="web", runs="b" * 40, written="c" * 40)
     judged = comparison.compare({}, Artifact(component="web", revision="a" * 40), observation)
     assert judged.judgement is Judgement.DIVERGED
-    assert "holds bbbbbbbb and cccccccc, which aaaaaaaa does not contain" in judged.why
+    assert "holds bbbbbbbbbbbb and cccccccccccc, which aaaaaaaaaaaa does not contain" in judged.why
 
 
 @given(cases())

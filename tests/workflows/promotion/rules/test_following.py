@@ -48,7 +48,7 @@ def test_what_cannot_be_told_to_run_is_not_said_to_be_nothing() -> None:
     assert following.lag(SPEC, unreadable).startswith("web: runs an unknown revision, ")
     assert following.lag(SPEC, replace(WRITTEN, runs=None)).startswith("web: runs nothing, ")
     # What was known before it could not be read stays what is known.
-    assert following.lag(SPEC, replace(unreadable, runs=OLD)).startswith("web: runs aaaaaaaa, ")
+    assert following.lag(SPEC, replace(unreadable, runs=OLD)).startswith("web: runs aaaaaaaaaaaa, ")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from workflows.promotion.rules.rounds import (
     given_up,
     miss_poll,
     next_look,
+    next_try,
     next_wake,
     reveal,
     take_report,
@@ -156,6 +157,23 @@ def test_a_host_that_names_a_time_is_not_polled_before_it_also_where_the_run_is_
     assert to_poll(round_, OVER + timedelta(minutes=29)) == []
     assert next_look(test, OVER) == OVER + timedelta(minutes=30)
     assert to_poll(round_, OVER + timedelta(minutes=30)) == [test]
+
+
+def test_a_test_that_failed_to_be_triggered_or_read_has_a_next_try_and_any_other_one_has_none() -> None:
+    poll_at, later = NOON + timedelta(minutes=2), NOON + timedelta(minutes=30)
+    test, untriggered = running(), TestProgress(spec=running().spec, next_trigger=NOON + timedelta(minutes=5))
+    round_, policy = late_round(test)
+    round_.tests.append(untriggered)
+    assert next_try(round_, policy, NOON, poll_at) is None
+    untriggered.failure = DOWN
+    assert next_try(round_, policy, NOON, poll_at) == untriggered.next_trigger
+    miss_poll(test, DOWN, NOON, PASSING)
+    assert next_try(round_, policy, NOON, poll_at) == poll_at
+    miss_poll(test, ASKED_TO_WAIT, NOON, PASSING)
+    untriggered.failure = None
+    assert next_try(round_, policy, NOON, poll_at) == later
+    miss_poll(test, DOWN, OVER, PASSING)
+    assert next_try(round_, policy, OVER, OVER) == OVER + LOOK_AGAIN
 
 
 def test_a_failure_that_is_not_shown_yet_wakes_the_round_once_and_one_of_a_test_that_ended_never() -> None:
