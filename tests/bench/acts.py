@@ -99,8 +99,8 @@ async def _waiting(plan: Plan, directory: Path, report: Report) -> AsyncIterator
 
 
 async def _scaling(plan: Plan, directory: Path, report: Report) -> AsyncIterator[Row]:
-    count = scaling.PROMOTIONS * len(scaling.WORKERS)
-    scene = Scene(repositories=count, run_seconds=scaling.RUN_SECONDS)
+    count = scaling.REPOSITORIES * len(scaling.WORKERS)
+    scene = Scene(repositories=count, merged_pulls=scaling.PULL_REQUESTS, run_seconds=scaling.RUN_SECONDS)
     fewest = min(scaling.WORKERS)
     async with staged(directory, scene, report, timings=scaling.TIMINGS, stock=plan.stock, workers=fewest) as stage:
         for row in await scaling.measure_scaling(stage):

@@ -15,7 +15,7 @@ SOURCE, MIDDLE, TARGET = "dev", "staging", "prod"
 NEVER_SECONDS = 3600.0
 """Duration of builds that the benchmark itself ends."""
 MERGED = 2
-"""How many pull requests of each repository are merged already."""
+"""How many pull requests of each repository are merged already, where a scene names no other number."""
 _API = "pilotage.dev/v1alpha1"
 _OWNER = "acme"
 _DEPLOYMENTS_PER_ENVIRONMENT = 100
@@ -25,7 +25,7 @@ _DEPLOYMENTS_PER_ENVIRONMENT = 100
 class Scene:
     """The world of one environment.
 
-    Pull requests 1 and 2 of each repository are merged, and the first one runs in `dev`; with `open_pulls` each has
+    Some pull requests of each repository are merged, and the first one runs in `dev`; with `open_pulls` each has
     that many open ones instead. The first `long` repositories go to `prod` through `staging`. Another tenant's scene
     may stand next to it, under names and in a namespace of its own.
     """
@@ -33,6 +33,7 @@ class Scene:
     repositories: int
     long: int = 0
     open_pulls: int = 0
+    merged_pulls: int = MERGED
     run_seconds: float = NEVER_SECONDS
     namespace: str = NAMESPACE
     prefix: str = "app"
@@ -85,7 +86,7 @@ class Scene:
         return seed
 
     def _repository(self, index: int) -> dict[str, Any]:
-        merged = 0 if self.open_pulls else MERGED
+        merged = 0 if self.open_pulls else self.merged_pulls
         root = _sha(index, 0, "d")
         commits: list[dict[str, Any]] = [{"sha": root, "message": "First", "files": {"README.md": "x"}}]
         pulls: list[dict[str, Any]] = []

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -26,6 +25,7 @@ from deploy.local.environment.ports import free_port
 from deploy.local.environment.resources import kubectl
 from deploy.local.sandbox.seed import ARGOCD_TOKEN, GITHUB_TOKEN, JENKINS_TOKEN, JENKINS_USER
 from tests.chaos import world as chaos_world
+from tests.chaos.accounts import reroute, tokens
 from tests.chaos.calls import read_calls
 from tests.chaos.evidence import Evidence, count_faults, read_applications, read_builds, read_writes
 from tests.chaos.kills import Killer
@@ -131,10 +131,7 @@ async def run_chaos(plan: Plan, directory: Path, report: Callable[[str], None]) 
     environment = LocalEnvironment(
         directory,
         temporal_arguments=ONE_PARTITION,
-        process_environment={
-            "PILOTAGE_TIMINGS": json.dumps(TIMINGS),
-            "KUBECONFIG": str(directory / "kubeconfig-proxy"),
-        },
+        process_environment={"PILOTAGE_TIMINGS": json.dumps(TIMINGS)},
         report=report,
     )
     with environment:
@@ -150,12 +147,7 @@ async def _started(environment: LocalEnvironment) -> AsyncIterator[Proxy]:
     proxy = Proxy(access.url, access.authority)
     files = access.authority.parent
     async with proxy.serving(certificate=files / "apiserver.crt", key=files / "apiserver.key", port=port):
-        yaml = YAML(typ="safe")
-        settings = yaml.load(environment.kubeconfig)
-        settings["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{port}"
-        proxied = environment.directory / "kubeconfig-proxy"
-        proxied.touch(mode=0o600)
-        yaml.dump(settings, proxied)
+        reroute(environment, f"https://127.0.0.1:{port}")
         await asyncio.to_thread(environment.start, workers=WORKERS, watchers=WATCHERS)
         yield proxy
 
@@ -317,6 +309,7 @@ class _Run:
         texts = {"trackers": json.dumps(trackers), "resources and events": resources, **histories}
         pair = base64.b64encode(f"{JENKINS_USER}:{JENKINS_TOKEN}".encode()).decode()
         secrets = [ARGOCD_TOKEN, GITHUB_TOKEN, JENKINS_TOKEN, pair, self._environment.kubernetes.admin_token]
+        secrets += tokens(self._environment)
         return find_leaks(self._environment.directory, journal=journal, texts=texts, secrets=secrets)
 
     def _report(self, text: str) -> None:

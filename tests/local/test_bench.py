@@ -161,7 +161,7 @@ def test_the_share_of_each_process_is_counted_in_workflow_tasks() -> None:
     history = History()
     for identity in ("1@host", "2@host", "1@host", "1@host"):
         history.add("WORKFLOW_TASK_COMPLETED", identity=identity)
-    assert shares([history.events]) == [0.75, 0.25]
+    assert shares([history.events], 3) == [0.75, 0.25, 0.0]
 
 
 def test_a_task_in_the_hands_of_a_killed_worker_is_timed_and_a_finished_one_is_not() -> None:

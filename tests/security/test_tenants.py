@@ -1,11 +1,13 @@
 """To take another tenant's turn: with many dead hosts, many resources, or many names for oneself."""
 
+import ast
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,6 +46,8 @@ from workflows.credential_check.workflow import CredentialCheckWorkflow
 from workflows.identity import fairness_key
 from workflows.promotion.workflow import PromotionWorkflow
 
+WORKER = Path(__file__).parents[2] / "worker"
+STARTS = ("start_workflow", "WithStartWorkflowOperation")
 DEAD = 500
 LIMIT, SLOTS = 20, 200
 
@@ -207,28 +211,42 @@ async def test_to_hold_the_event_loop_of_the_watcher_with_many_resources(monkeyp
 
 
 BEGUN: list[str] = []
+SERVED: list[str] = []
+
+
+@activity.defn
+async def serve(namespace: str) -> None:
+    """Note whose turn it is."""
+    SERVED.append(namespace)
 
 
 @workflow.defn(sandboxed=False)
 class Begins:
-    """Return whose turn it is."""
+    """Note whose turn it is, in a second run as well, and be served by another queue."""
 
     @workflow.run
-    async def run(self, namespace: str) -> None:
+    async def run(self, namespace: str, again: bool) -> None:
         """Note the namespace."""
+        if again:
+            workflow.continue_as_new(args=[namespace, False])
         BEGUN.append(namespace)
+        queue = f"{workflow.info().task_queue}-activities"
+        await workflow.execute_activity(serve, namespace, task_queue=queue, start_to_close_timeout=timedelta(minutes=1))
 
 
 async def test_to_come_first_at_the_server_with_many_workflows_that_are_started_together(temporal_server: str) -> None:
     client, queue = await Client.connect(temporal_server), f"turns-{uuid.uuid4().hex}"
     BEGUN.clear()
+    SERVED.clear()
 
     async def start(namespace: str) -> WorkflowHandle[Any, Any]:
         priority = Priority(fairness_key=fairness_key(namespace))
         identity = f"{queue}-{uuid.uuid4().hex}"
-        return await client.start_workflow(Begins.run, namespace, id=identity, task_queue=queue, priority=priority)
+        return await client.start_workflow(
+            Begins.run, args=[namespace, True], id=identity, task_queue=queue, priority=priority
+        )
 
-    for _ in range(150):
+    for _ in range(60):
         await start("attacker")
     last = await start("shop")
     async with Worker(
@@ -239,9 +257,26 @@ async def test_to_come_first_at_the_server_with_many_workflows_that_are_started_
         max_cached_workflows=0,
         max_concurrent_workflow_tasks=1,
     ):
-        await last.result()
-        # First come, first served would have let in all others before it.
-        assert BEGUN.count("attacker") < 75
+        await until(lambda: len(BEGUN) == 61)
+        # First come, first served would have let in all others before it. A run that continues keeps its key.
+        assert BEGUN.index("shop") < 30
+        # What a workflow calls has the workflow's key.
+        async with Worker(client, task_queue=f"{queue}-activities", activities=[serve], max_concurrent_activities=1):
+            await last.result()
+            assert SERVED.count("attacker") < 30
+
+
+def test_to_be_served_without_the_key_of_one_s_namespace() -> None:
+    starts, keyed = 0, 0
+    for path in sorted(WORKER.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call) or ast.unparse(node.func).rpartition(".")[2] not in STARTS:
+                continue
+            starts += 1
+            keyed += any(one.arg == "priority" and "fairness_key(" in ast.unparse(one.value) for one in node.keywords)
+    # The workflow that holds the name of the installation belongs to no namespace.
+    assert starts > 5
+    assert keyed == starts - 1
 
 
 class DeadHosts(FakeConnections):
