@@ -65,7 +65,7 @@ class PullRequestLists(Protocol):
 
 
 class PullRequestChanges(Protocol):
-    """Open and merge pull requests, for delivery by Git. Each call finds before it creates."""
+    """Open and merge pull requests, for delivery by Git. No call opens a second one between two branches."""
 
     async def find_open(self, head: str, base: str) -> tuple[HostPullRequest, ...]:
         """Return the open pull requests from one branch of this repository to another, oldest first; forks left out."""

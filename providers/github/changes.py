@@ -21,13 +21,11 @@ class GitHubPullRequestChanges:
         return tuple(found)
 
     async def create(self, wanted: NewPullRequest) -> HostPullRequest:
-        if found := await self.find_open(wanted.head, wanted.base):
-            return found[0]
+        # Not looked for first: the host itself opens no second one between two branches.
         request = wire_changes.create_pull(self._calls.repository, wanted)
         reply = await self._calls.call(request)
         if reply.ok:
             return await read(reply, partial(wire.read_pull, reply.document()))
-        # Somebody may have opened one since, no matter what the text states.
         if found := await self.find_open(wanted.head, wanted.base):
             return found[0]
         error = self._calls.error(request, reply)

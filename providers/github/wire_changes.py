@@ -73,9 +73,13 @@ def create_pull(repository: str, wanted: NewPullRequest) -> Request:
 
 
 def refused_creation(error: ProviderError, reply: Reply) -> ProviderError:
-    """Return what a 422 means, other than a duplicate: the documented `errors` name a field or hold a message."""
+    """Return what a 422 means where none is listed as open: the documented `errors` name a field or hold a message."""
     fields = {at(one, "field") for one in _listed(reply)}
-    if "no commits between" in str(error).lower():
+    message = str(error).lower()
+    if "already exists" in message:
+        # The list lags behind.
+        return ProviderUnavailable(str(error), status=error.status)
+    if "no commits between" in message:
         return ProviderConflict(str(error), status=error.status)
     if fields & {"head", "base"}:
         return ProviderNotFound(str(error), status=error.status)

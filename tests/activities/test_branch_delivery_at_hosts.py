@@ -147,6 +147,15 @@ async def test_what_was_tested_is_merged_with_its_gates_shown(world: World) -> N
     assert again.outcome is WriteOutcome.DONE
 
 
+async def test_a_tested_merge_costs_five_calls(at_github: World) -> None:
+    world = at_github
+    world.push(SOURCE, "After")
+    _, proposal = await world.deliver(BRANCH, PENDING, prepares=True)
+    merged, _ = await world.deliver(BRANCH, PASSED, proposal=proposal)
+    asked = [entry["method"] for entry in world.sandbox.state.journal.entries()]
+    assert (merged.outcome, asked) == (WriteOutcome.DONE, ["POST", "POST", "GET", "POST", "PUT"])
+
+
 async def test_a_push_between_test_and_merge_is_not_merged(world: World) -> None:
     head = world.push(SOURCE, "After")
     _, proposal = await world.deliver(BRANCH, PENDING, prepares=True)

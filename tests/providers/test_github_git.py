@@ -71,6 +71,7 @@ async def test_open_pull_requests_are_filtered_again_whatever_the_host_filtered(
         ({"field": "head", "code": "invalid"}, ProviderNotFound),
         ({"field": "base", "code": "invalid"}, ProviderNotFound),
         ({"field": "title", "code": "missing_field"}, ProviderRejected),
+        ({"code": "custom", "message": "A pull request already exists for acme:proposed/prod."}, ProviderUnavailable),
     ],
 )
 async def test_a_refused_pull_request_is_told_by_its_reason(
@@ -83,7 +84,7 @@ async def test_a_refused_pull_request_is_told_by_its_reason(
 
 
 async def test_a_pull_request_that_another_process_opened_meanwhile_is_adopted(host: FakeHost) -> None:
-    host.on("GET", rf"{REPOSITORY}/pulls\?.*", answer([]), answer([PULL]))
+    host.on("GET", rf"{REPOSITORY}/pulls\?.*", answer([PULL]))
     message = "A pull request already exists for acme:proposed/prod."
     host.on("POST", f"{REPOSITORY}/pulls", answer({"errors": [{"message": message}]}, 422))
     assert (await changes(host).create(WANTED)).number == 7
