@@ -57,8 +57,6 @@ class HttpOptions:
     this machine, link-local and metadata addresses and the cluster's API server, which must be named."""
     cluster_addresses: tuple[str, ...] = ()
     """IP addresses of the cluster's own API server."""
-    trust_env: bool = False
-    """Whether proxies and CA files named in the environment are used."""
     timeout: timedelta = timedelta(seconds=25)
     """Bound of one whole round trip, body included; below every activity's start-to-close timeout."""
     slow_timeout: timedelta = timedelta(seconds=45)
@@ -114,7 +112,7 @@ class HttpClients:
         key = hashlib.sha256(json.dumps(asdict(route)).encode()).hexdigest()
         if key not in self._clients:
             proxy = self.proxy(route.proxy) if route.proxy is not None else None
-            trusted = await self._trust(route)
+            trusted = await trusting(route)
             # Somebody else may have opened it meanwhile.
             if key not in self._clients:
                 self._clients[key] = _Client(self._make_client(trusted, proxy))
@@ -195,8 +193,7 @@ class HttpClients:
         # In-flight places bound the calls; a second bound here would only hide who waits.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=KEPT_ALIVE_SECONDS)
         transport = self.options.transport
-        if transport is None and not self.options.trust_env:
-            # A proxy named in the environment resolves names itself, where no address can be checked.
+        if transport is None:
             transport = CheckedTransport(self._rules, verify=trusted, limits=limits, proxy=proxy)
         return httpx.AsyncClient(
             verify=trusted,
@@ -204,10 +201,8 @@ class HttpClients:
             timeout=httpx.Timeout(self.options.timeout.total_seconds(), connect=_CONNECT_TIMEOUT_SECONDS),
             limits=limits,
             follow_redirects=False,
-            trust_env=self.options.trust_env,
+            # A proxy named in the environment resolves names itself, where no address can be checked.
+            trust_env=False,
             cookies=no_cookies,
             headers={"User-Agent": self.options.user_agent, "Accept-Encoding": ACCEPTED_CODING},
         )
-
-    async def _trust(self, route: Route) -> ssl.SSLContext:
-        return await trusting(route, trust_env=self.options.trust_env)

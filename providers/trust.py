@@ -22,12 +22,12 @@ _AT_A_TIME = 16
 _KEY = "key `ca.crt` of the Secret that `caSecretRef` names"
 
 
-async def trusting(route: Route, *, trust_env: bool = False) -> ssl.SSLContext:
+async def trusting(route: Route) -> ssl.SSLContext:
     """Return a context that trusts a route's authorities too, and proves itself by its certificate.
 
     Raises ProviderMisconfigured for what is no certificate.
     """
-    context = httpx.create_ssl_context(trust_env=trust_env)
+    context = httpx.create_ssl_context(trust_env=False)
     if route.ca_pem:
         await _trust(context, route.ca_pem)
     if route.certificate_pem and route.key_pem:

@@ -6,6 +6,7 @@ no dump of a document promises.
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -25,6 +26,8 @@ _INTEGER = "tag:yaml.org,2002:int"
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./+@-]*(?::[A-Za-z0-9_./+@-]+)*")
 _RESERVED = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _DIGITS = re.compile(r"0|-?[1-9][0-9]*")
+_LINE_END = re.compile("\r\n|\r|\n")
+_COLON = re.compile(r"[ \t]*:")
 
 
 class YamlEditError(Exception):
@@ -70,16 +73,16 @@ class YamlFile:
 
     def set(self, path: str, value: str) -> str:
         """Set the value at a path and return what stands there. Raises YamlEditError where there is no such value."""
-        node = self._only(path, parse_path(path))
-        if not isinstance(node, ScalarNode):
+        found = self._only(path, parse_path(path))
+        if not isinstance(found.node, ScalarNode):
             raise YamlEditError(f"`{path}` is no single value")
-        self._replace(path, node, value)
-        return str(node.value)
+        self._replace(path, found.key, found.node, value)
+        return str(found.node.value)
 
     def set_image_tag(self, image: str, tag: str) -> str:
         """Set `newTag` of a kustomization's image and return what stands there, empty where it had none yet."""
         path = f"images[name={image}]"
-        entry = self._only(path, (Key(name="images"), Entry(field="name", value=image)))
+        entry = self._only(path, (Key(name="images"), Entry(field="name", value=image))).node
         if not isinstance(entry, MappingNode):
             raise YamlEditError(f"`{path}` is no mapping")
         if _values(entry, "digest"):
@@ -89,7 +92,7 @@ class YamlFile:
         self._insert(entry, _scalar(tag, None))
         return ""
 
-    def _only(self, path: str, steps: YamlPath) -> Node:
+    def _only(self, path: str, steps: YamlPath) -> "_Found":
         """Return the one value at a path, in whichever document it is."""
         found = [node for document in self._documents for node in _follow(document, steps, path)]
         if not found:
@@ -98,12 +101,18 @@ class YamlFile:
             raise YamlEditError(f"has `{path}` {len(found)} times")
         return found[0]
 
-    def _replace(self, path: str, node: ScalarNode, value: str) -> None:
+    def _replace(self, path: str, key: Node | None, node: ScalarNode, value: str) -> None:
         if node.style in ("|", ">"):
             raise YamlEditError(f"`{path}` is a block of lines, which is not edited")
-        if node.value == value:
+        if node.start_mark.index == node.end_mark.index:
+            # Where nothing is written the library's marks stand anywhere up to what comes next.
+            colon = _COLON.match(self._text, key.end_mark.index) if key is not None else None
+            if colon is None:
+                raise YamlEditError(f'`{path}` has no value, and no place for one: write `""` there')
+            self._change(path, (colon.end(), colon.end()), f" {_scalar(value, None)}")
             return
-        self._change(path, (node.start_mark.index, node.end_mark.index), _scalar(value, node))
+        start, end = node.start_mark.index, node.end_mark.index
+        self._change(path, (start, end), self._text[start:end] if node.value == value else _scalar(value, node))
 
     def _insert(self, entry: MappingNode, tag: str) -> None:
         """Add `newTag` behind the name, as the kustomize command does."""
@@ -112,10 +121,10 @@ class YamlFile:
         if entry.flow_style:
             self._change("newTag", (end, end), f", newTag: {tag}")
             return
-        line = self._text.find("\n", end)
-        line = len(self._text) if line < 0 else line
-        ending = "\r\n" if self._text[line - 1 : line] == "\r" else "\n"
-        at = line - len(ending) + 1
+        if _COLON.match(self._text, name.end_mark.index) is None:
+            raise YamlEditError("has a `name` whose colon stands on another line, behind which no `newTag` is added")
+        line = _LINE_END.search(self._text, end)
+        at, ending = (line.start(), line[0]) if line is not None else (len(self._text), "\n")
         self._change("newTag", (at, at), f"{ending}{' ' * name.start_mark.column}newTag: {tag}")
 
     def _change(self, path: str, where: tuple[int, int], new: str) -> None:
@@ -123,33 +132,40 @@ class YamlFile:
             raise YamlEditError(f"`{path}` is to have two values at once")
 
 
-def _follow(node: Node, steps: YamlPath, path: str) -> list[Node]:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    node: Node
+    key: Node | None = None
+    """The key that it is the value of; None in a list."""
+
+
+def _follow(node: Node, steps: YamlPath, path: str) -> list[_Found]:
     """Return what a path leads to within one document. Raises YamlEditError for anchors on the way."""
-    found = [node]
+    found = [_Found(node)]
     for step in steps:
-        found = [inner for one in found for inner in _below(one, step)]
-        if any(one.anchor for one in found):
+        found = [inner for one in found for inner in _below(one.node, step)]
+        if any(one.node.anchor for one in found):
             # Whatever is written there would change each place that refers to it.
             raise YamlEditError(f"has an anchor or an alias on the way to `{path}`, so that others would change too")
     return found
 
 
-def _below(node: Node, step: Step) -> list[Node]:
+def _below(node: Node, step: Step) -> list[_Found]:
     match node, step:
         case MappingNode(), Key(name=name):
             return _values(node, name)
         case SequenceNode(), Index(position=position):
-            return list(node.value[position : position + 1])
+            return [_Found(one) for one in node.value[position : position + 1]]
         case SequenceNode(), Entry(field=field, value=value):
-            return [one for one in node.value if any(inner.value == value for inner in _values(one, field))]
+            return [_Found(one) for one in node.value if any(has.node.value == value for has in _values(one, field))]
         case _:
             return []
 
 
-def _values(node: Node, key: str) -> list[Node]:
+def _values(node: Node, key: str) -> list[_Found]:
     if not isinstance(node, MappingNode):
         return []
-    return [value for name, value in node.value if isinstance(name, ScalarNode) and name.value == key]
+    return [_Found(value, name) for name, value in node.value if isinstance(name, ScalarNode) and name.value == key]
 
 
 def _scalar(value: str, old: ScalarNode | None) -> str:

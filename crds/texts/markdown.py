@@ -13,12 +13,16 @@ ELLIPSIS = "…"
 TEXT_LIMIT = 1000
 CELL_LIMIT = 200
 
-# Mentions; references as GitHub and GitLab write them (#1, GH-1, !1, $1, ~label, %milestone, &epic); formulas; what
-# is made a link without being written as one.
-_ACTIVE = re.compile(r"[@#$%~^]\w|[!&]\d|\$|gh-\d|://|www\.|\w@", re.IGNORECASE)
+# Mentions, as Bitbucket writes them also in quotes; references as GitHub and GitLab write them (#1, GH-1, !1, $1, ~bug,
+# ~"a bug", %milestone, &epic, [vulnerability:1], *iteration:1); emoji; formulas; what is made a link without being
+# written as one.
+_ACTIVE = re.compile(
+    r"""[@#$%~^]["\w]|[!&]\d|\$|gh-\d|://|www\.|\w@|\[\w+:|\*iteration:|:[a-z+-][\w+-]*:""", re.IGNORECASE
+)
 _CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 _SPECIAL = re.compile(r"[\\`*_\[\]<>&~|{}]")
-_BLOCK = re.compile(r"^(?:(\d{1,9})([.)])|([-+=#:]))")
+# A slash begins a quick action of GitLab, which acts with the rights of the account that writes the line.
+_BLOCK = re.compile(r"^(?:(\d{1,9})([.)])|([-+=#:/]))")
 _BARS = re.compile(r"\\*\|")
 _RUNS = re.compile("`+")
 

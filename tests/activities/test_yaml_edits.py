@@ -90,11 +90,42 @@ def test_a_path_leads_to_its_value(path: str, wanted: str) -> None:
         ("a: [\n", "a", "no YAML"),
         ("a: 1\na: 2\n", "a", "2 times"),
         ("", "a", "has no `a`"),
+        ("a: {b, c: 1}\n", "a.b", "no place for one"),
+        ("? a\n:\nb: 1\n", "a", "no place for one"),
+        ("a: [1, ]\nb:\n-\n- 1\n", "b[0]", "no place for one"),
     ],
 )
 def test_what_cannot_be_edited_says_why(text: str, path: str, why: str) -> None:
     with pytest.raises(YamlEditError, match=why.replace("[", r"\[")):
         edited(text, path, "2")
+
+
+@pytest.mark.parametrize("value", ["v1", "1.10", "yes", "a: b # c", ""])
+@pytest.mark.parametrize("behind", ["", " ", " # none: yet", "\n\n  # a note:", "\n  # 🚀\n"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("after", ["  b: 1\n", "c: 1\n", "---\nc: 1\n", ""])
+def test_a_value_is_written_where_there_was_none(value: str, behind: str, ending: str, after: str) -> None:
+    text = f"a:\n  'tag' :{behind}\n{after}".replace("\n", ending)
+    before, found = (list(YAML(typ="safe", pure=True).load_all(one)) for one in (text, edited(text, "a.tag", value)))
+    before[0]["a"]["tag"] = value
+    assert found == before
+
+
+@pytest.mark.parametrize(
+    "text", ["a: {tag: , b: 1}", "a: {tag: }", '{"a": {"tag":,"b": 1}}', "a:\n  tag:", "a: {'tag':}"]
+)
+def test_a_value_is_written_where_there_was_none_on_one_line(text: str) -> None:
+    [found] = YAML(typ="safe", pure=True).load_all(edited(text, "a.tag", "v1"))
+    assert found["a"]["tag"] == "v1"
+    assert found["a"].get("b", 1) == 1
+
+
+def test_a_tag_is_added_in_files_of_old_machines_too() -> None:
+    file = YamlFile(b"images:\r- name: web # 1\r- name: api\r")
+    file.set_image_tag("web", "v1")
+    assert file.text == "images:\r- name: web # 1\r  newTag: v1\r- name: api\r"
+    with pytest.raises(YamlEditError, match="another line"):
+        YamlFile(b"images:\n- ? name\n  : web\n").set_image_tag("web", "v1")
 
 
 def test_an_anchor_elsewhere_is_no_reason_to_refuse() -> None:
@@ -113,6 +144,10 @@ def test_one_value_is_not_set_to_two() -> None:
     file.set("a", "2")
     with pytest.raises(YamlEditError, match="two values"):
         file.set("a", "3")
+    same = YamlFile(b"a: 1\n")
+    same.set("a", "1")
+    with pytest.raises(YamlEditError, match="two values"):
+        same.set("a", "3")
 
 
 @pytest.mark.parametrize("content", [b"\xff", b"a: " + b"x" * FILE_LIMIT_BYTES, b"[" * 1000, b"a: \x00"])

@@ -20,6 +20,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from activities.models.tracking import Timings
+from providers.addresses import CheckedTransport
 from providers.endpoint import Endpoint, _join, unanswered
 from providers.errors import (
     ProviderBusy,
@@ -35,6 +36,7 @@ from providers.messages import Request, segment
 from providers.metrics import Call
 from providers.models import Credential, Route
 from providers.tracing import NoSpan
+from providers.trust import trusting
 from tests.providers.hosts import TOKEN, FakeHost, answer
 from tests.providers.listener import answering
 
@@ -428,13 +430,14 @@ async def test_clients_of_other_cas_are_closed_once_nobody_uses_them() -> None:
     await http.aclose()
 
 
-async def test_the_environment_names_no_proxy_unless_the_operator_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com:3128")
-    async with (
-        HttpClients().client(Route()) as plain,
-        HttpClients(HttpOptions(trust_env=True)).client(Route()) as proxied,
-    ):
-        assert (plain.trust_env, proxied.trust_env) == (False, True)
+async def test_the_environment_names_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would look names up itself, where no address can be checked."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("SSL_CERT_FILE", "/does/not/exist")
+    async with HttpClients().client(Route()) as client:
+        for address in ("http://ci.example.com", "https://ci.example.com"):
+            assert isinstance(client._transport_for_url(httpx.URL(address)), CheckedTransport)
 
 
 async def test_nobody_listening_is_no_connection() -> None:
@@ -487,7 +490,7 @@ async def test_a_stream_without_an_end_of_line_is_bounded(host: FakeHost) -> Non
 
 
 async def test_certificates_are_verified() -> None:
-    context = await HttpClients()._trust(Route())
+    context = await trusting(Route())
     assert isinstance(context, ssl.SSLContext)
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname

@@ -13,7 +13,10 @@ from crds.texts.plain import one_line
 
 PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 HARMLESS = {"text", "code_inline", "text_special"}
-ACTS = re.compile(r"(?:^|\W)@\w|\w@\w|(?:^|\W)#\d|\bgh-\d|://|www\.|(?:^|\W)[!&]\d|\$", re.IGNORECASE)
+ACTS = re.compile(
+    r"""(?:^|\W)@["\w]|\w@\w|(?:^|\W)#\d|\bgh-\d|://|www\.|(?:^|\W)[!&]\d|\$|[~%]["\w]|\[vulnerability:|:tada:""",
+    re.IGNORECASE,
+)
 PIECES = st.sampled_from(
     [
         "@alice", "@acme/team", "me@example.com", "#12", "acme/web#3", "GH-7", "!4", "&5", "$x$", "~bug", "%1", "<!--",
@@ -21,6 +24,7 @@ PIECES = st.sampled_from(
         "![i](u)", "<https://a.b>", "https://github.com/acme/web/issues/1", "www.example.com", "# h", "- x", "1. y",
         "> q", "===", "---", ":--", "{{x}}", "\n", "\r", "\u2028", "\u202e", "\x00", "\ud83d", "🚀", "text", " ", "\t",
         "    code", "<!-- pilotage:east/shop/web-412 -->", "[^1]:", "[x]: http://e.vil", "\x1b[31m",
+        "/merge", "/close", '@"jane doe"', '~"a bug"', '%"v 1"', "[vulnerability:1]", "*iteration:1", ":tada:",
     ]
 )  # fmt: skip
 TEXTS = st.lists(PIECES | st.text(st.characters(), max_size=5), max_size=12).map("".join)
@@ -47,6 +51,11 @@ def test_a_line_of_its_own_is_one_paragraph_in_which_nothing_acts(text: str) -> 
     tokens = PARSER.parse(inline(text))
     assert [token.type for token in tokens] in ([], ["paragraph_open", "inline", "paragraph_close"])
     assert squeezed(check_harmless(leaves(tokens))) == squeezed(one_line(text))
+
+
+@given(TEXTS)
+def test_no_line_begins_with_a_quick_action(text: str) -> None:
+    assert not inline(text).startswith("/")
 
 
 @given(TEXTS)
