@@ -112,7 +112,7 @@ class HttpClients:
         key = hashlib.sha256(json.dumps(asdict(route)).encode()).hexdigest()
         if key not in self._clients:
             proxy = self.proxy(route.proxy) if route.proxy is not None else None
-            trusted = await trusting(route)
+            trusted = await self._trust(route)
             # Somebody else may have opened it meanwhile.
             if key not in self._clients:
                 self._clients[key] = _Client(self._make_client(trusted, proxy))
@@ -206,3 +206,6 @@ class HttpClients:
             cookies=no_cookies,
             headers={"User-Agent": self.options.user_agent, "Accept-Encoding": ACCEPTED_CODING},
         )
+
+    async def _trust(self, route: Route) -> ssl.SSLContext:
+        return await trusting(route)

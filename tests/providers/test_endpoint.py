@@ -36,7 +36,6 @@ from providers.messages import Request, segment
 from providers.metrics import Call
 from providers.models import Credential, Route
 from providers.tracing import NoSpan
-from providers.trust import trusting
 from tests.providers.hosts import TOKEN, FakeHost, answer
 from tests.providers.listener import answering
 
@@ -490,7 +489,7 @@ async def test_a_stream_without_an_end_of_line_is_bounded(host: FakeHost) -> Non
 
 
 async def test_certificates_are_verified() -> None:
-    context = await trusting(Route())
+    context = await HttpClients()._trust(Route())
     assert isinstance(context, ssl.SSLContext)
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
