@@ -94,7 +94,7 @@ class FakeReceivers:
 
 @dataclass
 class FakeSink:
-    """Keep records; fails where it is told to."""
+    """Keep records; fails where it is set to."""
 
     lines: list[RecordLine] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
@@ -304,7 +304,7 @@ class FakeRuns(Failing):
     runs: list[RunReading] = field(default_factory=list)
     parameters: dict[str, dict[str, str]] = field(default_factory=dict)
     origins: list[Origin | None] = field(default_factory=list)
-    """What each look was told of our run."""
+    """What each look was given about our run."""
     lose_replies: list[ProviderError] = field(default_factory=list)
     slots: Slots | None = None
 
@@ -367,7 +367,7 @@ class FakeDeployments(Failing):
 
     applications: dict[str, ApplicationState] = field(default_factory=dict)
     favoured: bool = True
-    """Whether a list is said to cost less than single reads."""
+    """Whether a list is declared to cost less than single reads."""
     patches: list[tuple[Mapping[str, object], ...]] = field(default_factory=list)
     syncs: list[tuple[str, tuple[str, ...], str]] = field(default_factory=list)
     pruned: list[bool] = field(default_factory=list)
@@ -524,12 +524,12 @@ class FakeConnections:
 
 @dataclass
 class FakePlaces:
-    """Collect what places are told."""
+    """Collect what places are sent."""
 
-    told: list[SendViewInput] = field(default_factory=list)
+    sent: list[SendViewInput] = field(default_factory=list)
 
     async def send(self, request: SendViewInput) -> None:
-        self.told.append(request)
+        self.sent.append(request)
 
 
 def _missing(what: str) -> ReferenceMissing:

@@ -1,4 +1,4 @@
-"""Texts are bounded in bytes where a wire value is made, whoever makes it."""
+"""Texts are bounded in bytes where a wire value is made, by each maker."""
 
 from dataclasses import dataclass
 from typing import Annotated

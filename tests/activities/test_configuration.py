@@ -71,7 +71,7 @@ async def test_a_policy_is_found_with_all_places_ahead() -> None:
     assert (found.policy.timeout, found.policy.tests[0].parameters) == (timedelta(hours=2), {"R": "${revision}"})
 
 
-async def test_an_observed_repository_follows_no_policy_and_its_deployments_are_written_by_nobody() -> None:
+async def test_an_observed_repository_follows_no_policy_and_its_deployments_are_not_written() -> None:
     cluster = shop()
     cluster.objects["GitRepository", "shop", "web"]["spec"]["mode"] = "Observe"
     assert (await find(cluster)).outcome is PolicyOutcome.OBSERVING
@@ -260,7 +260,7 @@ async def test_an_instance_that_does_not_answer_makes_only_its_own_deployments_u
 
 
 @pytest.mark.parametrize("refused", [True, False])
-async def test_a_selector_that_yields_nothing_says_why(refused: bool) -> None:
+async def test_a_selector_that_yields_nothing_gives_the_reason(refused: bool) -> None:
     cluster = shop()
     cluster.add("Environment", "staging", environment("staging", selector={"matchLabels": {"app": "web"}}))
     argocd = FakeDeployments(errors={"names": [ProviderUnauthorized("permission denied")]} if refused else {})
@@ -381,7 +381,7 @@ async def test_what_no_promotion_could_carry_is_refused_whole() -> None:
         assert named in (result.failure.message if result.failure else "")
 
 
-async def test_a_place_is_told() -> None:
+async def test_a_place_is_signalled() -> None:
     places = FakePlaces()
     configured = ResourceConfigActivities(shop().port(), FakeConnections(), places)
     tracker = TrackerRef(namespace="shop", name="web-412", uid="u", attempt=1)
@@ -397,7 +397,7 @@ async def test_a_place_is_told() -> None:
     )
     request = SendViewInput(namespace="shop", environment="staging", repository="web", signal=signal, timings=Timings())
     await ActivityEnvironment().run(configured.send_view, request)
-    assert places.told == [request]
+    assert places.sent == [request]
 
 
 async def test_a_forbidden_list_is_shown_as_such() -> None:

@@ -1,4 +1,4 @@
-"""Each refusal becomes a reason and words that tell what to fix; outages of ours become retries."""
+"""Each refusal becomes a reason and a text that names what to fix; outages of ours become retries."""
 
 from datetime import timedelta
 
@@ -98,7 +98,7 @@ async def test_a_cluster_scoped_provider_is_checked_too() -> None:
     ],
 )
 @pytest.mark.parametrize(("kind", "name"), ALL)
-async def test_each_refusal_has_a_reason_and_says_what_to_fix(
+async def test_each_refusal_has_a_reason_and_names_what_to_fix(
     kind: str, name: str, error: ProviderError, reason: str, advice: str
 ) -> None:
     outcome = (await check(refusing(error), kind, name)).outcome
@@ -108,13 +108,13 @@ async def test_each_refusal_has_a_reason_and_says_what_to_fix(
 
 
 @pytest.mark.parametrize(("kind", "name"), ALL)
-async def test_what_keeps_anything_from_being_sent_is_no_word_about_the_credential(kind: str, name: str) -> None:
+async def test_what_keeps_anything_from_being_sent_is_no_verdict_on_the_credential(kind: str, name: str) -> None:
     outcome = (await check(refusing(ProviderMisconfigured("http:// is not allowed: use https://")), kind, name)).outcome
     assert "credential" not in outcome.message
     assert "Secret" not in outcome.message
 
 
-async def test_the_secret_to_mend_is_named() -> None:
+async def test_the_secret_to_fix_is_named() -> None:
     error = ProviderUnauthorized("401", status=401)
     assert "Secret `jenkins-token`" in (await check(refusing(error))).outcome.message
     message = (await check(refusing(error), "GitRepository", "web")).outcome.message
@@ -139,7 +139,7 @@ async def test_a_rate_limit_is_no_verdict_and_its_pause_is_kept() -> None:
         ("ScmProvider/github", "Invalid", "Invalid"),
     ],
 )
-async def test_what_is_missing_has_a_reason_and_keeps_its_words(what: str, given: str, reason: str) -> None:
+async def test_what_is_missing_has_a_reason_and_keeps_its_message(what: str, given: str, reason: str) -> None:
     missing = ReferenceMissing(what, MissingReason(given), "create it", fields=("spec.jenkins: is required",))
     outcome = (await check(Broken(missing))).outcome
     assert (outcome.accepted, outcome.reason) == (False, reason)

@@ -92,7 +92,7 @@ async def test_a_write_whose_reply_was_lost_is_already_there() -> None:
     assert len(argocd.patches) == 1
 
 
-async def test_a_value_that_nobody_compared_is_a_conflict_and_stays() -> None:
+async def test_a_value_that_was_not_compared_is_a_conflict_and_stays() -> None:
     argocd = server(target_revisions=(OTHER,))
     result = await update(argocd)
     assert (result.outcome, result.written_raw, argocd.patches) == (WriteOutcome.CONFLICT, OTHER, [])
@@ -121,7 +121,7 @@ async def test_an_application_that_its_owner_would_revert_is_refused_unless_allo
 
 
 @pytest.mark.parametrize("operation", ["get", "patch"])
-async def test_a_missing_right_is_refused_with_what_to_mend(operation: str) -> None:
+async def test_a_missing_right_is_refused_with_what_to_fix(operation: str) -> None:
     argocd = server()
     argocd.errors[operation] = [ProviderUnauthorized("permission denied", status=403)]
     result = await update(argocd)
@@ -129,7 +129,7 @@ async def test_a_missing_right_is_refused_with_what_to_mend(operation: str) -> N
     assert "fix the token" in result.message
 
 
-async def test_a_refused_write_is_said_to_be_one() -> None:
+async def test_a_refused_write_is_reported_as_one() -> None:
     argocd = server()
     argocd.errors["patch"] = [ProviderUnauthorized("permission denied: applications, update", status=403)]
     result = await update(argocd)
@@ -149,7 +149,7 @@ async def test_a_refused_write_is_said_to_be_one() -> None:
         ({"auto_sync": True, "operation_of_spec": True}, True, [False]),
     ],
 )
-async def test_a_sync_prunes_as_the_application_or_the_environment_says(
+async def test_a_sync_prunes_as_the_application_or_the_environment_declares(
     changes: dict[str, Any], prune: bool, pruned: list[bool]
 ) -> None:
     argocd = server(target_revisions=(NEW,), **changes)
@@ -224,7 +224,7 @@ async def test_the_re_read_decides_about_the_sync(changes: dict[str, Any], outco
         (ProviderBlocked("cannot sync: blocked by sync window", status=403), WriteOutcome.BLOCKED),
     ],
 )
-async def test_a_sync_that_argo_cd_does_not_take_says_why(error: ProviderError, outcome: WriteOutcome) -> None:
+async def test_a_sync_that_argo_cd_does_not_take_gives_the_reason(error: ProviderError, outcome: WriteOutcome) -> None:
     argocd = server(target_revisions=(NEW,))
     argocd.errors["sync"] = [error]
     result = await sync(argocd)
@@ -284,13 +284,13 @@ async def test_only_what_is_not_believable_is_refreshed() -> None:
     assert argocd.calls == ["get", "get", "refresh", "get"]
 
 
-def test_nobody_counts_a_compared_revision_as_running() -> None:
+def test_a_compared_revision_does_not_count_as_running() -> None:
     state = application(target_revisions=(NEW,), synced_revisions=(NEW,), sync_status="OutOfSync")
     seen = observe(SPEC, state)
     assert (seen.runs, seen.written, seen.settled) == (OLD, NEW, False)
 
 
-async def test_a_delivery_writes_and_syncs_once_and_says_both() -> None:
+async def test_a_delivery_writes_and_syncs_once_and_reports_both() -> None:
     argocd = server()
     answer = await deliver(argocd, ActivityEnvironment())
     assert (answer.written.outcome, answer.failure) == (WriteOutcome.DONE, None)
@@ -306,19 +306,19 @@ async def test_a_write_that_was_lost_or_refused_is_followed_by_no_sync() -> None
     assert (argocd.patches, argocd.syncs) == ([], [])
 
 
-@pytest.mark.parametrize("received", [True, False], ids=["with its word", "without"])
+@pytest.mark.parametrize("received", [True, False], ids=["with its heartbeat", "without"])
 async def test_a_reply_lost_between_write_and_sync_repeats_neither(received: bool) -> None:
-    argocd, words = server(), list[Any]()
+    argocd, heartbeats = server(), list[Any]()
     argocd.errors["sync"] = [ProviderUnavailable("late")]
     first = bounded_environment()
-    first.on_heartbeat = lambda *details: words.extend(details)
+    first.on_heartbeat = lambda *details: heartbeats.extend(details)
     with pytest.raises(ApplicationError) as caught:
         await deliver(argocd, first)
     assert not caught.value.non_retryable
     second = bounded_environment(attempt=2)
-    second.info = replace(second.info, heartbeat_details=words if received else [])
+    second.info = replace(second.info, heartbeat_details=heartbeats if received else [])
     answer = await deliver(argocd, second)
-    # That the write is ours is known by the word alone; that it stands, in any case.
+    # That the write is ours is known by the heartbeat alone; that it stands, in any case.
     assert answer.written.outcome is (WriteOutcome.DONE if received else WriteOutcome.ALREADY)
     assert answer.synced is not None
     assert (len(argocd.patches), len(argocd.syncs)) == (1, 1)

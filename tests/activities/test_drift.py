@@ -256,7 +256,7 @@ async def test_the_parameter_that_a_promotion_writes_is_no_part_of_the_baseline(
         ({"health": "Progressing"}, None),
     ],
 )
-async def test_what_argo_cd_says_of_the_same_revision_is_drift_where_somebody_has_to_act(
+async def test_what_argo_cd_shows_of_the_same_revision_is_drift_where_somebody_has_to_act(
     changes: dict[str, Any], kind: Drift | None
 ) -> None:
     world = World()
@@ -274,7 +274,7 @@ async def test_an_application_that_was_deleted_is_missing() -> None:
     assert (await world.look()).readings == ()
 
 
-async def test_nothing_is_said_while_an_operation_is_under_way() -> None:
+async def test_nothing_is_shown_while_an_operation_is_under_way() -> None:
     world = World()
     await world.watched(phase="Running", health="Degraded")
     assert (await world.look()).readings == ()
@@ -292,7 +292,7 @@ async def test_a_second_look_reads_what_was_found_and_lists_nothing() -> None:
 @pytest.mark.parametrize(
     "error", [ProviderUnavailable("no answer", status=504), ProviderMalformed("the answer is larger than 8 MiB")]
 )
-async def test_a_list_that_fails_says_nothing_of_any_application_but_that_nobody_can_tell(error: ProviderError) -> None:
+async def test_a_list_that_fails_shows_nothing_of_any_application_but_that_it_is_unknown(error: ProviderError) -> None:
     world = World()
     await world.watched()
     world.argocd.errors["fingerprints"] = [error]
@@ -400,7 +400,7 @@ async def test_what_was_seen_of_an_earlier_promotion_is_not_written_over_a_later
     assert world.status["drifted"] is False
 
 
-async def test_a_status_is_renewed_about_once_an_hour_and_says_when() -> None:
+async def test_a_status_is_renewed_about_once_an_hour_and_shows_when() -> None:
     world = World()
     await world.create()
     await world.show(at=datetime.now(UTC) - timedelta(minutes=61))
@@ -457,7 +457,7 @@ async def test_a_deleted_tracker_leaves_nothing_of_drift_on_its_pull_request() -
     assert "Drift" not in world.scm.stored_comments[0].body
 
 
-async def test_what_nobody_can_tell_leaves_the_label_as_it_is() -> None:
+async def test_what_is_unknown_leaves_the_label_as_it_is() -> None:
     world = World()
     finished(world)
     await world.watched(health="Degraded")
@@ -469,13 +469,13 @@ async def test_what_nobody_can_tell_leaves_the_label_as_it_is() -> None:
     assert world.scm.label_names == [DRIFTED]
 
 
-async def test_a_promotion_that_goes_on_is_told_instead() -> None:
+async def test_a_promotion_that_goes_on_is_reported_instead() -> None:
     world = World()
     await world.watched(health="Degraded")
     await world.show()
-    told = await present(world)
-    assert told.promotion == TRACKER
-    assert (told.notice.drifted, len(told.notice.lines)) == (True, 1)
+    presented = await present(world)
+    assert presented.promotion == TRACKER
+    assert (presented.notice.drifted, len(presented.notice.lines)) == (True, 1)
     assert world.scm.label_names == []
 
 
@@ -559,5 +559,5 @@ def test_names_of_monitors_differ_wherever_what_they_watch_does() -> None:
     assert all(len(one) <= 128 for one in named)
 
 
-def test_the_verdict_of_what_nobody_can_tell_keeps_its_text_within_bounds() -> None:
+def test_the_verdict_of_what_is_unknown_keeps_its_text_within_bounds() -> None:
     assert len(Verdict(kind=Drift.UNKNOWN, observed="🚢" * 1000).observed.encode()) <= 300

@@ -119,20 +119,20 @@ def test_too_many_calls_in_flight_are_no_failure_worth_an_alert() -> None:
     assert is_spread(failure.next_retry_delay, timedelta(seconds=2))
 
 
-def test_those_who_are_told_the_same_time_do_not_come_together() -> None:
+def test_those_who_get_the_same_time_do_not_come_together() -> None:
     asked = timedelta(hours=1)
     delays = {to_application_error(ProviderRateLimited("1 h", retry_after=asked)).next_retry_delay for _ in range(50)}
     assert len(delays) > 40
     assert all(is_spread(delay, asked) for delay in delays)
 
 
-def test_what_a_person_must_mend_is_tried_every_half_minute_while_nobody_else_would() -> None:
+def test_what_a_person_must_fix_is_tried_every_half_minute_while_nothing_else_tries() -> None:
     failure = to_application_error(ProviderUnauthorized("bad token", status=401))
     assert failure.next_retry_delay == timedelta(seconds=30)
     assert not failure.non_retryable
 
 
-async def test_what_a_person_must_mend_is_shown_at_once_where_the_workflow_asks_again() -> None:
+async def test_what_a_person_must_fix_is_shown_at_once_where_the_workflow_asks_again() -> None:
     async def translate() -> ApplicationError:
         return to_application_error(ProviderNotFound("no such job"))
 
@@ -148,7 +148,7 @@ async def test_a_retry_after_never_undercuts_the_lag_of_the_list() -> None:
     assert is_spread(failure.next_retry_delay, timedelta(seconds=10))
 
 
-def test_a_missing_reference_says_what_to_fix() -> None:
+def test_a_missing_reference_names_what_to_fix() -> None:
     failure = to_application_error(
         ReferenceMissing("Secret/jenkins-token", MissingReason.SECRET_NOT_FOUND, "create it")
     )

@@ -27,8 +27,8 @@ def cluster() -> Cluster:
 def track(cluster: Cluster, number: int, *, state: str = "Completed", ago: timedelta = WEEK, **status: Any) -> None:
     since = format_time(NOON - ago)
     spec = {"repositoryRef": {"name": "web"}, "number": number, "environment": "dev", "attempt": 1}
-    said = {"state": state, "attempt": 1, "stateSince": since, "promotions": [RECORD], **status}
-    cluster.add("PullRequestTracker", f"web-{number}", spec, status=said)
+    whole = {"state": state, "attempt": 1, "stateSince": since, "promotions": [RECORD], **status}
+    cluster.add("PullRequestTracker", f"web-{number}", spec, status=whole)
 
 
 async def tidy(cluster: Cluster, sink: RecordSink) -> TidyRepositoryResult:

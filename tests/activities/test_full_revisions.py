@@ -1,4 +1,4 @@
-"""Abbreviated hashes: the host says which commit they mean."""
+"""Abbreviated hashes: the host answers which commit they mean."""
 
 from dataclasses import replace
 
@@ -74,7 +74,7 @@ async def test_more_abbreviations_than_calls_may_be_in_flight_are_all_completed(
     assert [one.runs for one in await complete(scm, *seen)] == list(scm.commits)
 
 
-async def test_what_was_answered_beside_a_failure_is_not_asked_for_again() -> None:
+async def test_what_was_answered_next_to_a_failure_is_not_asked_for_again() -> None:
     scm, seen = many(3)
     scm.errors["resolve"] = [ProviderBusy("busy")]
     revisions = FullRevisions(FakeConnections(scm=scm))

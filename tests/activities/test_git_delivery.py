@@ -407,7 +407,7 @@ async def test_a_host_that_refuses_the_commit_is_named(refusal: ProviderError) -
     assert "branch main of GitRepository config cannot be written" in results["web"].message
 
 
-async def test_a_commit_carries_no_word_of_the_pull_request_s_author() -> None:
+async def test_a_commit_carries_no_text_of_the_pull_request_s_author() -> None:
     host = host_of(web=OLD)
     await deliver(host, variables={**VARIABLES, "pullRequest.title": "x\n\nPilotage-Key: k9"})
     assert "k9" not in host.commits[0].message

@@ -1,4 +1,4 @@
-"""What labels and comments mean, who may say them, and that hostile ones cost nobody else their word."""
+"""What labels and comments mean, who may give them, and that hostile ones keep no one else from giving theirs."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -37,7 +37,7 @@ def _person(name: str) -> Person:
 
 @dataclass
 class FakeSteering:
-    """A host that knows who said what."""
+    """A host that knows who wrote what."""
 
     events: list[LabelEvent] = field(default_factory=list)
     written: list[Remark] = field(default_factory=list)
@@ -62,7 +62,7 @@ class FakeSteering:
         return (team, person.name) == ("release", "grace")
 
     async def react(self, comment_id: str, *, agreed: bool) -> None:
-        raise AssertionError("nothing is answered while words are read")
+        raise AssertionError("nothing is answered while instructions are read")
 
 
 def coordinator(
@@ -93,18 +93,18 @@ async def read(steering: FakeSteering | None, request: ReadInstructionsInput = R
         ("bug", True, None),
     ],
 )
-def test_a_label_means_a_word_or_nothing(label: str, added: bool, verb: str | None) -> None:
-    said = by_labels(LabelNames(), [event(1, label, added=added)], BEGUN)
-    assert [(one.verb, one.id) for one in said] == ([(verb, "label-1")] if verb else [])
+def test_a_label_means_an_instruction_or_nothing(label: str, added: bool, verb: str | None) -> None:
+    given = by_labels(LabelNames(), [event(1, label, added=added)], BEGUN)
+    assert [(one.verb, one.id) for one in given] == ([(verb, "label-1")] if verb else [])
 
 
 def test_labels_are_understood_as_the_host_and_the_repository_name_them() -> None:
     names = LabelNames(prefix="ship/", case=False)
-    said = by_labels(names, [event(1, "Ship/HOLD"), event(2, "pilotage/hold")], BEGUN)
-    assert [(one.verb, one.label) for one in said] == [("hold", HOLD)]
+    given = by_labels(names, [event(1, "Ship/HOLD"), event(2, "pilotage/hold")], BEGUN)
+    assert [(one.verb, one.label) for one in given] == [("hold", HOLD)]
 
 
-def test_our_own_labels_say_nothing() -> None:
+def test_our_own_labels_instruct_nothing() -> None:
     assert by_labels(LabelNames(), [event(1, "pilotage/testing", "pilotage-bot")], BEGUN) == ()
 
 
@@ -118,7 +118,7 @@ def test_our_own_labels_say_nothing() -> None:
         ([event(1, RETEST, late=-2), event(2, "pilotage/completed", late=-1)], []),
     ],
 )
-def test_of_what_was_said_before_the_attempt_only_a_hold_that_stands_counts(
+def test_of_what_was_instructed_before_the_attempt_only_a_hold_that_stands_counts(
     before: list[LabelEvent], verbs: list[str]
 ) -> None:
     assert [one.verb for one in by_labels(LabelNames(), before, BEGUN)] == verbs
@@ -134,17 +134,17 @@ def test_of_what_was_said_before_the_attempt_only_a_hold_that_stands_counts(
         ("/pilotage fly", "fly", ""),
     ],
 )
-def test_a_comment_that_begins_with_the_command_is_a_word(body: str, verb: str, reason: str) -> None:
-    said = by_comments([remark(7, body)])
-    assert [(one.id, one.verb, one.reason) for one in said] == [("comment-7", verb, reason)]
+def test_a_comment_that_begins_with_the_command_is_an_instruction(body: str, verb: str, reason: str) -> None:
+    given = by_comments([remark(7, body)])
+    assert [(one.id, one.verb, one.reason) for one in given] == [("comment-7", verb, reason)]
 
 
 @pytest.mark.parametrize("body", ["I typed /pilotage hold", "> /pilotage hold", "/pilotagehold", "\n\nplease", ""])
-def test_other_comments_say_nothing(body: str) -> None:
+def test_other_comments_instruct_nothing(body: str) -> None:
     assert by_comments([remark(7, body)]) == ()
 
 
-async def test_a_word_counts_only_of_people_who_may_write() -> None:
+async def test_an_instruction_counts_only_of_people_who_may_write() -> None:
     steering = FakeSteering([event(1, HOLD), event(2, HOLD, "mallory")], [remark(3, "/pilotage hold", "eve")])
     found = await read(steering)
     assert [(one.by, one.allowed, one.why_not) for one in found.instructions] == [
@@ -168,7 +168,7 @@ async def test_an_account_that_is_gone_may_nothing() -> None:
     assert steering.asked == []
 
 
-async def test_words_of_people_who_may_not_steer_keep_nobody_from_being_heard() -> None:
+async def test_instructions_of_people_who_may_not_steer_keep_no_one_from_steering() -> None:
     spam = [remark(number, "/pilotage hold", "mallory") for number in range(100)]
     found = await read(FakeSteering(written=[*spam, remark(200, "/pilotage hold")]))
     assert (len(found.instructions), found.left_out) == (INSTRUCTIONS_KEPT, 101 - INSTRUCTIONS_KEPT)
@@ -200,7 +200,7 @@ async def test_a_verb_that_is_none_is_refused_without_asking_the_host() -> None:
     assert (instruction.allowed, steering.asked) == (False, [])
 
 
-async def test_what_a_host_cannot_say_is_said_instead() -> None:
+async def test_what_a_host_cannot_answer_is_shown_instead() -> None:
     assert (await read(None)).unsupported == NO_STEERING
     for has_labels, unsupported in ((True, LABELLER_UNKNOWN), (False, NO_LABELS)):
         steered = coordinator(FakeSteering([event(1, HOLD)], names_who_labels=False), has_labels=has_labels)
@@ -213,7 +213,7 @@ async def test_a_right_that_cannot_be_asked_for_is_no_right_and_no_refusal() -> 
         await read(FakeSteering([event(1, HOLD)], refuses=True))
 
 
-async def test_consistency_is_told_and_made() -> None:
+async def test_consistency_is_reported_and_made() -> None:
     wanted = WantedLabels(state="pilotage/testing", place="pilotage/env/dev")
     coordinated = coordinator(None)
     assert not await coordinated.ensure_consistency(412, wanted, LabelsLeft())

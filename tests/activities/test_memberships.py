@@ -106,7 +106,7 @@ async def test_who_takes_the_lane_reads_the_target_in_the_same_call() -> None:
     assert [one.deployment for one in taken.observations or ()] == ["web-eu"]
 
 
-async def test_a_read_that_hangs_keeps_nobody_from_taking_the_lane() -> None:
+async def test_a_read_that_hangs_keeps_no_one_from_taking_the_lane() -> None:
     places = AnsweringPlaces()
     environment = ActivityEnvironment()
     environment.info = replace(environment.info, start_to_close_timeout=timedelta(seconds=0.2))
@@ -159,7 +159,7 @@ async def test_a_hop_is_opened_with_its_policy_its_target_and_what_that_answers(
     assert [view.signal.received for view in places.views] == [Counter(epoch=7, n=8)]
 
 
-async def test_without_a_policy_nobody_is_sent_a_view() -> None:
+async def test_without_a_policy_no_place_is_sent_a_view() -> None:
     places = AnsweringPlaces()
     opened = await ActivityEnvironment().run(serving(places).open_hop, opens("nowhere"))
     assert opened.found.outcome is PolicyOutcome.NOT_FOUND

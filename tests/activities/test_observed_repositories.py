@@ -47,7 +47,7 @@ async def test_nothing_is_written_or_synced(observed: FakeConnections) -> None:
     assert observed.argocd.calls == []
 
 
-async def test_no_test_is_started_and_why_is_said(observed: FakeConnections) -> None:
+async def test_no_test_is_started_and_the_reason_is_shown(observed: FakeConnections) -> None:
     request = TriggerTestInput(
         namespace="shop",
         runner="jenkins",

@@ -1,4 +1,4 @@
-"""What an application's state says: what runs, and when it is believed."""
+"""What an application's state shows: what runs, and when it is believed."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -98,7 +98,7 @@ def test_an_image_whose_tag_no_template_made_runs_nothing_known() -> None:
     assert "`latest`" in seen.problem
 
 
-def test_an_image_without_a_tag_and_one_that_is_not_listed_are_problems_that_say_so() -> None:
+def test_an_image_without_a_tag_and_one_that_is_not_listed_are_problems_by_that_name() -> None:
     assert "without a tag" in observe(BY_IMAGE, application(images=("registry:5000/acme/web@sha256:00",))).problem
     assert "lists no image registry:5000/acme/web" in observe(BY_IMAGE, application(images=("redis:7",))).problem
     assert "scaled to zero" in observe(BY_IMAGE, application(images=())).problem
@@ -151,7 +151,7 @@ def test_two_tags_are_named_and_do_not_block_where_the_spec_shows_ours() -> None
     assert all(image.rpartition(":")[2] in unknown.message for image in images)
 
 
-def test_an_application_that_deploys_another_repository_says_so() -> None:
+def test_an_application_that_deploys_another_repository_reports_it() -> None:
     seen = observe(replace(SPEC, repository="acme/api"), application())
     assert "https://scm.example/acme/web.git, not acme/api" in seen.message
 

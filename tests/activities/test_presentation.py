@@ -111,14 +111,14 @@ async def test_labels_that_came_with_the_pull_request_spare_their_read_and_comme
     assert (len(scm.stored_comments), again.shown.comment_id) == (2, scm.stored_comments[0].id)
 
 
-async def test_a_deleted_comment_is_written_anew(scm: FakeScm, environment: ActivityEnvironment) -> None:
+async def test_a_deleted_comment_is_written_again(scm: FakeScm, environment: ActivityEnvironment) -> None:
     first = await present(scm, WANTED, environment)
     scm.stored_comments = [comment for comment in scm.stored_comments if "mention" in comment.body]
     await present(scm, replace(WANTED, shown=first.shown, comment="### Pilotage: Promoting"), environment)
     assert [comment.body.startswith("### Pilotage: Promoting") for comment in scm.stored_comments] == [False, True]
 
 
-async def test_a_second_attempt_trusts_nothing_and_mentions_nobody_twice(scm: FakeScm) -> None:
+async def test_a_second_attempt_trusts_nothing_and_mentions_no_one_twice(scm: FakeScm) -> None:
     await present(scm, WANTED, bounded_environment())
     await present(scm, WANTED, bounded_environment(attempt=2))
     assert sum("@mona" in comment.body for comment in scm.stored_comments) == 1
@@ -176,7 +176,7 @@ async def test_a_label_that_a_person_removed_comes_back(
 
 
 @pytest.mark.parametrize("state", ["pilotage/testing", "pilotage/synced"])
-async def test_a_second_state_label_goes_whoever_put_it_there(
+async def test_a_second_state_label_goes_whatever_account_put_it_there(
     scm: FakeScm, environment: ActivityEnvironment, state: str
 ) -> None:
     first = await present(scm, WANTED, environment)

@@ -1,4 +1,4 @@
-"""Reading many deployments: what it costs, what hides nobody, and how long it may last."""
+"""Reading many deployments: what it costs, what hides none of them, and how long it may last."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
@@ -48,7 +48,7 @@ async def test_few_of_a_large_project_are_read_one_by_one() -> None:
 
 
 @pytest.mark.parametrize("why", ["the answer is larger than 8388608 bytes", "`metadata.name` is missing"])
-async def test_a_list_that_others_make_useless_hides_nobody(why: str) -> None:
+async def test_a_list_that_others_make_useless_hides_none(why: str) -> None:
     argocd = server(LISTED_FROM)
     argocd.errors["list"] = [ProviderMalformed(why)]
     assert not any(one.problem for one in await read(argocd, LISTED_FROM))
@@ -63,7 +63,7 @@ async def test_a_list_that_fails_is_the_problem_of_all_and_costs_no_call_for_eac
 
 
 @pytest.mark.parametrize(("error", "passing"), [(ProviderUnavailable("503"), True), (ProviderNotFound("no"), False)])
-async def test_trouble_that_usually_passes_is_told_from_what_a_person_must_fix(
+async def test_trouble_that_usually_passes_is_distinguished_from_what_a_person_must_fix(
     error: ProviderError, passing: bool
 ) -> None:
     argocd = server(1)

@@ -157,7 +157,7 @@ class Scene:
         return results
 
     @property
-    def told(self) -> list[tuple[str, PullRequestState]]:
+    def signalled(self) -> list[tuple[str, PullRequestState]]:
         return [(name, news.pull_request.state) for name, news in self.receivers.news]
 
 
@@ -177,7 +177,7 @@ async def test_a_merge_is_signalled_to_its_tracker_once(scene: Scene) -> None:
     scene.receivers.news.clear()
     scene.show(listed(7, ago=HOUR))
     result = await scene.look()
-    assert scene.told == [("web-7", PullRequestState.MERGED)]
+    assert scene.signalled == [("web-7", PullRequestState.MERGED)]
     assert result.calls == 1
     again = await scene.look()
     assert again.unchanged
@@ -191,7 +191,7 @@ async def test_a_thousand_trackers_that_wait_cost_one_call_a_look(scene: Scene) 
     assert [(await scene.look()).calls for _ in range(3)] == [1, 1, 1]
     scene.show(listed(700, ago=timedelta(0)))
     result = await scene.look()
-    assert (result.calls, result.signalled, scene.told[-1]) == (1, 1, ("web-700", PullRequestState.MERGED))
+    assert (result.calls, result.signalled, scene.signalled[-1]) == (1, 1, ("web-700", PullRequestState.MERGED))
 
 
 async def test_nothing_is_read_of_trackers_and_pull_requests_while_the_list_is_as_it_was(scene: Scene) -> None:
@@ -378,10 +378,10 @@ async def test_news_that_could_not_be_sent_are_sent_by_the_next_look(scene: Scen
     scene.show(listed(1), listed(2))
     scene.receivers.errors = [RuntimeError("away")]
     await scene.look()
-    assert scene.told == [("web-2", PullRequestState.MERGED)]
+    assert scene.signalled == [("web-2", PullRequestState.MERGED)]
     scene.scm.change = listed(1).change
     await scene.look()
-    assert scene.told[1:] == [("web-1", PullRequestState.MERGED)]
+    assert scene.signalled[1:] == [("web-1", PullRequestState.MERGED)]
 
 
 async def test_a_tracker_deleted_by_hand_mid_promotion_ends_no_look(scene: Scene) -> None:
@@ -415,7 +415,7 @@ async def test_where_a_list_knows_no_order_by_update_what_is_open_no_more_is_rea
     gone = 3 - left
     scene.scm.change = listed(gone).change
     await scene.look()
-    assert scene.told == [(f"web-{gone}", PullRequestState.MERGED)]
+    assert scene.signalled == [(f"web-{gone}", PullRequestState.MERGED)]
     scene.scm.calls.clear()
     await scene.look()
     assert scene.scm.calls == ["page"]
@@ -441,7 +441,7 @@ async def test_a_host_that_does_not_list_fails_the_look_and_changes_nothing(scen
     assert raised.value.type == type(error).__name__
     assert scene.receivers.news == []
     await scene.look()
-    assert scene.told == [("web-7", PullRequestState.MERGED)]
+    assert scene.signalled == [("web-7", PullRequestState.MERGED)]
 
 
 async def test_of_two_that_name_one_repository_the_younger_makes_no_trackers(scene: Scene) -> None:
@@ -479,4 +479,4 @@ async def test_many_news_list_the_trackers_instead_of_asking_for_each(
     scene.show(*(listed(number) for number in numbers))
     await scene.look()
     assert scene.cluster.pages == 1
-    assert len(scene.told) == 10
+    assert len(scene.signalled) == 10

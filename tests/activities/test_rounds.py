@@ -78,7 +78,7 @@ def a_round(*tests: RoundTest, source: ReadDeploymentsInput | None = None) -> Tr
 
 @dataclass
 class Round:
-    """Run one attempt after the other, handing on the words between them."""
+    """Run one attempt after the other, handing on the heartbeats between them."""
 
     connections: Hosts
     details: tuple[Any, ...] = ()
@@ -141,7 +141,7 @@ async def test_a_test_that_fails_hides_no_other_and_keeps_the_time_that_was_aske
     assert answer.tests[1].result is not None
 
 
-@pytest.mark.parametrize("delivered", [True, False], ids=["words", "no words"])
+@pytest.mark.parametrize("delivered", [True, False], ids=["heartbeats", "no heartbeats"])
 async def test_an_attempt_after_a_lost_one_finds_what_was_begun_and_begins_the_rest(delivered: bool) -> None:
     done, lost, fresh = FakeRuns(), HangingRuns(), FakeRuns(errors={"find": [ProviderUnavailable("down")]})
     hosts = Hosts(hosts={"done": done, "lost": lost, "fresh": fresh})
@@ -162,7 +162,7 @@ async def test_an_attempt_after_a_lost_one_finds_what_was_begun_and_begins_the_r
     assert answer.tests[1].result.found
 
 
-async def test_a_run_that_nobody_can_find_is_known_by_the_word_of_the_attempt_that_began_it() -> None:
+async def test_a_run_that_cannot_be_found_is_known_by_the_heartbeat_of_the_attempt_that_began_it() -> None:
     blind, lost = UntraceableRuns(), HangingRuns()
     tests = (a_test("a", "blind"), a_test("b", "lost"))
     round_ = Round(Hosts(hosts={"blind": blind, "lost": lost}))
@@ -177,7 +177,7 @@ async def test_a_run_that_nobody_can_find_is_known_by_the_word_of_the_attempt_th
     assert answer.tests[0].result is not None
     assert (answer.tests[0].result.run.id, blind.created) == ("1", 1)
 
-    # Without a word, nobody knows: a second run must not begin.
+    # Without a heartbeat, it is unknown: a second run must not begin.
     killed = Round(Hosts(hosts={"blind": blind, "lost": lost}), number=1)
     answer = await killed.trigger(a_round(*tests))
     assert answer.tests[0].failure is not None
@@ -216,7 +216,7 @@ async def test_an_attempt_without_a_slot_begins_nothing_and_the_next_one_knows_t
     assert blind.created == 1
 
 
-async def test_the_source_is_read_after_the_last_trigger_and_not_told_where_that_fails() -> None:
+async def test_the_source_is_read_after_the_last_trigger_and_not_reported_where_that_fails() -> None:
     order: list[str] = []
 
     @dataclass

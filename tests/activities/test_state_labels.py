@@ -1,4 +1,4 @@
-"""Which labels are added and removed: the tracker's state wins, others' labels stay, people who insist are heard."""
+"""Which labels are added and removed: the tracker's state wins, others' labels stay, people who insist win."""
 
 from dataclasses import replace
 
@@ -51,7 +51,7 @@ def test_another_state_and_another_place_go_and_what_is_not_ours_stays() -> None
     assert (plan.add, plan.remove) == (ALL, ("pilotage/completed", "pilotage/env/prod"))
 
 
-def test_a_word_goes_only_once_it_was_answered() -> None:
+def test_an_instruction_goes_only_once_it_was_answered() -> None:
     there = (*ALL, HOLD)
     assert plan_labels(NAMES, TESTING, there, LEFT).remove == ()
     assert plan_labels(NAMES, replace(TESTING, cleared=(HOLD,)), there, LEFT).remove == (HOLD,)

@@ -171,7 +171,7 @@ def test_sources_that_hold_different_values_are_ambiguous_until_one_is_named() -
 @pytest.mark.parametrize(
     "named", [WriteSpec(source_name="gone"), WriteSpec(source_position=3), WriteSpec(source_path="deploy")]
 )
-def test_a_named_source_that_fits_none_or_several_is_said(named: WriteSpec) -> None:
+def test_a_named_source_that_fits_none_or_several_is_reported(named: WriteSpec) -> None:
     state = sourced(OURS, OURS, source_names=("app", "base"), source_dirs=("deploy", "deploy"))
     assert not_writable(replace(SPEC, write=named), state).startswith("NoSource")
 

@@ -66,7 +66,7 @@ async def test_a_lost_reply_is_found_again_instead_of_triggered_twice(environmen
     assert len(runs.runs) == 1
 
 
-async def test_a_refused_trigger_is_told_at_once(environment: ActivityEnvironment) -> None:
+async def test_a_refused_trigger_is_reported_at_once(environment: ActivityEnvironment) -> None:
     runs = FakeRuns(errors={"create": [ProviderUnauthorized("no")]})
     request = replace(REQUEST, listing_lag=timedelta(hours=1))
     with pytest.raises(ApplicationError, match="no"):
@@ -106,7 +106,7 @@ async def test_one_unreadable_run_does_not_hide_the_others(environment: Activity
         (False, True),
     ]
     assert result.reports[0].state is RunState.PASSED
-    # The kind stands in front as in a failure: by it people are told what to fix.
+    # The kind stands in front as in a failure: by it people see what to fix.
     assert result.reports[1].failure is not None
     assert result.reports[1].failure.kind is FailureKind.NOT_FOUND
 
@@ -185,7 +185,7 @@ async def test_a_missing_runner_is_named(environment: ActivityEnvironment) -> No
     ],
 )
 @pytest.mark.parametrize(("attempt", "began"), [(1, False), (2, True)])
-async def test_a_refusal_of_a_repetition_says_that_it_proves_nothing_about_the_attempts_before(
+async def test_a_refusal_of_a_repetition_shows_that_it_proves_nothing_about_the_attempts_before(
     kind: type[ProviderError], final: bool, attempt: int, began: bool
 ) -> None:
     runs = FakeRuns(errors={"find": [kind("no")]})
@@ -196,7 +196,7 @@ async def test_a_refusal_of_a_repetition_says_that_it_proves_nothing_about_the_a
 
 
 @pytest.mark.parametrize(("attempt", "began"), [(1, False), (2, True)])
-async def test_a_runner_that_is_gone_says_as_little_about_the_attempts_before(attempt: int, began: bool) -> None:
+async def test_a_runner_that_is_gone_shows_as_little_about_the_attempts_before(attempt: int, began: bool) -> None:
     with pytest.raises(ApplicationError, match="TestRunner/jenkins") as caught:
         await bounded_environment(attempt=attempt).run(CiActivities(FakeConnections()).trigger_test, REQUEST)
     failure = carried(caught.value)

@@ -207,10 +207,10 @@ async def test_what_is_refused_after_a_lost_reply_proves_nothing_about_it() -> N
     assert attempts.runs.created == 1
 
 
-async def test_an_attempt_that_left_no_word_may_have_begun_a_run() -> None:
+async def test_an_attempt_that_left_no_heartbeat_may_have_begun_a_run() -> None:
     attempts = Attempts(runs=UntraceableRuns(errors={"find": [ProviderBusy("16")]}))
     await attempts.refused()
-    # The second was killed, or its word was lost: the first one's must not speak for it.
+    # The second was killed, or its heartbeat was lost: the first one's must not stand for it.
     attempts.number = 2
     assert (await attempts.refused())[0] == "TriggerUnknown"
     lost = Attempts(runs=UntraceableRuns(errors={"find": [ProviderBusy("16")]}), delivered=False)
@@ -257,7 +257,7 @@ async def triggering(
         yield lambda: client.execute_workflow(Triggers.run, id=queue, task_queue=queue)
 
 
-async def test_temporal_hands_the_word_of_a_failed_attempt_to_the_next_one(temporal_server: str) -> None:
+async def test_temporal_hands_the_heartbeat_of_a_failed_attempt_to_the_next_one(temporal_server: str) -> None:
     runs = UntraceableRuns(errors={"find": [ProviderUnavailable("down")]}, refuse=[ProviderRateLimited("wait")])
     async with triggering(temporal_server, runs) as execute:
         assert await execute() == 1
@@ -274,7 +274,9 @@ class SlowRuns(UntraceableRuns):
         return run
 
 
-async def test_temporal_hands_on_no_word_of_an_attempt_that_ran_out_of_time_while_it_sent(temporal_server: str) -> None:
+async def test_temporal_hands_on_no_heartbeat_of_an_attempt_that_ran_out_of_time_while_it_sent(
+    temporal_server: str,
+) -> None:
     runs = SlowRuns(errors={"find": [ProviderUnavailable("down")]})
     async with triggering(temporal_server, runs) as execute:
         with pytest.raises(WorkflowFailureError) as caught:

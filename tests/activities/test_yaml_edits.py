@@ -95,7 +95,7 @@ def test_a_path_leads_to_its_value(path: str, wanted: str) -> None:
         ("a: [1, ]\nb:\n-\n- 1\n", "b[0]", "no place for one"),
     ],
 )
-def test_what_cannot_be_edited_says_why(text: str, path: str, why: str) -> None:
+def test_what_cannot_be_edited_gives_the_reason(text: str, path: str, why: str) -> None:
     with pytest.raises(YamlEditError, match=why.replace("[", r"\[")):
         edited(text, path, "2")
 

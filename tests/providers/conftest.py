@@ -1,4 +1,4 @@
-"""A host that answers what each test says."""
+"""A host that answers what each test declares."""
 
 import pytest
 

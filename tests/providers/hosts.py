@@ -30,7 +30,7 @@ from providers.registry import Access, open_deployments, open_scm_host, open_tes
 IDENTITY = ScmIdentity(
     git_repository="web", git_repository_namespace="shop", scm_provider="github", scm_provider_kind="ScmProvider"
 )
-TOKEN = "t0ken-that-nobody-may-see"
+TOKEN = "t0ken-that-no-one-may-see"
 UNUSED = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 

@@ -213,7 +213,7 @@ async def test_a_time_to_wait_ends(host: FakeHost) -> None:
     "refusal",
     [answer({}, 503), answer({"message": "branch `rate limit` is protected"}, 403), answer({}, 404, retry_after="60")],
 )
-async def test_a_refusal_that_asks_nothing_of_others_keeps_nobody_from_calling(
+async def test_a_refusal_that_asks_nothing_of_others_keeps_no_one_from_calling(
     host: FakeHost, refusal: httpx.Response
 ) -> None:
     host.on("GET", "/ctx/x", refusal, answer({}))
@@ -250,8 +250,8 @@ async def _no_task_is_left() -> AsyncIterator[None]:
 
 
 def _budget(remaining: int, *, reset: str = "") -> dict[str, str]:
-    said = {"x_ratelimit_limit": "5000", "x_ratelimit_remaining": str(remaining)}
-    return said | ({"x_ratelimit_reset": reset} if reset else {})
+    headers = {"x_ratelimit_limit": "5000", "x_ratelimit_remaining": str(remaining)}
+    return headers | ({"x_ratelimit_reset": reset} if reset else {})
 
 
 @pytest.mark.parametrize("since", [time.time, lambda: 0.0], ids=["since 1970", "from now on"])

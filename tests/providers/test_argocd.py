@@ -188,7 +188,7 @@ async def test_a_namespace_that_proved_to_be_another_one_is_asked_no_more(host: 
     assert sum("/applications/" in path for path in host.paths()) == 2
 
 
-async def test_any_read_without_a_namespace_tells_where_the_control_plane_is(host: FakeHost) -> None:
+async def test_any_read_without_a_namespace_shows_where_the_control_plane_is(host: FakeHost) -> None:
     host.on("GET", LIST, placed("cd/web", "argocd/web"))
     control_plane(host, "cd", "web")
     http = host.http()
@@ -203,7 +203,7 @@ async def test_an_application_that_cannot_be_read_by_its_bare_name_is_elsewhere(
     host.on("GET", "/api/v1/applications/web.*", answer({"message": "no"}, status))
     listed = await argocd(host.http()).names("shop", selector="app=web")
     assert list(listed) == ["team-a/api", "team-a/web", "team-b/web"]
-    # The one name says it of both namespaces.
+    # The one name names both namespaces.
     assert len(host.requests) == 2
 
 
@@ -308,7 +308,7 @@ async def test_a_sync_window_is_waited_for(host: FakeHost) -> None:
         ({"result": {"type": "MODIFIED"}}, ProviderMalformed),
     ],
 )
-async def test_a_stream_that_ends_badly_says_so(host: FakeHost, line: object, kind: type[ProviderError]) -> None:
+async def test_a_stream_that_ends_badly_reports_it(host: FakeHost, line: object, kind: type[ProviderError]) -> None:
     added = {"result": {"type": "ADDED", "application": application()}}
     host.always(httpx.Response(200, text=f"{json.dumps(added)}\n\n{json.dumps(line)}\n"))
     stream = argocd(host.http()).stream(REF)
@@ -349,11 +349,11 @@ def test_the_resources_that_are_not_healthy_are_named_worst_first() -> None:
     )
 
 
-def test_a_hook_that_runs_and_tries_again_are_said_while_they_last() -> None:
+def test_a_hook_that_runs_and_tries_again_are_shown_while_they_last() -> None:
     hook = {"kind": "Job", "namespace": "shop", "name": "migrate", "hookType": "PreSync", "hookPhase": "Running"}
     state = {"phase": "Running", "retryCount": 2, "message": "waiting", "syncResult": {"resources": [hook]}}
-    said = read(status={"operationState": state}).operation_message
-    assert said == "PreSync hook Job shop/migrate runs; waiting; retried 2 times"
+    message = read(status={"operationState": state}).operation_message
+    assert message == "PreSync hook Job shop/migrate runs; waiting; retried 2 times"
 
 
 def test_what_the_last_sync_brought_follows_its_source_and_not_its_place() -> None:

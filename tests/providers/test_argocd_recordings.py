@@ -137,7 +137,7 @@ async def test_a_failed_sync_names_the_resource_that_failed(host: FakeHost) -> N
     assert state.reconciled_at == state.finished_at
 
 
-async def test_an_operation_that_could_not_run_says_why_within_bounds(host: FakeHost) -> None:
+async def test_an_operation_that_could_not_run_gives_the_reason_within_bounds(host: FakeHost) -> None:
     state = await read(host, "get after the sync")
     assert state.phase == "Error"
     assert "ComparisonError" in state.operation_message
@@ -161,7 +161,7 @@ async def test_a_synced_application_shows_what_was_deployed(host: FakeHost) -> N
         ("post sync without content type", ProviderRejected),
     ],
 )
-async def test_a_refused_read_is_told_by_its_status(host: FakeHost, case: str, kind: type[ProviderError]) -> None:
+async def test_a_refused_read_is_known_by_its_status(host: FakeHost, case: str, kind: type[ProviderError]) -> None:
     with pytest.raises(kind) as caught:
         await read(host, case)
     assert type(caught.value) is kind
@@ -176,7 +176,9 @@ async def test_a_refused_read_is_told_by_its_status(host: FakeHost, case: str, k
         ("delete app, not allowed by rbac", ProviderUnauthorized),
     ],
 )
-async def test_a_refused_sync_is_told_by_status_and_words(host: FakeHost, case: str, kind: type[ProviderError]) -> None:
+async def test_a_refused_sync_is_known_by_status_and_message(
+    host: FakeHost, case: str, kind: type[ProviderError]
+) -> None:
     replay(host, case)
     with pytest.raises(ProviderError) as caught:
         await argocd(host.http()).sync(DEV, revisions=[FIRST], key="k")
@@ -191,7 +193,7 @@ async def test_a_refused_sync_is_told_by_status_and_words(host: FakeHost, case: 
         ("patch, wrong project", ProviderUnauthorized),
     ],
 )
-async def test_a_lost_compare_and_set_is_told_from_an_outage(
+async def test_a_lost_compare_and_set_is_distinguished_from_an_outage(
     host: FakeHost, case: str, kind: type[ProviderError]
 ) -> None:
     replay(host, case)

@@ -34,7 +34,7 @@ def window(kind: str, schedule: str, duration: str) -> dict[str, object]:
         ("0 12 * * *", "1h", None),
     ],
 )
-def test_an_open_deny_window_ends_when_its_schedule_says(schedule: str, duration: str, end: datetime | None) -> None:
+def test_an_open_deny_window_ends_by_its_schedule(schedule: str, duration: str, end: datetime | None) -> None:
     (found,) = in_the_way({"activeWindows": [window("deny", schedule, duration)]}, NOW)
     assert (found.kind, found.schedule, found.duration, found.until) == ("deny", schedule, duration, end)
 

@@ -148,7 +148,7 @@ async def test_labels_are_asked_for_where_the_pull_request_comes_without_them(ho
     assert (await azure_devops(host.http()).pull_requests.get(412)).labels == ("bug",)
 
 
-async def test_the_branch_of_a_fork_is_told_apart(host: FakeHost) -> None:
+async def test_the_branch_of_a_fork_is_distinguished(host: FakeHost) -> None:
     host.always(answer({**PULL, "forkSource": {"name": "refs/heads/x"}}))
     assert (await azure_devops(host.http()).pull_requests.get(412)).from_fork
 
@@ -189,7 +189,7 @@ async def test_a_host_that_names_pages_without_end_is_left(host: FakeHost) -> No
         ([], Ancestry.DIVERGED),
     ],
 )
-async def test_the_common_ancestors_say_who_contains_whom(host: FakeHost, bases: list[str], wanted: Ancestry) -> None:
+async def test_the_common_ancestors_show_who_contains_whom(host: FakeHost, bases: list[str], wanted: Ancestry) -> None:
     path = rf"{REPOSITORY}/commits/{ONE}/mergebases\?api-version=7.0&otherCommitId={OTHER}"
     host.on("GET", path, listed(*({"commitId": one} for one in bases)))
     assert await azure_devops(host.http()).revisions.compare(ONE, OTHER) is wanted
@@ -426,14 +426,16 @@ async def test_another_redirect_is_not_followed_and_is_no_bad_credential(
         ("GitPullRequestUpdateRejectedByPolicyException", ProviderRejected),
     ],
 )
-async def test_a_policy_is_told_from_a_missing_permission(host: FakeHost, key: str, kind: type[Exception]) -> None:
+async def test_a_policy_is_distinguished_from_a_missing_permission(
+    host: FakeHost, key: str, kind: type[Exception]
+) -> None:
     message = "TF401027: You need the Git 'PullRequestContribute' permission to perform this action."
     host.always(answer({"message": message, "typeKey": key}, 403))
     with pytest.raises(kind, match="PullRequestContribute"):
         await azure_devops(host.http()).comments.create(1, "x")
 
 
-async def test_the_secrets_base64_form_is_hidden_in_what_the_host_says(host: FakeHost) -> None:
+async def test_the_secrets_base64_form_is_hidden_in_what_the_host_answers(host: FakeHost) -> None:
     encoded = base64.b64encode(f":{TOKEN}".encode()).decode()
     host.always(answer({"message": f"no: {encoded}"}, 400))
     with pytest.raises(ProviderRejected) as raised:
@@ -448,19 +450,19 @@ async def test_a_disabled_repository_is_not_accepted(host: FakeHost) -> None:
 
 
 @pytest.mark.parametrize(
-    ("denied", "said"), [(4, "Contribute, which commit"), (16_384, "Contribute to pull requests, which labels")]
+    ("denied", "right"), [(4, "Contribute, which commit"), (16_384, "Contribute to pull requests, which labels")]
 )
-async def test_a_permission_that_the_account_lacks_is_named(host: FakeHost, denied: int, said: str) -> None:
+async def test_a_permission_that_the_account_misses_is_named(host: FakeHost, denied: int, right: str) -> None:
     host.on("GET", rf"{REPOSITORY}\?.*", answer({"id": "r-1", "name": "web", "project": {"id": "p-1", "name": "acme"}}))
     host.on("GET", r"/umbrella/_apis/permissions/.*", answer({"count": 1, "value": [True]}))
     host.on("GET", rf"/umbrella/_apis/permissions/[0-9a-f-]+/{denied}\?.*", answer({"count": 1, "value": [False]}))
-    with pytest.raises(ProviderUnauthorized, match=said):
+    with pytest.raises(ProviderUnauthorized, match=right):
         await azure_devops(host.http()).check()
     assert host.requests[-1].url.params["tokens"] == "repoV2/p-1/r-1"
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
-async def test_a_permission_that_may_not_be_asked_about_is_not_said_to_be_lacking(host: FakeHost, status: int) -> None:
+async def test_a_permission_that_may_not_be_asked_about_is_not_reported_as_missing(host: FakeHost, status: int) -> None:
     host.on("GET", rf"{REPOSITORY}\?.*", answer({"id": "r-1", "name": "web", "project": {"id": "p-1", "name": "acme"}}))
     host.on("GET", r"/umbrella/_apis/permissions/.*", answer({"message": "no"}, status))
     assert await azure_devops(host.http()).check() == "acme/web"
@@ -477,7 +479,7 @@ async def test_a_budget_that_is_nearly_spent_is_shown(host: FakeHost) -> None:
     assert (REGISTRY.get_sample_value("scm_calls_rate_limit_reset_remaining_seconds", labels) or 0) > 0
 
 
-async def test_a_request_to_wait_is_taken_as_long_as_it_says(host: FakeHost) -> None:
+async def test_a_request_to_wait_is_taken_as_long_as_it_asks(host: FakeHost) -> None:
     host.always(answer({"message": "TF400733: The request has been canceled"}, 429, retry_after="30"))
     with pytest.raises(ProviderRateLimited) as raised:
         await azure_devops(host.http()).pull_requests.get(412)

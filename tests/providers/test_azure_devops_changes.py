@@ -109,14 +109,14 @@ async def test_a_merge_that_an_earlier_call_began_is_found_done(host: FakeHost) 
     ("fields", "kind"),
     [
         ({"mergeStatus": "conflicts"}, ProviderRejected),
-        ({"mergeStatus": "rejectedByPolicy", "mergeFailureMessage": f"say {TOKEN}"}, ProviderRejected),
+        ({"mergeStatus": "rejectedByPolicy", "mergeFailureMessage": f"sent {TOKEN}"}, ProviderRejected),
         ({"mergeStatus": "failure"}, ProviderRejected),
         ({"status": "abandoned"}, ProviderRejected),
         ({"lastMergeSourceCommit": {"commitId": "d" * 40}}, ProviderConflict),
     ],
 )
 @pytest.mark.parametrize("after_asking", [False, True])
-async def test_what_cannot_be_merged_says_why(
+async def test_what_cannot_be_merged_gives_the_reason(
     host: FakeHost, fields: dict[str, object], kind: type[Exception], after_asking: bool
 ) -> None:
     host.on("GET", PULL_PATH, *([answer(PULL)] if after_asking else []), answer({**PULL, **fields}))
@@ -248,7 +248,7 @@ async def test_a_file_is_read_as_its_bytes(host: FakeHost) -> None:
     assert host.requests[0].headers["accept"] == "application/octet-stream"
 
 
-async def test_a_missing_file_is_told_from_a_missing_commit(host: FakeHost) -> None:
+async def test_a_missing_file_is_distinguished_from_a_missing_commit(host: FakeHost) -> None:
     host.always(answer({"message": "TF401174", "typeKey": "GitItemNotFoundException"}, 404))
     assert await branches(host).read("a.yaml", HEAD) is None
     host.always(answer({"message": "TF401175", "typeKey": "GitUnresolvableToCommitException"}, 404))

@@ -83,16 +83,16 @@ async def test_a_refused_token_is_replaced_once(host: FakeHost, refusal: httpx.R
 
 
 @pytest.mark.parametrize(
-    ("status", "error", "said"),
+    ("status", "error", "refusal"),
     [
         (401, "invalid_client", "AADSTS7000215: Invalid client secret provided."),
         (400, "unauthorized_client", "AADSTS700016: Application with identifier 'app-1' was not found."),
     ],
 )
 async def test_a_credential_that_entra_refuses_is_named_alike_each_time(
-    host: FakeHost, status: int, error: str, said: str
+    host: FakeHost, status: int, error: str, refusal: str
 ) -> None:
-    bodies = [{"error": error, "error_description": f"{said} Trace ID: {number}"} for number in (1, 2)]
+    bodies = [{"error": error, "error_description": f"{refusal} Trace ID: {number}"} for number in (1, 2)]
     host.on("POST", TOKEN_PATH, *(answer(body, status) for body in bodies))
     scm = azure_devops(host.http(), project="", data=SECRET)
     messages = set()
@@ -100,7 +100,7 @@ async def test_a_credential_that_entra_refuses_is_named_alike_each_time(
         with pytest.raises(ProviderUnauthorized) as raised:
             await scm.check()
         messages.add(str(raised.value))
-    assert messages == {f"Entra gives the application no token: {said}"}
+    assert messages == {f"Entra gives the application no token: {refusal}"}
     assert used(host) == []
 
 

@@ -86,7 +86,9 @@ def test_the_address_of_the_api_is_made_from_what_people_write(domain: str, want
         ("SUPERSEDED", ChangeState.CLOSED),
     ],
 )
-async def test_merged_is_told_from_declined_and_superseded(host: FakeHost, state: str, wanted: ChangeState) -> None:
+async def test_merged_is_distinguished_from_declined_and_superseded(
+    host: FakeHost, state: str, wanted: ChangeState
+) -> None:
     knows(host, HEAD, SHA)
     host.on("GET", f"{ROOT}/pullrequests/7", answer({**PULL, "state": state, "merge_commit": {"hash": SHA[:12]}}))
     change = await bitbucket_cloud(host.http()).pull_requests.get(7)
@@ -165,7 +167,7 @@ async def test_pages_without_end_are_given_up(host: FakeHost) -> None:
 @pytest.mark.parametrize(
     ("shared", "wanted"), [(SHA, Ancestry.AHEAD), (HEAD, Ancestry.BEHIND), ("9" * 40, Ancestry.DIVERGED)]
 )
-async def test_the_best_common_ancestor_says_how_two_commits_stand(
+async def test_the_best_common_ancestor_shows_how_two_commits_stand(
     host: FakeHost, shared: str, wanted: Ancestry
 ) -> None:
     host.on("GET", rf"{ROOT}/merge-base/{SHA}\.\.{HEAD}", answer({"hash": shared}))
@@ -235,8 +237,8 @@ async def test_own_comments_are_sorted_and_deleted_ones_and_those_of_others_left
 
 @pytest.mark.parametrize("status", [401, 403])
 async def test_an_access_token_learns_as_whom_it_writes_from_what_it_wrote(host: FakeHost, status: int) -> None:
-    said = "This API is not accessible by this authentication mechanism"
-    host.on("GET", "/2.0/user", answer({"type": "error", "error": {"message": said}}, status))
+    refusal = "This API is not accessible by this authentication mechanism"
+    host.on("GET", "/2.0/user", answer({"type": "error", "error": {"message": refusal}}, status))
     host.on("GET", rf"{ROOT}/pullrequests/7/comments.*", page(comment(3, "{1}"), comment(4, "{2}")))
     host.on("POST", f"{ROOT}/pullrequests/7/comments", answer(comment(5, "{1}"), 201))
     comments = bitbucket_cloud(host.http()).comments
@@ -266,22 +268,22 @@ async def test_a_comment_is_updated_at_its_pull_request(host: FakeHost) -> None:
     assert host.body() == {"content": {"raw": "new"}}
 
 
-async def test_check_names_the_scope_that_the_credential_lacks(host: FakeHost) -> None:
+async def test_check_names_the_scope_that_the_credential_misses(host: FakeHost) -> None:
     host.on("GET", ROOT, answer({"full_name": "acme/web"}))
     detail = {"required": ["pullrequest"], "granted": ["repository"]}
-    said = {"message": "Your credentials lack one or more required privilege scopes.", "detail": detail}
-    host.on("GET", rf"{ROOT}/pullrequests\?.*", answer({"type": "error", "error": said}, 403))
+    refusal = {"message": "Your credentials lack one or more required privilege scopes.", "detail": detail}
+    host.on("GET", rf"{ROOT}/pullrequests\?.*", answer({"type": "error", "error": refusal}, 403))
     with pytest.raises(ProviderUnauthorized, match="scope `pullrequest`"):
         await bitbucket_cloud(host.http()).check()
 
 
-async def test_an_access_token_alone_is_proved_by_being_told_that_it_has_no_account(host: FakeHost) -> None:
-    said = "This API is not accessible by this authentication mechanism"
-    host.on("GET", "/2.0/user", answer({"type": "error", "error": {"message": said}}, 403))
+async def test_an_access_token_alone_is_proved_by_the_answer_that_it_has_no_account(host: FakeHost) -> None:
+    refusal = "This API is not accessible by this authentication mechanism"
+    host.on("GET", "/2.0/user", answer({"type": "error", "error": {"message": refusal}}, 403))
     assert await bitbucket_cloud(host.http(), workspace="").check() == "an access token"
 
 
-async def test_a_timeout_of_the_host_and_its_rate_limit_are_told_as_such(host: FakeHost) -> None:
+async def test_a_timeout_of_the_host_and_its_rate_limit_are_reported_as_such(host: FakeHost) -> None:
     host.on("GET", ROOT, answer({}, 555), answer({"error": {"message": "Rate limit"}}, 429))
     scm = bitbucket_cloud(host.http())
     with pytest.raises(ProviderUnavailable):

@@ -88,7 +88,7 @@ async def test_a_pull_request_that_somebody_else_opened_meanwhile_is_taken(
     ("head", "shared", "wanted"),
     [(None, SHA, ProviderNotFound), (HEAD, HEAD, ProviderConflict), (HEAD, SHA, ProviderRejected)],
 )
-async def test_why_a_pull_request_is_not_opened_is_told_by_the_branches_not_by_words(
+async def test_why_a_pull_request_is_not_opened_is_known_by_the_branches_not_by_a_text(
     host: FakeHost, changes: PullRequestChanges, head: str | None, shared: str, wanted: type[ProviderError]
 ) -> None:
     host.on("GET", rf"{ROOT}/pullrequests\?.*", page())
@@ -211,7 +211,7 @@ async def test_a_merge_without_a_good_answer_is_judged_by_the_pull_request(
         await changes.merge(7, Merge(head_sha=HEAD))
 
 
-async def test_another_head_is_never_merged_and_one_that_was_merged_all_the_same_is_told(
+async def test_another_head_is_never_merged_and_one_that_was_merged_all_the_same_is_reported(
     host: FakeHost, changes: PullRequestChanges
 ) -> None:
     other = {**SIDE, "branch": {"name": "feature/x"}, "commit": {"hash": SHA[:12]}}
@@ -219,7 +219,7 @@ async def test_another_head_is_never_merged_and_one_that_was_merged_all_the_same
     with pytest.raises(ProviderConflict, match="its head is"):
         await changes.merge(7, Merge(head_sha=HEAD))
     assert not [request for request in host.requests if request.method == "POST"]
-    # Pushed between our look and the merge, which the host cannot be told to refuse.
+    # Pushed between our look and the merge, which the host cannot be asked to refuse.
     host.on("GET", f"{ROOT}/pullrequests/7", answer(PULL))
     host.on("POST", f"{ROOT}/pullrequests/7/merge", answer({**MERGED, "source": other}))
     with pytest.raises(ProviderConflict, match="it was merged at"):

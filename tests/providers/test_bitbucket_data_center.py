@@ -98,7 +98,7 @@ async def test_a_token_is_sent_as_bearer_and_a_password_with_its_name(
     assert refused.value.status == 401
 
 
-async def test_a_missing_permission_is_told_from_a_credential_that_is_not_accepted(host: FakeHost) -> None:
+async def test_a_missing_permission_is_distinguished_from_a_credential_that_is_not_accepted(host: FakeHost) -> None:
     host.on("GET", ROOT, refusal(401, "AuthorisationException"))
     with pytest.raises(ProviderUnauthorized, match="without the permission; give it read access") as refused:
         await bitbucket_data_center(host.http()).check()
@@ -118,7 +118,7 @@ async def test_an_archived_repository_is_not_ready(host: FakeHost) -> None:
     ("state", "wanted"),
     [("OPEN", ChangeState.OPEN), ("MERGED", ChangeState.MERGED), ("DECLINED", ChangeState.CLOSED)],
 )
-async def test_merged_is_told_from_declined(host: FakeHost, state: str, wanted: ChangeState) -> None:
+async def test_merged_is_distinguished_from_declined(host: FakeHost, state: str, wanted: ChangeState) -> None:
     host.on("GET", f"{ROOT}/pull-requests/7", answer({**MERGED, "state": state}))
     change = await bitbucket_data_center(host.http()).pull_requests.get(7)
     assert (change.state, change.merge_sha) == (wanted, SHA if state == "MERGED" else None)
@@ -126,7 +126,7 @@ async def test_merged_is_told_from_declined(host: FakeHost, state: str, wanted: 
     assert not change.from_fork
 
 
-async def test_a_merge_commit_that_the_pull_request_lacks_is_found_in_what_happened(host: FakeHost) -> None:
+async def test_a_merge_commit_that_the_pull_request_does_not_show_is_found_in_what_happened(host: FakeHost) -> None:
     host.on("GET", f"{ROOT}/pull-requests/7", answer({**MERGED, "properties": {}}))
     host.on("GET", rf"{ROOT}/pull-requests/7/activities\?start=0.*", page({"action": "APPROVED"}, following=1))
     merged = page({"action": "RESCOPED"}, {"action": "MERGED", "commit": {"id": SHA}})
@@ -172,7 +172,7 @@ async def test_a_next_page_that_goes_back_is_refused(host: FakeHost) -> None:
         (0, 0, Ancestry.IDENTICAL),
     ],
 )
-async def test_what_each_has_and_the_other_lacks_says_how_two_commits_stand(
+async def test_what_each_has_and_the_other_misses_shows_how_two_commits_stand(
     host: FakeHost, ahead: int, behind: int, wanted: Ancestry
 ) -> None:
     host.on("GET", rf"{ROOT}/compare/commits\?from={HEAD}&to={SHA}&limit=1", page(*[{"id": HEAD}] * ahead))
@@ -180,7 +180,7 @@ async def test_what_each_has_and_the_other_lacks_says_how_two_commits_stand(
     assert await bitbucket_data_center(host.http()).revisions.compare(SHA, HEAD) is wanted
 
 
-async def test_an_unknown_commit_is_told_from_a_repository_that_is_not_seen(host: FakeHost) -> None:
+async def test_an_unknown_commit_is_distinguished_from_a_repository_that_is_not_seen(host: FakeHost) -> None:
     host.on("GET", rf"{ROOT}/(compare/commits|commits/).*", refusal(404, "commit.NoSuchCommitException"))
     host.on("GET", ROOT, answer({"slug": "web"}), refusal(404, "repository.NoSuchRepositoryException"))
     revisions = bitbucket_data_center(host.http()).revisions
@@ -203,7 +203,7 @@ async def test_a_status_without_an_address_that_the_host_takes_links_to_the_comm
     assert {len(body[field]) for field in ("key", "name", "description")} == {wire.TEXT_LIMIT}
 
 
-async def test_statuses_are_listed_beside_the_repositories(host: FakeHost) -> None:
+async def test_statuses_are_listed_next_to_the_repositories(host: FakeHost) -> None:
     ours = {"key": "pilotage/dev", "name": "pilotage/dev", "state": "SUCCESSFUL", "url": "https://x/1"}
     odd = {"key": "build-1", "name": "Build #1", "state": "UNKNOWN", "url": "https://ci.example.com/1"}
     host.on("GET", rf"{REST}/build-status/latest/commits/{SHA}\?start=0&limit=100", page(ours, following=1))
@@ -272,7 +272,7 @@ async def test_open_pull_requests_are_asked_for_by_one_side_and_sorted_out_by_th
         (refusal(404, "commit.NoSuchCommitException"), ProviderNotFound),
     ],
 )
-async def test_why_a_pull_request_is_not_opened_is_told_by_the_error_s_class(
+async def test_why_a_pull_request_is_not_opened_is_known_by_the_error_s_class(
     host: FakeHost, changes: PullRequestChanges, refused: httpx.Response, wanted: type[ProviderError]
 ) -> None:
     host.on("GET", rf"{ROOT}/pull-requests\?.*", page())

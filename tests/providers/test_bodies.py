@@ -1,4 +1,4 @@
-"""Answers are bounded before they are decoded, whatever a host says of them."""
+"""Answers are bounded before they are decoded, whatever a host declares of them."""
 
 import asyncio
 import gzip

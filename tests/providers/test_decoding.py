@@ -59,7 +59,7 @@ def test_a_list_of_many_large_entries_is_decoded() -> None:
     assert asyncio.run(decoded_in_steps(body)) == value
 
 
-def test_a_small_entry_beside_a_large_one_is_decoded() -> None:
+def test_a_small_entry_next_to_a_large_one_is_decoded() -> None:
     value = [[1] * (STRUCTURE_LIMIT - 5000), "x" * 500_000, [1] * (STRUCTURE_LIMIT - 5000), 7, "," * 200_000]
     value.pop()
     assert in_steps(json.dumps(value)) == value

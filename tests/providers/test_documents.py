@@ -65,7 +65,7 @@ READERS: dict[str, Callable[[documents.Document], object]] = {
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS.keys())
 @settings(max_examples=40)
 @given(value=st.dictionaries(st.sampled_from(KNOWN_KEYS), SHAPED, max_size=8))
-def test_a_reader_returns_or_says_malformed_whatever_it_is_given(
+def test_a_reader_returns_or_reports_malformed_whatever_it_is_given(
     reader: Callable[[documents.Document], object], value: dict[str, object]
 ) -> None:
     try:
@@ -98,17 +98,17 @@ def test_numbers_and_times_are_read_strictly() -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "header",
     [
         "", "soon", "Sun, 06 Nov 1994 08:49:37 +" + "9" * 13, "Sun, 06 Nov 1994 08:49:37 +" + "9" * 500,
         "Sun, 99 Foo 99999 99:99:99 +99999", "Fri, 31 Dec 9999 23:59:59 -2359",
         "Sun, 06 Nov 1994 08:49:37 GMT" + " " * 5000, "(" * 64, "Sun, 06 Nov 99999999999999999999 08:49:37 GMT",
     ],
 )  # fmt: skip
-def test_a_header_that_is_no_date_has_none(said: str) -> None:
-    assert documents.http_date(said) is None
+def test_a_header_that_is_no_date_has_none(header: str) -> None:
+    assert documents.http_date(header) is None
 
 
-@pytest.mark.parametrize("said", ["Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 09:49:37 +0100"])
-def test_a_header_holds_a_date_in_utc(said: str) -> None:
-    assert documents.http_date(said) == datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC)
+@pytest.mark.parametrize("header", ["Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 09:49:37 +0100"])
+def test_a_header_holds_a_date_in_utc(header: str) -> None:
+    assert documents.http_date(header) == datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC)

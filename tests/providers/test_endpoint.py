@@ -98,7 +98,7 @@ def test_a_name_that_would_walk_the_path_is_refused(name: str) -> None:
         segment(name)
 
 
-async def test_every_request_says_who_asks_and_carries_the_trace(host: FakeHost) -> None:
+async def test_every_request_names_who_asks_and_carries_the_trace(host: FakeHost) -> None:
     host.always(answer({}))
     http = host.http({"trace": Traced})
     await endpoint(http).call(GET)
@@ -151,7 +151,7 @@ async def test_a_redirect_loop_ends(host: FakeHost) -> None:
         ("", "no URL;"),
     ],
 )
-async def test_a_redirect_of_a_write_is_never_followed_and_says_where_it_leads(
+async def test_a_redirect_of_a_write_is_never_followed_and_names_where_it_leads(
     host: FakeHost, status: int, location: str, where: str
 ) -> None:
     host.always(answer(status=status, location=location))
@@ -378,7 +378,7 @@ def authority() -> str:
 
 
 def self_signed(folder: Path) -> ssl.SSLContext:
-    """Return what serves `localhost` with a certificate that nobody trusts."""
+    """Return what serves `localhost` with a certificate that no one trusts."""
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = certificate_for("localhost", key)
     plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -414,7 +414,7 @@ async def test_clients_are_shared_by_their_ca_and_closed_together() -> None:
     await http.aclose()
 
 
-async def test_clients_of_other_cas_are_closed_once_nobody_uses_them() -> None:
+async def test_clients_of_other_cas_are_closed_once_they_are_out_of_use() -> None:
     http = HttpClients()
     first = authority()
     async with http.client(Route(ca_pem=authority())) as used:
@@ -439,7 +439,7 @@ async def test_the_environment_names_no_proxy(monkeypatch: pytest.MonkeyPatch) -
             assert isinstance(client._transport_for_url(httpx.URL(address)), CheckedTransport)
 
 
-async def test_nobody_listening_is_no_connection() -> None:
+async def test_no_one_listening_is_no_connection() -> None:
     http = HttpClients(HttpOptions(allow_http=True, allowed_hosts=("127.0.0.1",)))
     with pytest.raises(ProviderUnavailable) as caught:
         await endpoint(http, base="http://127.0.0.1:9").call(GET)

@@ -162,7 +162,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "argocd check": lambda http: argocd(http).check(),
 }
 ALL = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
-# Their answers say nothing that anybody reads, so that garbage in them is no error.
+# Their answers hold nothing that is read, so that garbage in them is no error.
 _ANSWERS_UNREAD = (
     "gitea set status", "gitea update comment",
     "github set status", "github add labels", "github remove label", "github update comment", "actions cancel",
@@ -288,7 +288,7 @@ async def test_a_time_to_wait_is_by_the_clock_of_the_host(host: FakeHost, name: 
     ("operation", "kind"),
     [(OPERATIONS["github get"], ProviderNotFound), (OPERATIONS["github create comment"], ProviderConflict)],
 )
-async def test_not_found_and_conflict_are_told_apart(
+async def test_not_found_and_conflict_are_distinguished(
     host: FakeHost, operation: Operation, kind: type[ProviderError]
 ) -> None:
     host.always(answer({"message": "no"}, 404 if kind is ProviderNotFound else 409))

@@ -50,8 +50,8 @@ async def test_a_token_is_sent_as_a_token_and_user_and_password_as_basic(
     host.always(answer([]))
     host.on("GET", REPOSITORY, answer({"full_name": "acme/web"}))
     await gitea(host.http(), made=made).check()
-    await gitea(host.http(), made=made, data={"username": "mona", "password": "pass word"}).check()
-    basic = base64.b64encode(b"mona:pass word").decode()
+    await gitea(host.http(), made=made, data={"username": "mona", "password": "pass phrase"}).check()
+    basic = base64.b64encode(b"mona:pass phrase").decode()
     sent = dict.fromkeys(one.headers["authorization"] for one in host.requests)
     assert list(sent) == [f"token {TOKEN}", f"Basic {basic}"]
 
@@ -67,7 +67,7 @@ async def test_a_secret_without_a_usable_credential_names_the_key_and_nothing_is
     assert host.requests == []
 
 
-async def test_what_a_password_is_sent_as_is_cut_out_of_what_the_host_says(host: FakeHost) -> None:
+async def test_what_a_password_is_sent_as_is_cut_out_of_what_the_host_answers(host: FakeHost) -> None:
     basic = base64.b64encode(b"mona:hunter-two").decode()
     host.always(answer({"message": f"no such credential: {basic}, hunter-two"}, 401))
     with pytest.raises(ProviderUnauthorized) as refused:
@@ -76,7 +76,7 @@ async def test_what_a_password_is_sent_as_is_cut_out_of_what_the_host_says(host:
     assert "hunter-two" not in str(refused.value)
 
 
-async def test_a_token_that_may_not_say_whose_it_is_is_accepted_and_a_refused_account_is_not(host: FakeHost) -> None:
+async def test_a_token_that_may_not_show_whose_it_is_is_accepted_and_a_refused_account_is_not(host: FakeHost) -> None:
     host.on("GET", "/api/v1/user", answer(SCOPE, 403))
     assert await gitea(host.http(), owner="").check()
     host.on("GET", "/api/v1/user", answer({"message": "You must change your password."}, 403))
@@ -216,7 +216,7 @@ async def test_a_label_that_exists_and_was_left_out_is_not_created_again(host: F
     assert [path for path in host.paths() if path == f"POST {REPOSITORY}/labels"] == []
 
 
-async def test_a_label_that_may_not_be_created_is_said(host: FakeHost) -> None:
+async def test_a_label_that_may_not_be_created_is_reported(host: FakeHost) -> None:
     host.on("POST", ".*/issues/1/labels", answer([]))
     host.on("GET", f"{REPOSITORY}/labels.*", answer([]))
     host.on("POST", f"{REPOSITORY}/labels", answer({"message": "required=[write:issue]"}, 403))
@@ -232,7 +232,7 @@ async def test_a_write_to_a_repository_that_was_renamed_names_the_new_place(host
 
 
 @pytest.mark.parametrize(
-    ("repository", "wanted", "said"),
+    ("repository", "wanted", "refusal"),
     [
         ({"archived": True}, ProviderRejected, "Forgejo refuses every change: unarchive it"),
         ({"permissions": {"pull": True, "push": False}}, ProviderUnauthorized, "right to write"),
@@ -240,16 +240,16 @@ async def test_a_write_to_a_repository_that_was_renamed_names_the_new_place(host
     ],
 )
 async def test_a_repository_that_may_not_be_written_is_not_ready(
-    host: FakeHost, repository: dict[str, object], wanted: type[ProviderError], said: str
+    host: FakeHost, repository: dict[str, object], wanted: type[ProviderError], refusal: str
 ) -> None:
     host.always(answer({"full_name": "acme/web", **repository}))
-    with pytest.raises(wanted, match=said):
+    with pytest.raises(wanted, match=refusal):
         await gitea(host.http(), made=ForgejoOptions).check()
 
 
-async def test_a_token_without_a_scope_is_told_which_ones_are_needed(host: FakeHost) -> None:
+async def test_a_token_without_a_scope_is_answered_with_the_ones_it_needs(host: FakeHost) -> None:
     host.on("GET", REPOSITORY, answer({"full_name": "acme/web", "permissions": {"push": True}}))
-    lacking = {"message": SCOPE["message"].replace("read:user", "read:issue")}
-    host.on("GET", rf"{REPOSITORY}/labels\?.*", answer(lacking, 403))
+    refusal = {"message": SCOPE["message"].replace("read:user", "read:issue")}
+    host.on("GET", rf"{REPOSITORY}/labels\?.*", answer(refusal, 403))
     with pytest.raises(ProviderUnauthorized, match="`write:repository` and `write:issue`"):
         await gitea(host.http()).check()

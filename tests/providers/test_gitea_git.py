@@ -1,4 +1,4 @@
-"""Pull requests, branches and files of Gitea and Forgejo for delivery by Git, as recorded and as their sources say."""
+"""Pull requests, branches and files of Gitea and Forgejo for delivery by Git, as recorded and as their sources show."""
 
 from dataclasses import replace
 
@@ -49,7 +49,7 @@ def branches(scm: ScmHost) -> Branches:
 
 
 def at_branches(host: FakeHost, **heads: str) -> None:
-    """Let branches be where they are said to be."""
+    """Let branches be where a test puts them."""
     for branch, sha in heads.items():
         name = branch.replace("_", "/")
         host.on("GET", f"{REPOSITORY}/branches/{name}", answer({"name": name, "commit": {"id": sha}}))
@@ -122,7 +122,7 @@ async def test_one_that_is_merged_already_returns_its_own_commit(host: FakeHost)
         ("merge, unknown style", SQUASH, ProviderRejected),
     ],
 )
-async def test_a_recorded_refusal_to_merge_is_told_by_the_pull_request(
+async def test_a_recorded_refusal_to_merge_is_known_by_the_pull_request(
     host: FakeHost, case: str, merge: Merge, wanted: type[ProviderError]
 ) -> None:
     scm = opened(host, "get pull request just created")
@@ -144,7 +144,7 @@ async def test_a_recorded_refusal_to_merge_is_told_by_the_pull_request(
         (200, "", {"state": "closed", "merged": True}, ProviderUnavailable),
     ],
 )
-async def test_a_merge_that_is_not_shown_is_told_by_its_reason(
+async def test_a_merge_that_is_not_shown_is_known_by_its_reason(
     host: FakeHost, status: int, message: str, pull: dict[str, object], wanted: type[ProviderError]
 ) -> None:
     host.on("POST", ".*/merge", answer({"message": message}, status))
@@ -200,7 +200,9 @@ async def test_a_file_is_read_as_recorded(host: FakeHost) -> None:
         ({"type": "file", "encoding": "base64", "content": "?", "size": 1}, ProviderMalformed),
     ],
 )
-async def test_what_is_no_file_or_too_large_is_told(host: FakeHost, body: object, wanted: type[ProviderError]) -> None:
+async def test_what_is_no_file_or_too_large_is_reported(
+    host: FakeHost, body: object, wanted: type[ProviderError]
+) -> None:
     host.always(answer(body))
     with pytest.raises(wanted):
         await branches(gitea(host.http())).read("a", OTHER)
@@ -270,7 +272,7 @@ async def test_a_branch_begins_as_recorded_and_one_that_exists_is_not_written(ho
         (answer({"message": "path is invalid [path: .git/x]"}, 422), False, ProviderRejected),
     ],
 )
-async def test_a_refused_commit_is_told_by_where_the_branch_is_then(
+async def test_a_refused_commit_is_known_by_where_the_branch_is_then(
     host: FakeHost, refusal: object, moved: bool, wanted: type[ProviderError]
 ) -> None:
     scm = opened(host, "several files in one commit")

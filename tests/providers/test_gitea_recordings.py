@@ -73,7 +73,7 @@ async def test_a_merged_pull_request_has_the_commit_of_its_squash(host: FakeHost
     assert change.merge_sha == "da10c5f63e6c11b134a917943ea98f9a86250dd4"
 
 
-async def test_changed_files_are_read_in_one_page_where_the_total_says_so(host: FakeHost) -> None:
+async def test_changed_files_are_read_in_one_page_where_the_total_allows_it(host: FakeHost) -> None:
     files = await opened(host, "changed files").pull_requests.changed_files(1)
     assert (files.paths, files.complete) == (("a/b.txt", "c.txt", "d.txt"), True)
     assert host.paths() == [f"GET {REPOSITORY}/pulls/1/files?page=1&limit=50"]

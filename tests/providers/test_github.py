@@ -149,13 +149,13 @@ async def test_a_commit_is_identical_to_itself_without_asking(host: FakeHost) ->
 
 
 @pytest.mark.parametrize(
-    ("said", "wanted"),
+    ("answered", "wanted"),
     [("Not Found", Ancestry.UNKNOWN), ("No common ancestor between a and b.", Ancestry.DIVERGED)],
 )
 async def test_an_unknown_commit_is_unknown_and_an_unrelated_one_diverged(
-    host: FakeHost, said: str, wanted: Ancestry
+    host: FakeHost, answered: str, wanted: Ancestry
 ) -> None:
-    host.on("GET", f"{REPOSITORY}/compare/.*", answer({"message": said}, 404))
+    host.on("GET", f"{REPOSITORY}/compare/.*", answer({"message": answered}, 404))
     host.on("GET", REPOSITORY, answer({"full_name": "acme/web"}))
     assert await github(host.http()).revisions.compare("a", "b") is wanted
 
@@ -257,7 +257,7 @@ async def test_check_names_the_repository_or_without_one_the_account(host: FakeH
     assert await github(host.http(), owner="").check() == "pilotage-bot"
 
 
-async def test_a_secondary_limit_says_how_long_to_wait(host: FakeHost) -> None:
+async def test_a_secondary_limit_states_how_long_to_wait(host: FakeHost) -> None:
     host.always(answer({"message": "secondary rate limit"}, 403, retry_after="30"))
     with pytest.raises(ProviderRateLimited) as caught:
         await github(host.http()).pull_requests.get(412)
@@ -266,7 +266,7 @@ async def test_a_secondary_limit_says_how_long_to_wait(host: FakeHost) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "refusal"),
     [
         ({"other": "x"}, "neither key `token` nor key `privateKey`"),
         ({"token": "not\nsendable"}, "key `token` holds characters"),
@@ -274,9 +274,9 @@ async def test_a_secondary_limit_says_how_long_to_wait(host: FakeHost) -> None:
     ],
 )
 async def test_an_unusable_secret_names_its_key_and_sends_nothing(
-    host: FakeHost, data: dict[str, str], said: str
+    host: FakeHost, data: dict[str, str], refusal: str
 ) -> None:
-    with pytest.raises(ProviderMisconfigured, match=said):
+    with pytest.raises(ProviderMisconfigured, match=refusal):
         await github(host.http(), data=data).check()
     assert host.requests == []
 
@@ -296,7 +296,7 @@ async def test_a_refusal_is_not_to_be_repeated(host: FakeHost) -> None:
     assert not caught.value.retryable
 
 
-async def test_where_the_host_does_not_say_who_we_are_no_person_s_comment_counts_as_ours(host: FakeHost) -> None:
+async def test_where_the_host_does_not_name_our_account_no_person_s_comment_counts_as_ours(host: FakeHost) -> None:
     host.on("GET", "/user", answer({"message": "Resource not accessible by integration"}, 403))
     host.on("GET", f"{REPOSITORY}/issues/412/comments.*", answer([{"id": 6, "body": "z", "user": {"login": ""}}]))
     assert await github(host.http()).comments.own(412) == ()

@@ -21,7 +21,7 @@ def test_a_job_names_a_workflow_file_and_perhaps_a_ref(job: str, file: str, ref:
     assert wire.read_job(job) == wire.Job(file=file, ref=ref)
 
 
-def test_a_job_without_a_file_is_refused_and_told_where_a_branch_belongs() -> None:
+def test_a_job_without_a_file_is_refused_and_shown_where_a_branch_belongs() -> None:
     with pytest.raises(ProviderRejected, match=r"workflow file such as `e2e\.yml`.*`githubActions\.ref`"):
         wire.read_job("@main")
 
@@ -87,7 +87,7 @@ async def test_a_host_that_names_no_runs_is_asked_for_the_default_branch_of_toda
     assert (await github_actions(http).create("e2e.yml", "k2", {})).id == "8"
 
 
-async def test_a_refusal_is_told_though_the_default_branch_cannot_be_read(host: FakeHost) -> None:
+async def test_a_refusal_is_reported_though_the_default_branch_cannot_be_read(host: FakeHost) -> None:
     world(host)
     host.on("GET", "/repos/acme/web", answer({"default_branch": "main"}), answer(status=503))
     host.on("POST", DISPATCH, answer({"message": "No ref found for: main"}, 422))
@@ -102,7 +102,7 @@ async def test_a_branch_that_was_asked_for_is_never_replaced(host: FakeHost) -> 
     assert host.paths() == [f"POST {DISPATCH}"]
 
 
-async def test_another_refusal_is_told_and_not_repeated(host: FakeHost) -> None:
+async def test_another_refusal_is_reported_and_not_repeated(host: FakeHost) -> None:
     world(host)
     host.on("POST", DISPATCH, answer({"message": "Workflow does not have 'workflow_dispatch' trigger"}, 422))
     with pytest.raises(ProviderRejected, match="workflow_dispatch"):
@@ -115,13 +115,13 @@ async def test_a_trigger_that_was_sent_to_a_renamed_repository_started_nothing(h
     host.on("GET", "/repos/acme/web", answer(status=301, location="/repositories/7"))
     host.on("GET", "/repositories/7", answer({"full_name": "acme/shop", "default_branch": "main"}))
     host.on("POST", DISPATCH, answer(status=307, location="https://github.example.com/repositories/7/x"))
-    said = r"renamed.*GitRepository.*https://github\.example\.com/repositories/7/x"
-    with pytest.raises(ProviderRejected, match=said):
+    advice = r"renamed.*GitRepository.*https://github\.example\.com/repositories/7/x"
+    with pytest.raises(ProviderRejected, match=advice):
         await github_actions(host.http()).create("e2e.yml", "k", {})
     assert dispatches(host) == 1
 
 
-async def test_a_workflow_that_is_missing_says_where_it_must_be(host: FakeHost) -> None:
+async def test_a_workflow_that_is_missing_shows_where_it_must_be(host: FakeHost) -> None:
     world(host)
     host.on("POST", DISPATCH, answer({"message": "Not Found"}, 404))
     with pytest.raises(ProviderNotFound, match="default branch"):
@@ -187,7 +187,7 @@ async def test_status_and_conclusion_become_a_phase(
 
 
 @pytest.mark.parametrize(("knob", "meaning"), [("skipped", "Passed"), ("neutral", "Failed")])
-async def test_doubtful_conclusions_count_as_the_runner_says(host: FakeHost, knob: str, meaning: str) -> None:
+async def test_doubtful_conclusions_count_as_the_runner_declares(host: FakeHost, knob: str, meaning: str) -> None:
     host.on("GET", "/repos/acme/web/actions/runs/7", answer(run(7, status="completed", conclusion=knob)))
     runs = github_actions(host.http(), results={knob: meaning})
     assert (await runs.read("e2e.yml", Run(id="7", key="k"))).phase.value == meaning
@@ -216,8 +216,8 @@ async def test_a_run_without_an_id_is_read_by_its_key(host: FakeHost) -> None:
 
 async def test_a_run_that_is_nowhere_is_not_found(host: FakeHost) -> None:
     world(host)
-    for known, said in (("", "no run of this key"), ("7", "run 7 is not there any more")):
-        with pytest.raises(ProviderNotFound, match=said):
+    for known, refusal in (("", "no run of this key"), ("7", "run 7 is not there any more")):
+        with pytest.raises(ProviderNotFound, match=refusal):
             await github_actions(host.http()).read("e2e.yml", Run(id=known, key="k"))
 
 
@@ -228,7 +228,7 @@ async def test_cancelling_a_finished_or_unknown_run_is_fine(host: FakeHost, stat
     runs = github_actions(host.http())
     await runs.cancel("e2e.yml", Run(id="7", key="k"))
     await runs.cancel("e2e.yml", Run(id="", key="k"))
-    await runs.cancel("e2e.yml", Run(id="", key="nobody's"))
+    await runs.cancel("e2e.yml", Run(id="", key="unknown"))
     assert [path.split()[0] for path in host.paths()].count("POST") == 2
 
 

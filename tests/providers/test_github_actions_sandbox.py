@@ -83,14 +83,14 @@ async def test_a_run_that_a_person_ran_again_can_be_cancelled(sandbox: Sandbox, 
     assert (await finished(runs, created)).phase is RunPhase.CANCELLED
 
 
-async def test_an_old_server_that_tells_its_version_is_sent_no_more_than_it_takes(
+async def test_an_old_server_that_names_its_version_is_sent_no_more_than_it_takes(
     sandbox: Sandbox, runs: TestRuns
 ) -> None:
     sandbox.state.options.update({"github_dispatch_inputs_limit": 10})
     with pytest.raises(ProviderRejected, match="No more than 10 properties"):
         await runs.create(JOB, "key-1", MANY)
-    told = {"x-github-enterprise-version": "3.19.0"}
-    sandbox.state.script.add({"system": "github", "match": "GET .*", "action": Action.EDIT, "headers": told})
+    version = {"x-github-enterprise-version": "3.19.0"}
+    sandbox.state.script.add({"system": "github", "match": "GET .*", "action": Action.EDIT, "headers": version})
     assert await runs.find(JOB, "key-1") == ()
     sent = dispatches(sandbox)
     with pytest.raises(ProviderRejected, match="9 are left"):

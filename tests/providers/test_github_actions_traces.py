@@ -78,7 +78,7 @@ async def test_a_workflow_file_that_may_not_be_read_is_untraceable(
 
 @pytest.mark.parametrize(("outage", "kind"), OUTAGES)
 @pytest.mark.parametrize("path", [FILE, FLOW])
-async def test_a_file_that_cannot_be_read_now_says_nothing_about_its_run_name(
+async def test_a_file_that_cannot_be_read_now_shows_nothing_about_its_run_name(
     host: FakeHost, path: str, outage: Answer, kind: type[ProviderError]
 ) -> None:
     world(host, file=WITHOUT_KEY)
@@ -87,7 +87,7 @@ async def test_a_file_that_cannot_be_read_now_says_nothing_about_its_run_name(
         await traceable(github_actions(host.http()))
 
 
-async def test_a_garbled_answer_or_too_many_calls_say_nothing_about_the_run_name_either(host: FakeHost) -> None:
+async def test_a_garbled_answer_or_too_many_calls_show_nothing_about_the_run_name_either(host: FakeHost) -> None:
     world(host)
     host.on("GET", FLOW, httpx.Response(200, text="<html>sign in</html>"))
     with pytest.raises(ProviderMalformed):

@@ -92,7 +92,7 @@ async def test_a_token_refused_to_many_calls_at_once_is_replaced_once(
     assert host.paths().count(f"POST {MINT}") == 2
 
 
-async def test_a_second_refusal_is_told(host: FakeHost, secret: Mapping[str, str]) -> None:
+async def test_a_second_refusal_is_reported(host: FakeHost, secret: Mapping[str, str]) -> None:
     host.on("POST", MINT, minted("ghs_one"), minted("ghs_two"))
     host.on("GET", "/repos/acme/web", answer({"message": "Bad credentials"}, 401))
     with pytest.raises(ProviderUnauthorized):
@@ -119,7 +119,7 @@ async def test_the_installation_of_a_repository_is_found_once(host: FakeHost, se
     assert host.paths().count(f"POST {MINT}") == 2
 
 
-async def test_an_app_that_was_installed_anew_is_found_again(host: FakeHost, secret: Mapping[str, str]) -> None:
+async def test_an_app_that_was_installed_again_is_found_again(host: FakeHost, secret: Mapping[str, str]) -> None:
     data = {**secret, "installationID": ""}
     host.on("GET", "/repos/acme/web/installation", answer({"id": 99}), answer({"id": 100}))
     host.on("POST", MINT, minted("ghs_one"), answer({"message": "Not Found"}, 404))
@@ -149,22 +149,22 @@ async def test_an_app_is_checked_as_itself_without_a_repository(host: FakeHost, 
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "advice"),
     [({"appID": ""}, "appID"), ({"privateKey": "-----BEGIN nonsense"}, "no RSA private key")],
 )
-async def test_an_unusable_app_secret_says_what_to_mend(
-    host: FakeHost, secret: Mapping[str, str], change: Mapping[str, str], said: str
+async def test_an_unusable_app_secret_names_what_to_fix(
+    host: FakeHost, secret: Mapping[str, str], change: Mapping[str, str], advice: str
 ) -> None:
-    with pytest.raises(ProviderMisconfigured, match=said):
+    with pytest.raises(ProviderMisconfigured, match=advice):
         await github(host.http(), data={**secret, **change}).check()
     assert host.requests == []
 
 
 @pytest.mark.parametrize(
-    ("minutes", "said"), [(30, "clock is 1800 s behind"), (-30, "clock is 1800 s ahead of"), (0, "")]
+    ("minutes", "shown"), [(30, "clock is 1800 s behind"), (-30, "clock is 1800 s ahead of"), (0, "")]
 )
 async def test_a_clock_that_is_wrong_is_named_where_a_claim_is_refused(
-    host: FakeHost, secret: Mapping[str, str], minutes: int, said: str, monkeypatch: pytest.MonkeyPatch
+    host: FakeHost, secret: Mapping[str, str], minutes: int, shown: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = int(time.time())
     monkeypatch.setattr(time, "time", lambda: now)
@@ -172,11 +172,11 @@ async def test_a_clock_that_is_wrong_is_named_where_a_claim_is_refused(
     host.on("POST", MINT, answer({"message": "'Issued at' claim ('iat') is in the future"}, 401, date=theirs))
     with pytest.raises(ProviderUnauthorized) as refused:
         await github(host.http(), data=secret).check()
-    assert said in str(refused.value)
-    assert ("clock" in str(refused.value)) is bool(said)
+    assert shown in str(refused.value)
+    assert ("clock" in str(refused.value)) is bool(shown)
 
 
-async def test_an_app_without_installation_and_repository_is_told_to_name_one(
+async def test_an_app_without_installation_and_repository_is_asked_to_name_one(
     host: FakeHost, secret: Mapping[str, str]
 ) -> None:
     with pytest.raises(ProviderMisconfigured, match="installationID"):

@@ -74,7 +74,7 @@ async def test_open_pull_requests_are_filtered_again_whatever_the_host_filtered(
         ({"code": "custom", "message": "A pull request already exists for acme:proposed/prod."}, ProviderUnavailable),
     ],
 )
-async def test_a_refused_pull_request_is_told_by_its_reason(
+async def test_a_refused_pull_request_is_known_by_its_reason(
     host: FakeHost, error: dict[str, str], wanted: type[ProviderError]
 ) -> None:
     host.on("GET", rf"{REPOSITORY}/pulls\?.*", answer([]))
@@ -90,7 +90,7 @@ async def test_a_pull_request_that_another_process_opened_meanwhile_is_adopted(h
     assert (await changes(host).create(WANTED)).number == 7
 
 
-async def test_a_merge_pins_the_head_and_says_how(host: FakeHost) -> None:
+async def test_a_merge_pins_the_head_and_names_the_method(host: FakeHost) -> None:
     host.on("PUT", f"{REPOSITORY}/pulls/7/merge", answer({"sha": "m" * 40, "merged": True}))
     merge = Merge(head_sha=HEAD, method=MergeMethod.SQUASH, title="Promote", message="x")
     assert await changes(host).merge(7, merge) == "m" * 40
@@ -225,7 +225,7 @@ async def test_a_commit_of_files_expects_the_head(host: FakeHost) -> None:
         ({"type": "UNPROCESSABLE", "message": f"Protected branch {TOKEN}"}, ProviderRejected),
     ],
 )
-async def test_a_refused_commit_is_told_by_the_type_of_the_error(
+async def test_a_refused_commit_is_known_by_the_type_of_the_error(
     host: FakeHost, error: dict[str, str], wanted: type[ProviderError]
 ) -> None:
     host.always(answer({"data": {"createCommitOnBranch": None}, "errors": [error]}))

@@ -20,7 +20,7 @@ def test_enterprise_servers_up_to_3_19_take_fewer(server: str, limit: int) -> No
     assert inputs_limit(server) == limit
 
 
-async def test_as_many_parameters_as_the_host_takes_beside_the_key_are_sent(host: FakeHost) -> None:
+async def test_as_many_parameters_as_the_host_takes_in_addition_to_the_key_are_sent(host: FakeHost) -> None:
     world(host)
     host.on("POST", DISPATCH, DETAILS)
     await github_actions(host.http()).create("e2e.yml", "k", parameters(24))
@@ -37,7 +37,7 @@ async def test_more_parameters_are_refused_before_anything_is_sent(host: FakeHos
     assert dispatches(host) == 0
 
 
-async def test_an_old_enterprise_server_that_told_its_version_is_sent_no_more_than_it_takes(host: FakeHost) -> None:
+async def test_an_old_enterprise_server_that_named_its_version_is_sent_no_more_than_it_takes(host: FakeHost) -> None:
     world(host)
     listed = answer({"workflow_runs": [run(1, "other")]}, x_github_enterprise_version="3.17.2")
     host.on("GET", rf"{FLOW}/runs\?.*", listed)

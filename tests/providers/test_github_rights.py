@@ -1,4 +1,4 @@
-"""What a credential of GitHub lacks, named when it is proved and where a call is refused."""
+"""What a credential of GitHub misses, named when it is proved and where a call is refused."""
 
 from collections.abc import Mapping
 
@@ -24,15 +24,15 @@ def _by_app(host: FakeHost, *granted: Mapping[str, str] | None) -> None:
     host.on("GET", REPOSITORY, answer({"full_name": "acme/web"}))
 
 
-@pytest.mark.parametrize("granted", [GRANTED, None], ids=["everything", "not said"])
+@pytest.mark.parametrize("granted", [GRANTED, None], ids=["everything", "not shown"])
 async def test_an_app_with_every_permission_is_ready(host: FakeHost, granted: Mapping[str, str] | None) -> None:
     _by_app(host, granted)
     assert await github(host.http(), data=github_app("rights").secret, needs=NEEDS).check() == "acme/web"
 
 
-async def test_a_permission_that_an_app_lacks_is_named_until_it_is_granted(host: FakeHost) -> None:
-    lacking = {"contents": "read", "pull_requests": "read", "metadata": "read"}
-    _by_app(host, lacking, GRANTED)
+async def test_a_permission_that_an_app_misses_is_named_until_it_is_granted(host: FakeHost) -> None:
+    too_little = {"contents": "read", "pull_requests": "read", "metadata": "read"}
+    _by_app(host, too_little, GRANTED)
     app = github(host.http(), data=github_app("rights").secret, needs=NEEDS)
     with pytest.raises(
         ProviderUnauthorized, match=r"does not have the permission `pull_requests: write`, `statuses: write`: "
@@ -56,7 +56,7 @@ async def test_a_token_that_was_refused_for_want_of_a_permission_is_replaced_for
 
 
 @pytest.mark.parametrize(
-    ("scopes", "repository", "said"),
+    ("scopes", "repository", "missing"),
     [
         ("repo, workflow", {"private": True}, ""),
         ("public_repo", {"private": False}, ""),
@@ -67,16 +67,16 @@ async def test_a_token_that_was_refused_for_want_of_a_permission_is_replaced_for
         (None, {"private": True, "permissions": {"pull": True, "push": False}}, ""),
     ],
 )
-async def test_a_classic_token_is_told_what_it_or_its_user_lacks(
-    host: FakeHost, scopes: str | None, repository: Mapping[str, object], said: str
+async def test_a_classic_token_is_refused_with_what_it_or_its_user_misses(
+    host: FakeHost, scopes: str | None, repository: Mapping[str, object], missing: str
 ) -> None:
     found = answer({"full_name": "acme/web", **repository})
     if scopes is not None:
         found.headers["x-oauth-scopes"] = scopes
     host.on("GET", REPOSITORY, found)
     checked = github(host.http(), needs=NEEDS).check()
-    if said:
-        with pytest.raises(ProviderUnauthorized, match=said):
+    if missing:
+        with pytest.raises(ProviderUnauthorized, match=missing):
             await checked
     else:
         assert await checked == "acme/web"
@@ -85,17 +85,17 @@ async def test_a_classic_token_is_told_what_it_or_its_user_lacks(
 
 
 @pytest.mark.parametrize(
-    ("repository", "error", "said"),
+    ("repository", "error", "missing"),
     [
         ({"archived": True}, ProviderRejected, "`acme/web` is archived, so that GitHub refuses every change"),
         ({"full_name": "acme/shop"}, ProviderMisconfigured, "`acme/web` is called `acme/shop` now"),
     ],
 )
 async def test_a_repository_that_was_archived_or_renamed_is_not_ready(
-    host: FakeHost, repository: Mapping[str, object], error: type[ProviderError], said: str
+    host: FakeHost, repository: Mapping[str, object], error: type[ProviderError], missing: str
 ) -> None:
     host.on("GET", REPOSITORY, answer({"full_name": "acme/web", **repository}))
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=missing):
         await github(host.http()).check()
 
 

@@ -57,7 +57,7 @@ def test_a_name_with_the_key_in_an_expression_shows_it(name: str) -> None:
         "{title: '${{ inputs.promotion_key }}'}",
     ],
 )
-def test_a_name_that_only_speaks_of_the_key_does_not_show_it(name: str) -> None:
+def test_a_name_that_only_mentions_the_key_does_not_show_it(name: str) -> None:
     assert not shows_key(f"name: e2e\non: workflow_dispatch\nrun-name: {name}\njobs: {{}}\n")
 
 

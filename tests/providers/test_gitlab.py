@@ -68,7 +68,7 @@ async def test_a_project_is_one_segment_or_a_number_that_survives_renames(
 
 
 @pytest.mark.parametrize(
-    ("said", "state", "merged_as"),
+    ("shown", "state", "merged_as"),
     [
         ({}, ChangeState.MERGED, "m" * 40),
         ({"merge_commit_sha": None}, ChangeState.MERGED, "s" * 40),
@@ -78,10 +78,10 @@ async def test_a_project_is_one_segment_or_a_number_that_survives_renames(
         ({"state": "closed"}, ChangeState.CLOSED, None),
     ],
 )
-async def test_merged_closed_and_merging_are_told_apart_with_what_the_target_branch_got(
-    host: FakeHost, said: dict[str, object], state: ChangeState, merged_as: str | None
+async def test_merged_closed_and_merging_are_distinguished_with_what_the_target_branch_got(
+    host: FakeHost, shown: dict[str, object], state: ChangeState, merged_as: str | None
 ) -> None:
-    host.always(answer(MERGE_REQUEST | said))
+    host.always(answer(MERGE_REQUEST | shown))
     change = await gitlab(host.http()).pull_requests.get(412)
     assert (change.state, change.merge_sha, change.head_sha) == (state, merged_as, "h" * 40)
     assert (change.branch, change.base_branch, change.author, change.labels) == (
@@ -220,7 +220,7 @@ async def test_each_verdict_has_a_state_of_its_own_and_comes_back_as_it_was_set(
 @pytest.mark.parametrize(
     "refused", [held_in("success"), answer({"message": {"name": ["has already been taken"]}}, 400)]
 )
-async def test_a_status_that_is_refused_for_another_reason_says_so(host: FakeHost, refused: httpx.Response) -> None:
+async def test_a_status_that_is_refused_for_another_reason_reports_it(host: FakeHost, refused: httpx.Response) -> None:
     host.always(refused)
     with pytest.raises(ProviderRejected):
         await gitlab(host.http()).commit_statuses.set(BASE, STATUS)
@@ -228,18 +228,18 @@ async def test_a_status_that_is_refused_for_another_reason_says_so(host: FakeHos
 
 
 @pytest.mark.parametrize(
-    ("status", "message", "kind", "said"),
+    ("status", "message", "kind", "meaning"),
     [
         (409, "Another update to this commit status is in progress", ProviderUnavailable, "Another update"),
         (403, "403 Forbidden", ProviderUnauthorized, "Developer"),
         (404, "404 Commit Not Found", ProviderNotFound, "Commit"),
     ],
 )
-async def test_a_refused_status_says_what_its_code_means(
-    host: FakeHost, status: int, message: str, kind: type[ProviderError], said: str
+async def test_a_refused_status_reports_what_its_code_means(
+    host: FakeHost, status: int, message: str, kind: type[ProviderError], meaning: str
 ) -> None:
     host.always(answer({"message": message}, status))
-    with pytest.raises(kind, match=said):
+    with pytest.raises(kind, match=meaning):
         await gitlab(host.http()).commit_statuses.set(BASE, STATUS)
 
 
@@ -304,7 +304,7 @@ async def test_own_notes_are_those_of_the_token_s_user_without_what_the_host_wro
     assert await gitlab(host.http()).comments.own(412) == (Comment(id="412:1", body="ours"),)
 
 
-async def test_where_the_host_does_not_say_whose_the_token_is_no_note_counts_without_its_proof(host: FakeHost) -> None:
+async def test_where_the_host_does_not_show_whose_the_token_is_no_note_counts_without_its_proof(host: FakeHost) -> None:
     note = {"id": 1, "body": "whose", "author": {"username": "mallory"}}
     host.on("GET", ".*/notes.*", answer([note]))
     host.on("GET", "/api/v4/user", answer({"message": "403 Forbidden"}, 403))

@@ -1,4 +1,4 @@
-"""What proves a credential at GitLab, and what it is said to lack."""
+"""What proves a credential at GitLab, and what it is reported to miss."""
 
 import json
 
@@ -26,7 +26,7 @@ async def test_check_names_the_missing_scope_and_lets_a_credential_for_pipelines
     assert await gitlab(checked(host, "read_api").http(), data=data).check() == "acme/web"
 
 
-async def test_an_oauth_token_is_proved_by_the_project_since_nobody_says_what_it_is(host: FakeHost) -> None:
+async def test_an_oauth_token_is_proved_by_the_project_since_nothing_shows_what_it_is(host: FakeHost) -> None:
     checked(host)
     host.on("GET", "/api/v4/personal_access_tokens/self", answer({"message": "400 Bad request"}, 400))
     assert await gitlab(host.http()).check() == "acme/web"
@@ -35,16 +35,18 @@ async def test_an_oauth_token_is_proved_by_the_project_since_nobody_says_what_it
 
 
 @pytest.mark.parametrize(
-    ("rights", "said"),
+    ("rights", "missing"),
     [
         ({"pushCode": False, "createLabel": True}, "set commit statuses: give it the role Developer"),
         ({"pushCode": False, "createLabel": False}, "set commit statuses nor create labels"),
     ],
 )
-async def test_check_names_what_the_token_s_user_may_not_do(host: FakeHost, rights: dict[str, bool], said: str) -> None:
+async def test_check_names_what_the_token_s_user_may_not_do(
+    host: FakeHost, rights: dict[str, bool], missing: str
+) -> None:
     checked(host, "api")
     host.on("POST", "/api/graphql", answer({"data": {"project": {"userPermissions": rights}}}))
-    with pytest.raises(ProviderUnauthorized, match=said):
+    with pytest.raises(ProviderUnauthorized, match=missing):
         await gitlab(host.http()).check()
     assert host.requests[-1].headers["authorization"] == f"Bearer {TOKEN}"
     assert json.loads(host.requests[-1].content)["variables"] == {"path": "acme/web"}
@@ -61,7 +63,7 @@ async def test_check_names_what_the_token_s_user_may_not_do(host: FakeHost, righ
         httpx.Response(200, html="<title>Sign in</title>"),
     ],
 )
-async def test_where_the_host_does_not_say_what_the_user_may_do_nothing_is_missing(
+async def test_where_the_host_does_not_show_what_the_user_may_do_nothing_is_missing(
     host: FakeHost, answered: httpx.Response
 ) -> None:
     checked(host, "api")

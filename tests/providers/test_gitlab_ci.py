@@ -70,14 +70,14 @@ async def test_a_wrong_trigger_token_hidden_as_404_is_named(host: FakeHost) -> N
         await gitlab_ci(host.http(), data=TRIGGER).create("main", "k", {})
 
 
-async def test_a_refused_pipeline_says_why(host: FakeHost) -> None:
+async def test_a_refused_pipeline_gives_the_reason(host: FakeHost) -> None:
     host.always(answer({"message": {"base": ["No stages / jobs for this pipeline."]}}, 400))
     with pytest.raises(ProviderRejected, match="No stages"):
         await gitlab_ci(host.http()).create("main", "k", {})
 
 
 @pytest.mark.parametrize("data", [None, TRIGGER])
-async def test_parameters_travel_as_inputs_where_the_runner_says_so(
+async def test_parameters_travel_as_inputs_where_the_runner_declares_it(
     host: FakeHost, data: dict[str, str] | None
 ) -> None:
     host.always(answer(pipeline(5001), 201))
@@ -129,15 +129,15 @@ async def test_a_run_with_inputs_is_found_by_name_alone_and_no_variables_are_ask
     assert not [path for path in host.paths() if "variables" in path]
 
 
-async def test_an_undeclared_input_says_where_to_declare_it(host: FakeHost) -> None:
-    said = "Given inputs not defined in the `spec` section of the included configuration file"
-    host.always(answer({"message": {"base": [said]}}, 400))
+async def test_an_undeclared_input_shows_where_to_declare_it(host: FakeHost) -> None:
+    refusal = "Given inputs not defined in the `spec` section of the included configuration file"
+    host.always(answer({"message": {"base": [refusal]}}, 400))
     with pytest.raises(ProviderRejected, match=r"declare `promotion_key` and every parameter under `spec: inputs`"):
         await gitlab_ci(host.http(), parameters_as="Inputs").create("main", "k", {})
 
 
 @pytest.mark.parametrize(
-    ("parameters_as", "parameters", "said"),
+    ("parameters_as", "parameters", "refusal"),
     [
         ("Variables", {"A-B": "x"}, r"parameters\.A-B: .*letters, digits and `_`"),
         ("Variables", {"": "x"}, r"parameters\.: "),
@@ -146,9 +146,9 @@ async def test_an_undeclared_input_says_where_to_declare_it(host: FakeHost) -> N
     ],
 )
 async def test_parameters_that_gitlab_cannot_take_are_refused_by_name_before_anything_is_sent(
-    host: FakeHost, parameters_as: str, parameters: dict[str, str], said: str
+    host: FakeHost, parameters_as: str, parameters: dict[str, str], refusal: str
 ) -> None:
-    with pytest.raises(ProviderRejected, match=said):
+    with pytest.raises(ProviderRejected, match=refusal):
         await gitlab_ci(host.http(), parameters_as=parameters_as).create("main", "k", parameters)
     assert host.requests == []
 
@@ -180,7 +180,7 @@ async def test_a_status_becomes_a_phase(host: FakeHost, status: str, phase: RunP
 
 
 @pytest.mark.parametrize(("knob", "meaning"), [("manual", "Error"), ("manual", "Passed"), ("skipped", "Passed")])
-async def test_doubtful_statuses_count_as_the_runner_says(host: FakeHost, knob: str, meaning: str) -> None:
+async def test_doubtful_statuses_count_as_the_runner_declares(host: FakeHost, knob: str, meaning: str) -> None:
     host.on("GET", f"{PROJECT}/pipelines/7", answer(pipeline(7, status=knob)))
     reading = await gitlab_ci(host.http(), results={knob: meaning}).read("main", Run(id="7", key="k"))
     assert reading.phase.value == meaning
@@ -215,7 +215,7 @@ CHILD = {"id": 99, "status": "failed", "web_url": "https://gitlab.example.com/ac
 
 
 @pytest.mark.parametrize(
-    ("jobs", "bridge", "phase", "words"),
+    ("jobs", "bridge", "phase", "parts"),
     [
         ([], {"downstream_pipeline": CHILD}, RunPhase.FAILED, [str(CHILD["web_url"]), "child pipeline 99 of e2e"]),
         (["runner_system_failure"], {"downstream_pipeline": CHILD}, RunPhase.FAILED, ["unit", "child pipeline 99"]),
@@ -226,7 +226,7 @@ CHILD = {"id": 99, "status": "failed", "web_url": "https://gitlab.example.com/ac
     ],
 )
 async def test_a_failed_child_pipeline_is_named_and_is_a_failure_of_the_test(
-    host: FakeHost, jobs: list[str], bridge: dict[str, object], phase: RunPhase, words: list[str]
+    host: FakeHost, jobs: list[str], bridge: dict[str, object], phase: RunPhase, parts: list[str]
 ) -> None:
     host.on("GET", f"{PROJECT}/pipelines/7", answer(pipeline(7, status="failed")))
     host.on(
@@ -237,7 +237,7 @@ async def test_a_failed_child_pipeline_is_named_and_is_a_failure_of_the_test(
     host.on("GET", rf"{PROJECT}/pipelines/7/bridges\?.*", answer([{"name": "e2e", "status": "failed", **bridge}]))
     reading = await gitlab_ci(host.http()).read("main", Run(id="7", key="k"))
     assert reading.phase is phase
-    assert all(word in reading.message for word in words)
+    assert all(part in reading.message for part in parts)
     assert ("e2e" in reading.message) is not bool(bridge.get("allow_failure"))
 
 
@@ -277,8 +277,8 @@ async def test_a_run_without_an_id_is_read_by_its_key(host: FakeHost) -> None:
 
 async def test_a_run_that_is_nowhere_is_not_found(host: FakeHost) -> None:
     host.on("GET", rf"{PROJECT}/pipelines\?.*", answer([]))
-    for known, said in (("", "no pipeline"), ("7", "pipeline 7, which is this run, is not there any more")):
-        with pytest.raises(ProviderNotFound, match=said):
+    for known, refusal in (("", "no pipeline"), ("7", "pipeline 7, which is this run, is not there any more")):
+        with pytest.raises(ProviderNotFound, match=refusal):
             await gitlab_ci(host.http()).read("main", Run(id=known, key="k"))
 
 
@@ -325,7 +325,7 @@ async def test_check_names_the_project_that_a_token_of_the_right_scope_reads(
         (TRIGGER, ("read_user", "read_repository"), r"read_repository, read_user\) does not have the scope `read_api`"),
     ],
 )
-async def test_check_names_the_scope_that_a_token_lacks(
+async def test_check_names_the_scope_that_a_token_misses(
     host: FakeHost, data: dict[str, str] | None, scopes: tuple[str, ...], missing: str
 ) -> None:
     with pytest.raises(ProviderUnauthorized, match=missing) as caught:
@@ -334,7 +334,7 @@ async def test_check_names_the_scope_that_a_token_lacks(
 
 
 @pytest.mark.parametrize("status", [400, 403, 404])
-async def test_where_nobody_tells_the_scopes_the_project_and_its_pipelines_prove_the_token(
+async def test_where_nothing_shows_the_scopes_the_project_and_its_pipelines_prove_the_token(
     host: FakeHost, status: int
 ) -> None:
     scoped(host).on("GET", "/api/v4/personal_access_tokens/self", answer({"message": "no"}, status))

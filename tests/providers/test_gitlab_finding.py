@@ -88,7 +88,7 @@ async def test_a_key_that_cannot_be_read_now_is_asked_for_again(
     [
         ("workflow:\n  name: $PROMOTION_KEY\n", "Variables", True),
         ("stages: [a]\nworkflow:\n  rules:\n    - name: x\n  name: 'run ${PROMOTION_KEY}'\n", "Variables", True),
-        ("workflow:\n  # a word\n  name: >-\n    run\n    $PROMOTION_KEY\n", "Variables", True),
+        ("workflow:\n  # a comment\n  name: >-\n    run\n    $PROMOTION_KEY\n", "Variables", True),
         ("workflow:\n  name: run # $PROMOTION_KEY\n", "Variables", False),
         ("workflow:\n  name: $PROMOTION_KEY_OF_OTHERS\n", "Variables", False),
         ("workflow:\n  name: $$PROMOTION_KEY\n", "Variables", False),
@@ -122,7 +122,7 @@ async def test_a_ci_file_that_cannot_be_read_shows_no_key(host: FakeHost, projec
             await traceable(gitlab_ci(host.http(), parameters_as="Inputs"))
 
 
-async def test_a_host_that_tells_no_names_cannot_be_trusted_to_find_by_them(host: FakeHost) -> None:
+async def test_a_host_that_shows_no_names_cannot_be_trusted_to_find_by_them(host: FakeHost) -> None:
     host.on("GET", rf"{PROJECT}/pipelines\?.*", answer([pipeline(5)]))
     host.on("GET", variables_of(5), answer({"message": "403 Forbidden"}, 403))
     host.on("GET", PROJECT, answer({"path_with_namespace": "acme/web"}))

@@ -167,7 +167,7 @@ async def test_exactly_the_tested_head_is_merged_with_the_message_that_is_wanted
 
 
 @pytest.mark.parametrize(
-    ("project", "method", "said"),
+    ("project", "method", "refusal"),
     [
         ({"merge_method": "ff"}, MergeMethod.MERGE, "`ff`"),
         ({"merge_method": "merge"}, MergeMethod.REBASE, "`merge`"),
@@ -176,10 +176,10 @@ async def test_exactly_the_tested_head_is_merged_with_the_message_that_is_wanted
     ],
 )
 async def test_a_method_that_the_project_does_not_merge_by_is_refused_before_anything_is_merged(
-    host: FakeHost, project: dict[str, object], method: MergeMethod, said: str
+    host: FakeHost, project: dict[str, object], method: MergeMethod, refusal: str
 ) -> None:
     mergeable(host, answer(MERGED), **project)
-    with pytest.raises(ProviderRejected, match=said):
+    with pytest.raises(ProviderRejected, match=refusal):
         await changes(host).merge(7, Merge(head_sha=HEAD, method=method))
     assert {request.method for request in host.requests} == {"GET"}
 
@@ -301,7 +301,7 @@ async def test_what_is_written_already_makes_no_commit(host: FakeHost) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "later", "kind"),
+    ("refusal", "later", "kind"),
     [
         ("You are attempting to update a file that has changed since you started editing it.", HEAD, ProviderConflict),
         ("A file with this name already exists", HEAD, ProviderConflict),
@@ -310,9 +310,9 @@ async def test_what_is_written_already_makes_no_commit(host: FakeHost) -> None:
     ],
 )
 async def test_a_refused_commit_is_a_conflict_where_a_file_or_the_branch_moved(
-    host: FakeHost, said: str, later: str, kind: type[ProviderError]
+    host: FakeHost, refusal: str, later: str, kind: type[ProviderError]
 ) -> None:
-    written(host, answer({"message": said}, 400))
+    written(host, answer({"message": refusal}, 400))
     tips = [answer({"name": "main", "commit": {"id": tip}}) for tip in (HEAD, later)]
     host.on("GET", f"{PROJECT}/repository/branches/main", *tips)
     with pytest.raises(kind):
@@ -327,11 +327,13 @@ async def test_a_branch_that_is_elsewhere_or_not_there_is_not_written(host: Fake
     assert {request.method for request in host.requests} == {"GET"}
 
 
-@pytest.mark.parametrize(("said", "wanted"), [("404 File Not Found", None), ("404 Commit Not Found", ProviderNotFound)])
+@pytest.mark.parametrize(
+    ("refusal", "wanted"), [("404 File Not Found", None), ("404 Commit Not Found", ProviderNotFound)]
+)
 async def test_a_missing_file_is_none_and_a_missing_commit_is_not_found(
-    host: FakeHost, said: str, wanted: type[ProviderError] | None
+    host: FakeHost, refusal: str, wanted: type[ProviderError] | None
 ) -> None:
-    host.always(answer({"message": said}, 404))
+    host.always(answer({"message": refusal}, 404))
     if wanted is None:
         assert await branches(host).read("a b/c.yaml", HEAD) is None
         assert host.paths() == [f"GET {PROJECT}/repository/files/a%20b%2Fc.yaml/raw?ref={HEAD}"]
@@ -346,7 +348,7 @@ async def test_a_file_of_more_than_a_mebibyte_is_refused(host: FakeHost) -> None
         await branches(host).read("a.yaml", HEAD)
 
 
-async def test_a_log_of_nothing_tells_a_missing_branch(host: FakeHost) -> None:
+async def test_a_log_of_nothing_shows_a_missing_branch(host: FakeHost) -> None:
     host.on("GET", rf"{PROJECT}/repository/commits\?.*", answer([]))
     with pytest.raises(ProviderNotFound, match="no branch"):
         await branches(branched(host)).log("gone", 5)

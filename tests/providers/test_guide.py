@@ -182,7 +182,7 @@ def test_the_contract_is_run() -> None:
     assert len(CONTRACT) >= 9
 
 
-def test_the_resource_of_the_page_says_which_keys_its_secret_holds(guide: Guide) -> None:
+def test_the_resource_of_the_page_names_the_keys_that_its_secret_holds(guide: Guide) -> None:
     spec = guide.provider.model_validate(
         {"codebarn": {"domain": "https://git.example.com:8443/barn"}, "secretRef": {"name": "token"}}
     )

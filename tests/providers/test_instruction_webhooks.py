@@ -1,4 +1,4 @@
-"""Webhooks that say that somebody labelled a pull request, or wrote a command on it; they never say what that means."""
+"""Webhooks that report a label on a pull request, or a command written on it; they never show what that means."""
 
 from collections.abc import Callable
 from typing import Any
@@ -36,32 +36,34 @@ NOTE = {"noteable_type": "MergeRequest", "note": ASKED["body"]}
 PROJECT = {"id": 7, "path_with_namespace": "acme/web"}
 
 
-def words(about: tuple[object, ...]) -> list[tuple[str, int, str]]:
+def instructions(about: tuple[object, ...]) -> list[tuple[str, int, str]]:
     return [(one.repository.full_name, one.number, one.by) for one in about if isinstance(one, InstructionNotice)]
 
 
 @pytest.mark.parametrize(("name", "body"), GITHUB.values(), ids=GITHUB.keys())
-def test_a_label_and_a_command_at_github_are_words(name: str, body: dict[str, Any]) -> None:
+def test_a_label_and_a_command_at_github_are_instructions(name: str, body: dict[str, Any]) -> None:
     event = github.read({"x-github-event": name}, {**body, "repository": REPOSITORY, "sender": {"login": "grace"}})
-    assert words(event.about) == [("acme/web", 412, "grace")]
+    assert instructions(event.about) == [("acme/web", 412, "grace")]
 
 
 @pytest.mark.parametrize(("name", "body"), SILENT.values(), ids=SILENT.keys())
-def test_other_events_at_github_are_no_words(name: str, body: dict[str, Any]) -> None:
+def test_other_events_at_github_are_no_instructions(name: str, body: dict[str, Any]) -> None:
     event = github.read({"x-github-event": name}, {**body, "repository": REPOSITORY, "sender": {"login": "grace"}})
-    assert words(event.about) == []
+    assert instructions(event.about) == []
 
 
-def test_labels_and_commands_at_gitlab_are_words() -> None:
+def test_labels_and_commands_at_gitlab_are_instructions() -> None:
     by = {"project": PROJECT, "user": {"username": "grace"}}
     labelled = {"object_kind": "merge_request", "object_attributes": {"iid": 412}, "changes": {"labels": {}}, **by}
     noted = {"object_kind": "note", "object_attributes": NOTE, "merge_request": {"iid": 412}, **by}
     on_an_issue = {"object_kind": "note", "object_attributes": NOTE, **by}
-    found = [words(gitlab.read({"x-gitlab-event": "hook"}, body).about) for body in (labelled, noted, on_an_issue)]
+    found = [
+        instructions(gitlab.read({"x-gitlab-event": "hook"}, body).about) for body in (labelled, noted, on_an_issue)
+    ]
     assert found == [[("acme/web", 412, "grace")], [("acme/web", 412, "grace")], []]
 
 
-def test_labels_and_commands_at_gitea_are_words() -> None:
+def test_labels_and_commands_at_gitea_are_instructions() -> None:
     by = {"repository": REPOSITORY, "sender": {"login": "grace"}}
     headers = {"x-gitea-event": "pull_request", "x-gitea-event-type": "pull_request_label"}
     labelled = gitea.read(headers, {"action": "label_updated", "pull_request": PULL, **by})
@@ -69,7 +71,7 @@ def test_labels_and_commands_at_gitea_are_words() -> None:
         {"x-gitea-event": "issue_comment"},
         {"action": "created", "is_pull": True, "issue": {"number": 412}, "comment": ASKED, **by},
     )
-    assert words(labelled.about) == words(commented.about) == [("acme/web", 412, "grace")]
+    assert instructions(labelled.about) == instructions(commented.about) == [("acme/web", 412, "grace")]
 
 
 def at_bitbucket_cloud(text: str) -> tuple[object, ...]:
@@ -92,5 +94,5 @@ def at_azure_devops(text: str) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("at", [at_bitbucket_cloud, at_bitbucket_data_center, at_azure_devops])
 def test_commands_where_labels_mean_nothing_are_comments(at: Callable[[str], tuple[object, ...]]) -> None:
-    assert words(at("/pilotage hold please")) == [("acme/web", 412, "grace")]
+    assert instructions(at("/pilotage hold please")) == [("acme/web", 412, "grace")]
     assert at("nice") == ()

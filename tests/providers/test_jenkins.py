@@ -45,7 +45,7 @@ def lists(host: FakeHost, *, builds: list[dict[str, object]], queue: list[dict[s
         ("web/integration", "/job/web/job/integration"),
         ("/web/", "/job/web"),
         ("web/a%2Fb", "/job/web/job/a%252Fb"),
-        ("two words", "/job/two%20words"),
+        ("two parts", "/job/two%20parts"),
     ],
 )
 def test_a_folder_path_becomes_a_job_path(job: str, path: str) -> None:
@@ -101,7 +101,7 @@ async def test_an_equal_item_in_the_queue_is_the_run(host: FakeHost) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "kind", "said"),
+    ("reply", "kind", "advice"),
     [
         (answer(status=302, location="/jenkins/job/web/"), ProviderRejected, "did not queue"),
         (answer(status=303), ProviderRejected, "did not queue"),
@@ -121,11 +121,11 @@ async def test_an_equal_item_in_the_queue_is_the_run(host: FakeHost) -> None:
         ),
     ],
 )
-async def test_a_refused_trigger_says_what_to_mend(
-    host: FakeHost, reply: httpx.Response, kind: type[ProviderError], said: str
+async def test_a_refused_trigger_names_what_to_fix(
+    host: FakeHost, reply: httpx.Response, kind: type[ProviderError], advice: str
 ) -> None:
     host.always(reply)
-    with pytest.raises(kind, match=said):
+    with pytest.raises(kind, match=advice):
         await jenkins(host.http()).create("web", "k", {})
 
 
@@ -135,7 +135,7 @@ async def test_a_missing_job_is_named_when_runs_are_looked_for(host: FakeHost) -
         await jenkins(host.http()).find("web", "k")
 
 
-async def test_a_waiting_item_says_why_it_waits(host: FakeHost) -> None:
+async def test_a_waiting_item_shows_why_it_waits(host: FakeHost) -> None:
     host.on("GET", r"/jenkins/queue/item/42/.*", answer({"why": "Waiting for next available executor"}))
     reading = await jenkins(host.http()).read("web/integration", Run(id="queue:42", key="k"))
     assert (reading.phase, reading.message) == (RunPhase.QUEUED, "Waiting for next available executor")
@@ -174,7 +174,7 @@ async def test_a_pruned_build_is_gone(host: FakeHost) -> None:
         await jenkins(host.http()).read("web/integration", Run(id="build:7:42", key="k"))
 
 
-async def test_numbers_that_began_anew_with_the_job_name_no_run_of_ours(host: FakeHost) -> None:
+async def test_numbers_that_began_again_with_the_job_name_no_run_of_ours(host: FakeHost) -> None:
     foreign = build(7, "another", queueId=42, building=False, result="SUCCESS")
     lists(host, builds=[foreign])
     host.on("GET", rf"{JOB}/7/api/json.*", answer(foreign))
@@ -242,14 +242,14 @@ async def test_builds_without_a_queue_item_are_found_by_key_and_read(host: FakeH
     assert host.paths()[-2].startswith(f"GET {JOB}/7/api/json")
 
 
-async def test_who_aborted_a_build_is_told(host: FakeHost) -> None:
+async def test_who_aborted_a_build_is_reported(host: FakeHost) -> None:
     action = {"_class": "jenkins.model.InterruptedBuildAction", "causes": [{"shortDescription": "Aborted by mona"}]}
     host.on("GET", rf"{JOB}/7/api/json.*", answer(build(7, building=False, result="ABORTED", actions=[action])))
     reading = await jenkins(host.http()).read("web/integration", Run(id="build:7:1", key="k"))
     assert (reading.phase, reading.message) == (RunPhase.CANCELLED, "result ABORTED: Aborted by mona")
 
 
-async def test_an_unstable_build_counts_as_the_runner_says(host: FakeHost) -> None:
+async def test_an_unstable_build_counts_as_the_runner_declares(host: FakeHost) -> None:
     host.on("GET", rf"{JOB}/7/api/json.*", answer(build(7, result="UNSTABLE")))
     runs = jenkins(host.http(), results={"unstable": "Passed"})
     assert (await runs.read("web/integration", Run(id="build:7:1", key="k"))).phase is RunPhase.PASSED
@@ -276,7 +276,7 @@ async def test_an_unstable_build_counts_as_the_runner_says(host: FakeHost) -> No
         ),
     ],
 )
-async def test_an_abort_by_a_timeout_is_told_from_one_by_a_person(
+async def test_an_abort_by_a_timeout_is_distinguished_from_one_by_a_person(
     host: FakeHost, action: dict[str, object], phase: RunPhase
 ) -> None:
     host.on("GET", rf"{JOB}/7/api/json.*", answer(build(7, result="ABORTED", actions=[action])))
@@ -372,7 +372,9 @@ async def test_a_missing_right_is_not_taken_for_a_stale_crumb(host: FakeHost) ->
     assert [path.split()[0] for path in host.paths()] == ["GET", "POST"]
 
 
-@pytest.mark.parametrize(("data", "said"), [({"username": "bot"}, "password"), ({"token": "secret1"}, "username")])
-async def test_an_unusable_secret_says_which_key_is_missing(host: FakeHost, data: dict[str, str], said: str) -> None:
-    with pytest.raises(ProviderMisconfigured, match=said):
+@pytest.mark.parametrize(("data", "missing"), [({"username": "bot"}, "password"), ({"token": "secret1"}, "username")])
+async def test_an_unusable_secret_names_the_key_that_is_missing(
+    host: FakeHost, data: dict[str, str], missing: str
+) -> None:
+    with pytest.raises(ProviderMisconfigured, match=missing):
         await jenkins(host.http(), data=data).check()

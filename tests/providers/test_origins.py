@@ -13,7 +13,7 @@ SHOWN: Mapping[str, object] = {
     "blanks": " a\r\nb ",
     "true": True,
     "false": False,
-    "word": "true",
+    "flag": "true",
     "number": 7,
     "hidden": None,
 }

@@ -18,7 +18,7 @@ def in_turn_of(tenant: str, reader: Callable[[], object]) -> "asyncio.Task[objec
         return asyncio.create_task(read(LARGE, reader))
 
 
-async def test_a_large_answer_is_read_beside_the_event_loop_and_a_small_one_within() -> None:
+async def test_a_large_answer_is_read_next_to_the_event_loop_and_a_small_one_within() -> None:
     assert await read(LARGE, threading.get_ident) != threading.get_ident()
     assert await read(LARGE[:AT_ONCE_BYTES], threading.get_ident) == threading.get_ident()
 

@@ -79,7 +79,7 @@ def test_an_outage_that_names_a_time_passes_it_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "wanted"),
+    ("header", "wanted"),
     [
         ("30", timedelta(seconds=30)),
         ("0", timedelta(seconds=1)),
@@ -91,8 +91,8 @@ def test_an_outage_that_names_a_time_passes_it_on() -> None:
         ("", None),
     ],
 )
-def test_retry_after_is_read_and_bounded(said: str, wanted: timedelta | None) -> None:
-    assert retry_after({"retry-after": said}) == wanted
+def test_retry_after_is_read_and_bounded(header: str, wanted: timedelta | None) -> None:
+    assert retry_after({"retry-after": header}) == wanted
 
 
 def test_retry_after_may_be_a_date() -> None:
@@ -128,5 +128,5 @@ def test_a_spent_budget_is_waited_for_until_its_reset(prefix: str) -> None:
         ("application/octet-stream", b"\x00\x01", ""),
     ],
 )
-def test_only_the_hosts_own_words_are_shown(kind: str, body: bytes, wanted: str) -> None:
+def test_only_the_hosts_own_message_is_shown(kind: str, body: bytes, wanted: str) -> None:
     assert message_of(Reply(status=400, headers={"content-type": kind}, body=body)) == wanted

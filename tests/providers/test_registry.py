@@ -67,9 +67,9 @@ async def test_opening_with_an_empty_secret_fails_at_the_first_call(host: FakeHo
     assert host.requests == []
 
 
-@pytest.mark.parametrize(("wanted", "said"), [({"odd": "Passed"}, "unstable"), ({"unstable": "Fine"}, "Passed")])
-def test_a_wrong_knob_names_what_is_allowed(wanted: dict[str, str], said: str) -> None:
-    with pytest.raises(ProviderRejected, match=said):
+@pytest.mark.parametrize(("wanted", "allowed"), [({"odd": "Passed"}, "unstable"), ({"unstable": "Fine"}, "Passed")])
+def test_a_wrong_knob_names_what_is_allowed(wanted: dict[str, str], allowed: str) -> None:
+    with pytest.raises(ProviderRejected, match=allowed):
         result_map(wanted)
 
 
@@ -77,7 +77,7 @@ def test_without_choices_the_documented_defaults_count() -> None:
     assert result_map({}) == RESULT_DEFAULTS
 
 
-def test_counts_speak_only_of_what_there_is() -> None:
+def test_counts_cover_only_what_there_is() -> None:
     assert count_tests(passed=0, failed=0, skipped=0) == ""
     assert count_tests(passed=41, failed=0, skipped=0) == "41 passed"
     assert count_tests(passed=0, failed=2, skipped=1) == "0 passed, 2 failed, 1 skipped"

@@ -1,4 +1,4 @@
-"""What each port promises, kept by every adapter over stateful stand-ins that speak the vendors' REST shapes."""
+"""What each port promises, kept by every adapter over stateful stand-ins that serve the vendors' REST shapes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -314,12 +314,12 @@ async def test_a_run_that_never_was_is_not_found_and_may_be_cancelled(
 ) -> None:
     runs = world.open(sandbox.url, http, True)
     with pytest.raises(ProviderNotFound):
-        await runs.read(world.job, Run(id="", key="nobody's"))
-    await runs.cancel(world.job, Run(id="", key="nobody's"))
+        await runs.read(world.job, Run(id="", key="unknown"))
+    await runs.cancel(world.job, Run(id="", key="unknown"))
 
 
 @EACH_CI
-async def test_a_wrong_credential_is_told_by_check_and_by_every_read(
+async def test_a_wrong_credential_is_reported_by_check_and_by_every_read(
     sandbox: Sandbox, http: HttpClients, world: CiWorld
 ) -> None:
     assert await world.open(sandbox.url, http, True).check()
@@ -465,7 +465,7 @@ async def test_a_list_that_did_not_change_is_not_sent_again_where_the_host_knows
         (seed.MERGE_SHA, "f" * 40, Ancestry.UNKNOWN),
     ],
 )
-async def test_ancestry_is_told(scm: ScmHost, base: str, head: str, wanted: Ancestry) -> None:
+async def test_ancestry_is_answered(scm: ScmHost, base: str, head: str, wanted: Ancestry) -> None:
     assert await scm.revisions.compare(base, head) is wanted
 
 
@@ -629,7 +629,7 @@ def push(sandbox: Sandbox, branch: str, path: str, text: str) -> str:
 
 @pytest.fixture
 def proposed(sandbox: Sandbox) -> NewPullRequest:
-    """Prepare a branch with one commit that `main` lacks."""
+    """Prepare a branch with one commit that `main` does not contain."""
     repository = sandbox.state.github.repositories[seed.REPOSITORY]
     repository.graph.branches["proposed/prod"] = repository.graph.branches["main"]
     push(sandbox, "proposed/prod", "deploy/prod.yaml", "replicas: 2\n")
@@ -792,7 +792,7 @@ async def test_an_app_s_token_that_was_revoked_is_replaced_in_the_middle_of_work
     assert await scm.labels.list(seed.PULL_NUMBER) == ("feature", "promoted/dev", "promoted/staging")
 
 
-async def test_an_application_is_read_listed_and_told_from_a_missing_or_forbidden_one(
+async def test_an_application_is_read_listed_and_distinguished_from_a_missing_or_forbidden_one(
     sandbox: Sandbox, http: HttpClients, deployments: Deployments
 ) -> None:
     assert "3.5.7" in await deployments.check()
@@ -809,7 +809,7 @@ async def test_an_application_is_read_listed_and_told_from_a_missing_or_forbidde
         await argocd(http, base=f"{sandbox.url}/argocd", token="wrong-token").check()
 
 
-async def test_applications_of_one_name_in_two_namespaces_are_told_apart(
+async def test_applications_of_one_name_in_two_namespaces_are_distinguished(
     sandbox: Sandbox, deployments: Deployments
 ) -> None:
     source = {"repoURL": seed.REPOSITORY_URL, "path": "deploy", "targetRevision": seed.MERGE_SHA}

@@ -184,11 +184,11 @@ async def test_an_answer_to_an_older_comment_is_read_behind_newer_ones(sandbox: 
 
 
 @pytest.mark.parametrize(("login", "may"), [("grace", True), (seed.AUTHOR, True), ("mallory", False), ("eve", False)])
-async def test_who_may_write_is_told_by_the_host(sandbox: Sandbox, scm: ScmHost, login: str, may: bool) -> None:
+async def test_who_may_write_is_answered_by_the_host(sandbox: Sandbox, scm: ScmHost, login: str, may: bool) -> None:
     assert await steering_of(scm).may_write((await people(sandbox, scm, login))[login]) is may
 
 
-async def test_members_of_a_team_are_told_by_the_host_that_has_teams(sandbox: Sandbox, scm: ScmHost) -> None:
+async def test_members_of_a_team_are_answered_by_the_host_that_has_teams(sandbox: Sandbox, scm: ScmHost) -> None:
     steering, found = steering_of(scm), await people(sandbox, scm, "grace", "mallory")
     members = {name for name, person in found.items() if await steering.is_member("release", person)}
     assert members == ({"grace"} if steering.has_teams else set())

@@ -1,4 +1,4 @@
-"""Fair shares, whatever the numbers: nobody's many keep out another's one."""
+"""Fair shares, whatever the numbers: no one's many keep out another's one."""
 
 from collections import Counter
 from itertools import count
@@ -45,7 +45,7 @@ def test_each_of_k_namespaces_that_has_work_gets_one_of_k_grants_however_many_ca
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3), st.sampled_from(["add", "take", "leave"])), max_size=150)
 )
-def test_whoever_waits_is_served_or_taken_out_exactly_once(story: list[tuple[int, int, str]]) -> None:
+def test_each_that_waits_is_served_or_taken_out_exactly_once(story: list[tuple[int, int, str]]) -> None:
     turns: Turns[int] = Turns()
     waiting: list[tuple[str, int]] = []
     for number, (namespace, caller, act) in enumerate(story):
@@ -120,7 +120,7 @@ def test_what_belongs_to_no_namespace_may_have_every_place_that_is_free(limit: i
 
 
 @given(st.integers(1, 300), st.floats(0, 60), st.integers(1, 400))
-def test_those_of_one_namespace_come_back_one_after_the_other_and_put_off_nobody_else(
+def test_those_of_one_namespace_come_back_one_after_the_other_and_put_off_no_one_else(
     places: int, held_seconds: float, many: int
 ) -> None:
     horizons = Horizons(places=places)

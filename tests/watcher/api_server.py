@@ -29,7 +29,7 @@ def line(kind: str, subject: Document) -> bytes:
 
 
 def bookmark(version: int) -> bytes:
-    """A line that only tells how far the watch is."""
+    """A line that only shows how far the watch is."""
     return line("BOOKMARK", {"metadata": {"resourceVersion": str(version)}})
 
 
@@ -67,7 +67,7 @@ class OddServer:
 
 
 async def stay_open(request: web.Request) -> web.StreamResponse:
-    """Say nothing, forever: what a half-open connection looks like."""
+    """Send nothing, forever: what a half-open connection looks like."""
     response = web.StreamResponse()
     await response.prepare(request)
     await asyncio.sleep(30)

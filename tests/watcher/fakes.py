@@ -48,7 +48,7 @@ async def become(done: Callable[[], Awaitable[bool]], *, seconds: float = 60) ->
 
 
 class FakePromotions:
-    """Remember what was asked; `states` says how each workflow stands."""
+    """Remember what was asked; `states` shows how each workflow stands."""
 
     def __init__(self) -> None:
         self.states: dict[TrackerRef, WorkflowState] = {}
@@ -112,15 +112,15 @@ class FakePromotions:
 
 
 class FakeCredentialChecks:
-    """Remember which connections were told what, in order."""
+    """Remember which connections were sent what, in order."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, CheckedResource, int]] = []
+        self.sent: list[tuple[str, CheckedResource, int]] = []
         self.away = False
 
     def of(self, what: str) -> list[tuple[str, int]]:
-        """Return (name, generation) of all that were told this."""
-        return [(connection.name, generation) for told, connection, generation in self.told if told == what]
+        """Return (name, generation) of all that were sent this."""
+        return [(connection.name, generation) for sent, connection, generation in self.sent if sent == what]
 
     async def request_check(self, connection: CheckedResource, generation: int) -> None:
         self._note("seen", connection, generation)
@@ -137,7 +137,7 @@ class FakeCredentialChecks:
     def _note(self, what: str, connection: CheckedResource, generation: int = 0) -> None:
         if self.away:
             raise WorkflowsUnavailable("Temporal is away")
-        self.told.append((what, connection, generation))
+        self.sent.append((what, connection, generation))
 
 
 class FakeRepositorySyncs:
@@ -171,16 +171,16 @@ class FakeDriftLooks:
     """Remember which instances were to be looked at, in order."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, InstanceRef]] = []
+        self.sent: list[tuple[str, InstanceRef]] = []
 
     async def ensure(self, instance: InstanceRef) -> None:
-        self.told.append(("ensure", instance))
+        self.sent.append(("ensure", instance))
 
     async def poke(self, instance: InstanceRef) -> None:
-        self.told.append(("poke", instance))
+        self.sent.append(("poke", instance))
 
     async def clear(self, instance: InstanceRef, tracker: GoneTracker) -> None:
-        self.told.append((f"clear {tracker.repository} {tracker.number}", instance))
+        self.sent.append((f"clear {tracker.repository} {tracker.number}", instance))
 
 
 async def no_drift(_instance: Key, _tracker: GoneTracker) -> None:

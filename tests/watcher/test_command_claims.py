@@ -190,7 +190,7 @@ class Story:
 
 
 @pytest.mark.parametrize("first", range(0, 400, 40))
-async def test_the_record_says_what_the_workflow_did_whoever_is_held_up_or_dies(first: int) -> None:
+async def test_the_record_shows_what_the_workflow_did_whichever_watcher_is_held_up_or_dies(first: int) -> None:
     answered = set()
     for seed in range(first, first + 40):
         story = Story(seed)
@@ -261,7 +261,7 @@ async def test_a_claim_is_waited_for_to_its_end_and_then_taken_over() -> None:
 
 
 class Cluster:
-    """One watcher, its queue at work, and commands as the mirror tells of them."""
+    """One watcher, its queue at work, and commands as the mirror reports them."""
 
     def __init__(self, workflow: FakePromotions) -> None:
         self.kubernetes = FakeKubernetes()
@@ -276,7 +276,7 @@ class Cluster:
         self.workflow.states[attempt] = WorkflowState.RUNNING
         return attempt
 
-    def say(self, verb: str, number: int, *, uid: str, created: datetime = NOW) -> Key:
+    def command(self, verb: str, number: int, *, uid: str, created: datetime = NOW) -> Key:
         document = command_document(verb, uid=uid, created=created.isoformat())
         document["spec"]["trackerRef"] = {"name": f"web-{number}"}
         self.kubernetes.put(COMMANDS, document)
@@ -284,7 +284,7 @@ class Cluster:
         self.entries[key] = read_command(document)
         return key
 
-    def tell(self, key: Key) -> None:
+    def follow(self, key: Key) -> None:
         self.watcher.follow(ObjectChange(key=key, old=None, new=self.entries[key]))
 
     def is_answered(self, key: Key) -> bool:
@@ -320,10 +320,10 @@ async def test_no_command_waits_in_line_behind_another_tracker_s() -> None:
     for number in range(1, 101):
         workflow.mute.add(cluster.track(number).name)
         for count in range(3):
-            cluster.tell(cluster.say("retest", number, uid=f"{number}-{count}"))
+            cluster.follow(cluster.command("retest", number, uid=f"{number}-{count}"))
     cluster.track(412)
-    key = cluster.say("hold", 412, uid="mine")
-    cluster.tell(key)
+    key = cluster.command("hold", 412, uid="mine")
+    cluster.follow(key)
     await cluster.serve(lambda: cluster.is_answered(key) and len(workflow.asked) == 101)
     # Behind the first command of a mute workflow its others are not even tried.
     assert sorted(workflow.asked) == sorted([*workflow.mute, "web-412"])
@@ -333,13 +333,13 @@ async def test_commands_for_one_tracker_are_carried_out_in_the_order_of_their_cr
     cluster = Cluster(FakePromotions())
     cluster.track(412)
     second = timedelta(seconds=1)
-    hold = cluster.say("hold", 412, uid="z", created=NOW)
-    release = cluster.say("release", 412, uid="a", created=NOW + second)
+    hold = cluster.command("hold", 412, uid="z", created=NOW)
+    release = cluster.command("release", 412, uid="a", created=NOW + second)
     # Both within one second: the order in which the API server took them counts.
-    again = cluster.say("hold", 412, uid="y", created=NOW + 2 * second)
-    last = cluster.say("release", 412, uid="b", created=NOW + 2 * second)
+    again = cluster.command("hold", 412, uid="y", created=NOW + 2 * second)
+    last = cluster.command("release", 412, uid="b", created=NOW + 2 * second)
     for key in (last, again, release, hold):
-        cluster.tell(key)
+        cluster.follow(key)
     await cluster.serve(lambda: cluster.is_answered(last))
     assert [command.request_id for _, _, command in cluster.workflow.commands] == ["z", "a", "y", "b"]
 
@@ -350,10 +350,10 @@ async def test_a_command_that_is_deleted_lets_the_next_one_go_on() -> None:
     cluster.track(412)
     workflow.states.clear()
     cluster.kubernetes.put(TRACKERS, tracker_document(number=412, uid="uid-412"))
-    first = cluster.say("hold", 412, uid="a")
-    second = cluster.say("abort", 412, uid="b", created=NOW + timedelta(seconds=1))
-    cluster.tell(first)
-    cluster.tell(second)
+    first = cluster.command("hold", 412, uid="a")
+    second = cluster.command("abort", 412, uid="b", created=NOW + timedelta(seconds=1))
+    cluster.follow(first)
+    cluster.follow(second)
     await cluster.serve(lambda: workflow.asked == ["web-412"])
     del cluster.kubernetes.objects[COMMANDS.plural, *first]
     gone = cluster.entries.pop(first)

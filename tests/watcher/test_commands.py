@@ -185,7 +185,7 @@ async def test_what_a_person_saw_at_the_target_reaches_the_workflow(scene: Scene
     assert command.seen == {"web": "bbbbbbbbbbbb", "api": ""}
 
 
-async def test_a_refusal_is_answered_with_the_workflow_s_words(scene: Scene) -> None:
+async def test_a_refusal_is_answered_with_the_workflow_s_message(scene: Scene) -> None:
     scene.promotions.answers["promote"] = CommandAnswer(accepted=False, message="tests still run")
     status = await scene.run(command_document("promote"))
     assert (status["accepted"], status["message"]) == (False, "tests still run")
@@ -233,7 +233,7 @@ async def test_a_command_meant_for_an_earlier_tracker_of_the_name_is_refused(sce
     assert scene.promotions.commands == []
 
 
-async def test_a_command_after_the_end_says_so_and_how_to_go_on(scene: Scene) -> None:
+async def test_a_command_after_the_end_is_answered_with_how_to_go_on(scene: Scene) -> None:
     scene.kubernetes.put(TRACKERS, tracker_document(status=running_status(state="Completed")))
     scene.promotions.states[RUNNING] = WorkflowState.COMPLETED
     status = await scene.run(command_document("promote"))

@@ -1,4 +1,4 @@
-"""Conditions that prove a credential, written to the real kube-apiserver beside those of others."""
+"""Conditions that prove a credential, written to the real kube-apiserver next to those of others."""
 
 import asyncio
 from dataclasses import replace
@@ -95,7 +95,7 @@ async def test_the_watchers_own_condition_and_the_proof_leave_each_other_alone(
 ) -> None:
     ref = await create(api, namespace, "GitRepository")
 
-    async def say_valid(*, valid: bool) -> None:
+    async def publish_valid(*, valid: bool) -> None:
         reason = ConditionReason.VALID if valid else ConditionReason.INVALID
         await publish_conditions(
             api,
@@ -106,16 +106,16 @@ async def test_the_watchers_own_condition_and_the_proof_leave_each_other_alone(
             wanted=(WantedCondition(type=ConditionType.VALID, status=valid, reason=reason),),
         )
 
-    await asyncio.gather(say_valid(valid=True), publish(api, ref, BAD))
+    await asyncio.gather(publish_valid(valid=True), publish(api, ref, BAD))
     assert set(conditions(await read(api, ref))) == {"Valid", "Reachable", "Ready", "Stalled"}
     await publish(api, ref, GOOD)
-    await say_valid(valid=False)
+    await publish_valid(valid=False)
     found = conditions(await read(api, ref))
     assert (found["Valid"]["status"], found["Reachable"]["status"]) == ("False", "True")
     assert (found["Ready"]["status"], found["Stalled"]["status"]) == ("False", "True")
 
 
-async def test_neither_a_recreated_nor_a_newer_resource_is_spoken_of_by_an_older_proof(
+async def test_neither_a_recreated_nor_a_newer_resource_is_described_by_an_older_proof(
     api: KubernetesApi, namespace: str
 ) -> None:
     ref = await create(api, namespace, "TestRunner")
@@ -129,7 +129,7 @@ async def test_neither_a_recreated_nor_a_newer_resource_is_spoken_of_by_an_older
     assert not await publish(api, ref, GOOD, generation=3)
 
 
-async def test_two_watchers_tell_of_every_connection_and_of_each_change(
+async def test_two_watchers_report_every_connection_and_of_each_change(
     api: KubernetesApi, kubernetes_api: KubernetesAccess, namespace: str
 ) -> None:
     checks = FakeCredentialChecks()
@@ -144,10 +144,10 @@ async def test_two_watchers_tell_of_every_connection_and_of_each_change(
         await until(lambda: checks.of("seen").count((name, 2)) == 2)
         # Our own write of the condition is no news to anybody.
         uid = (await read(api, ref))["metadata"]["uid"]
-        told = len(checks.told)
+        sent = len(checks.sent)
         assert await publish(api, replace(ref, uid=uid), GOOD, generation=2)
         await asyncio.sleep(0.3)
-        assert len(checks.told) == told
+        assert len(checks.sent) == sent
         await api.delete(resource_of(ArgoCDInstance.definition), namespace, name)
         await until(lambda: len(checks.of("gone")) == 2)
-    assert ClusterScmProvider.definition.kind not in {one.kind for _, one, _ in checks.told}
+    assert ClusterScmProvider.definition.kind not in {one.kind for _, one, _ in checks.sent}

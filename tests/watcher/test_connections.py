@@ -1,4 +1,4 @@
-"""Who declares a connection is told to its workflow: once per generation, and when what it stands on changes."""
+"""Who declares a connection is sent to its workflow: once per generation, and when what it stands on changes."""
 
 from collections.abc import Mapping
 
@@ -64,14 +64,14 @@ class Scene:
         self.controller.follow(kind, ObjectChange(key=key, old=old, new=new))
 
     async def settle(self) -> list[tuple[str, str]]:
-        """Work off the queue, and return what was told since the last time as (what, kind/name)."""
-        before = len(self.checks.told)
+        """Work off the queue, and return what was sent since the last time as (what, kind/name)."""
+        before = len(self.checks.sent)
         queue = self.controller.queue
         while queue.depth:
             item = await queue._take()
             queue._handling.discard(item)
             await self.controller.handle(item)
-        return [(what, f"{one.kind}/{one.name}") for what, one, _ in self.checks.told[before:]]
+        return [(what, f"{one.kind}/{one.name}") for what, one, _ in self.checks.sent[before:]]
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ async def scene() -> Scene:
     return Scene()
 
 
-async def test_a_resource_is_told_when_first_seen_and_at_each_new_generation(scene: Scene) -> None:
+async def test_a_resource_is_sent_when_first_seen_and_at_each_new_generation(scene: Scene) -> None:
     scene.follow(TestRunner, "jenkins", JENKINS)
     assert await scene.settle() == [("seen", "TestRunner/jenkins")]
     scene.follow(TestRunner, "jenkins", JENKINS, generation=2)
@@ -134,7 +134,7 @@ async def test_a_cluster_provider_concerns_the_repositories_of_every_namespace(s
     assert sorted(poked) == ["GitRepository/web-bank", "GitRepository/web-shop"]
 
 
-async def test_a_provider_of_another_namespace_concerns_nobody_here(scene: Scene) -> None:
+async def test_a_provider_of_another_namespace_concerns_no_one_here(scene: Scene) -> None:
     scene.follow(GitRepository, "web", repository())
     await scene.settle()
     scene.follow(ScmProvider, "github", PROVIDER, namespace="bank")
@@ -148,22 +148,22 @@ async def test_a_watcher_that_starts_has_nothing_checked_that_is_known(scene: Sc
     assert {what for what, _ in await scene.settle()} == {"seen"}
 
 
-async def test_a_deleted_resource_has_its_workflow_told(scene: Scene) -> None:
+async def test_a_deleted_resource_is_sent_to_its_workflow(scene: Scene) -> None:
     scene.follow(TestRunner, "jenkins", JENKINS)
     await scene.settle()
     scene.follow(TestRunner, "jenkins", None)
     assert await scene.settle() == [("gone", "TestRunner/jenkins")]
 
 
-async def test_a_recreated_resource_is_told_afresh_and_its_predecessor_ends(scene: Scene) -> None:
+async def test_a_recreated_resource_is_sent_again_and_its_predecessor_ends(scene: Scene) -> None:
     scene.follow(TestRunner, "jenkins", JENKINS, uid="first")
     await scene.settle()
     scene.follow(TestRunner, "jenkins", JENKINS, uid="second")
     assert [what for what, _ in await scene.settle()] == ["gone", "seen"]
-    assert [one.uid for _, one, _ in scene.checks.told[-2:]] == ["first-jenkins", "second-jenkins"]
+    assert [one.uid for _, one, _ in scene.checks.sent[-2:]] == ["first-jenkins", "second-jenkins"]
 
 
-async def test_what_could_not_be_told_is_told_later(scene: Scene) -> None:
+async def test_what_could_not_be_sent_is_sent_later(scene: Scene) -> None:
     scene.follow(ScmProvider, "github", PROVIDER)
     scene.follow(GitRepository, "web", repository())
     await scene.settle()
@@ -174,7 +174,7 @@ async def test_what_could_not_be_told_is_told_later(scene: Scene) -> None:
         with pytest.raises(ConnectionError):
             await scene.controller.handle(item)
     scene.checks.away = False
-    before = len(scene.checks.told)
+    before = len(scene.checks.sent)
     for item in items:
         await scene.controller.handle(item)
-    assert [what for what, _, _ in scene.checks.told[before:]] == ["seen", "poke", "ensure"]
+    assert [what for what, _, _ in scene.checks.sent[before:]] == ["seen", "poke", "ensure"]

@@ -148,14 +148,14 @@ async def test_an_ended_attempt_does_not_keep_the_next_one_from_starting(scene: 
     assert [started for started, _ in scene.promotions.started] == [attempt(2)]
 
 
-async def test_an_ended_attempt_that_still_presents_its_end_is_told_that_a_newer_one_begins(scene: Scene) -> None:
+async def test_an_ended_attempt_that_still_presents_its_end_gets_a_signal_that_a_newer_one_begins(scene: Scene) -> None:
     scene.promotions.states[attempt(1)] = WorkflowState.RUNNING
     scene.show(tracker_document(attempt=2, status=running_status(attempt=1, state="Completed")))
     await scene.controller.reconcile(KEY)
     assert scene.promotions.deleted == [attempt(1)]
 
 
-async def test_the_conditions_speak_of_the_attempt_at_hand(scene: Scene) -> None:
+async def test_the_conditions_are_about_the_attempt_at_hand(scene: Scene) -> None:
     scene.show(tracker_document())
     await scene.controller.reconcile(KEY)
     assert scene.condition("Accepted")["message"] == "attempt 1 is accepted"
@@ -222,7 +222,7 @@ async def test_status_writes_do_not_make_the_controller_ask_temporal_but_a_resyn
     assert scene.promotions.reads == reads + 1
 
 
-async def test_deletion_tells_the_workflow_once_and_waits_for_it(scene: Scene) -> None:
+async def test_deletion_signals_the_workflow_once_and_waits_for_it(scene: Scene) -> None:
     scene.promotions.states[attempt()] = WorkflowState.RUNNING
     scene.show(tracker_document(deleting=NOW, status=running_status()))
     assert await scene.controller.reconcile(KEY) is not None
@@ -253,7 +253,7 @@ async def test_after_ten_minutes_the_tracker_goes_with_a_warning_that_names_what
     assert "web #412" in message
 
 
-async def test_after_ten_minutes_the_tracker_goes_though_temporal_is_away_and_its_workflow_is_told_later(
+async def test_after_ten_minutes_the_tracker_goes_though_temporal_is_away_and_its_workflow_is_signalled_later(
     scene: Scene,
 ) -> None:
     scene.promotions.states[attempt()] = WorkflowState.RUNNING
@@ -274,7 +274,7 @@ async def test_after_ten_minutes_the_tracker_goes_though_temporal_is_away_and_it
     assert scene.promotions.deleted == [attempt()]
 
 
-async def test_a_told_tracker_goes_after_ten_minutes_though_temporal_went_away_meanwhile(scene: Scene) -> None:
+async def test_a_signalled_tracker_goes_after_ten_minutes_though_temporal_went_away_meanwhile(scene: Scene) -> None:
     scene.promotions.states[attempt()] = WorkflowState.RUNNING
     scene.show(tracker_document(deleting=NOW, status=running_status()))
     await scene.controller.reconcile(KEY)
@@ -285,7 +285,7 @@ async def test_a_told_tracker_goes_after_ten_minutes_though_temporal_went_away_m
     assert len(scene.kubernetes.events) == 1
 
 
-async def test_a_tracker_of_a_vanished_ones_name_goes_after_ten_minutes_though_neither_can_be_told(
+async def test_a_tracker_of_a_vanished_ones_name_goes_after_ten_minutes_though_neither_can_be_signalled(
     scene: Scene,
 ) -> None:
     scene.promotions.away = True
@@ -326,7 +326,7 @@ async def test_a_tracker_recreated_under_its_name_is_another_one(scene: Scene) -
     assert [started for started, _ in scene.promotions.started] == [attempt(uid="uid-2")]
 
 
-async def test_the_workflow_of_a_tracker_that_vanished_is_told_even_when_temporal_was_away(scene: Scene) -> None:
+async def test_the_workflow_of_a_tracker_that_vanished_is_signalled_even_when_temporal_was_away(scene: Scene) -> None:
     scene.promotions.states[attempt()] = WorkflowState.RUNNING
     scene.show(tracker_document(status=running_status()))
     await scene.controller.reconcile(KEY)

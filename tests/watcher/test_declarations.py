@@ -121,7 +121,7 @@ async def test_a_policy_that_fits_is_valid_and_so_is_what_it_stands_on(scene: Sc
         assert scene.valid(kind, name)["status"] == "True", scene.valid(kind, name)
 
 
-async def test_an_invalid_policy_says_so_with_each_field_path(scene: Scene) -> None:
+async def test_an_invalid_policy_is_published_with_each_field_path(scene: Scene) -> None:
     await scene.change(PromotionPolicy, policy(parameter="${nonsense}", runner="gone"))
     condition = scene.valid(PromotionPolicy, "dev-to-staging")
     assert condition["status"] == "False"
@@ -161,7 +161,7 @@ async def test_a_runner_that_appears_makes_the_policy_valid(scene: Scene) -> Non
     assert scene.valid(PromotionPolicy, "dev-to-staging")["status"] == "True"
 
 
-async def test_patterns_are_judged_beside_the_event_loop(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_patterns_are_judged_next_to_the_event_loop(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[int] = []
 
     def judge(declared: CommitStatus, *, providers: Collection[str] | None) -> list[FieldError]:
@@ -217,7 +217,7 @@ async def test_an_environment_wakes_its_own_places_only(scene: Scene) -> None:
     assert scene.promotions.places == [("shop", "staging", "web")]
 
 
-async def test_no_place_is_woken_when_nobody_is_on_the_way(scene: Scene) -> None:
+async def test_no_place_is_woken_when_no_change_is_on_the_way(scene: Scene) -> None:
     await scene.change(Environment, environment("staging", final=False))
     assert scene.promotions.places == []
 

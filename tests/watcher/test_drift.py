@@ -74,7 +74,7 @@ async def test_a_new_monitor_has_its_instance_looked_at_and_a_resync_only_looks_
     scene.see(None, document("one"))
     await scene.controller.handle(ARGOCD)
     await scene.controller.handle(ARGOCD)
-    assert scene.looks.told == [("poke", INSTANCE), ("ensure", INSTANCE)]
+    assert scene.looks.sent == [("poke", INSTANCE), ("ensure", INSTANCE)]
 
 
 async def test_an_instance_without_monitors_is_left_alone() -> None:
@@ -83,10 +83,10 @@ async def test_an_instance_without_monitors_is_left_alone() -> None:
     scene.see(None, first)
     scene.see(first, None)
     await scene.controller.handle(ARGOCD)
-    assert scene.looks.told == []
+    assert scene.looks.sent == []
 
 
-async def test_monitors_of_an_instance_that_does_not_exist_say_so_and_others_are_looked_at() -> None:
+async def test_monitors_of_an_instance_that_does_not_exist_show_it_and_others_are_looked_at() -> None:
     scene = Scene()
     scene.see(None, document("lost", instance="gone"))
     scene.see(None, document("found"))
@@ -95,10 +95,10 @@ async def test_monitors_of_an_instance_that_does_not_exist_say_so_and_others_are
     lost, found = (scene.kubernetes.objects[MONITORS.plural, "shop", name]["status"] for name in ("lost", "found"))
     assert (lost["kind"], "ArgoCDInstance `gone` does not exist" in lost["observed"]) == ("Unknown", True)
     assert found == {}
-    assert scene.looks.told == [("poke", INSTANCE)]
+    assert scene.looks.sent == [("poke", INSTANCE)]
 
 
-def test_monitors_are_counted_by_what_they_say() -> None:
+def test_monitors_are_counted_by_what_they_show() -> None:
     scene = Scene()
     before, after = document("one"), document("one", kind="OutOfSync")
     scene.see(None, before)
@@ -127,4 +127,4 @@ async def test_a_tracker_takes_its_own_monitors_with_it(kind: str | None, cleare
     left = [name for (plural, _, name) in kubernetes.objects if plural == MONITORS.plural]
     assert left == ["taken-over"]
     # What its pull request shows of them goes as well.
-    assert scene.looks.told == [(what, INSTANCE) for what in cleared]
+    assert scene.looks.sent == [(what, INSTANCE) for what in cleared]

@@ -51,14 +51,14 @@ async def test_replicas_of_one_cluster_hold_the_name_together(client: Client, in
     assert await description.memo_value("cluster") == "cluster-a"
 
 
-async def test_another_cluster_is_refused_and_told_what_to_do(client: Client, installation: str) -> None:
+async def test_another_cluster_is_refused_with_what_to_do(client: Client, installation: str) -> None:
     await claim(client, installation, "cluster-a")
     with pytest.raises(InstallationTaken) as caught:
         await claim(client, installation, "cluster-b")
-    said = str(caught.value)
-    assert f"PILOTAGE_INSTALLATION `{installation}` belongs to another cluster" in said
-    assert "`cluster-a`" in said
-    assert f"temporal workflow terminate --workflow-id installation/{installation}" in said
+    refusal = str(caught.value)
+    assert f"PILOTAGE_INSTALLATION `{installation}` belongs to another cluster" in refusal
+    assert "`cluster-a`" in refusal
+    assert f"temporal workflow terminate --workflow-id installation/{installation}" in refusal
     await claim(client, f"{installation}-2", "cluster-b")
 
 
@@ -129,7 +129,7 @@ async def test_a_watcher_without_the_right_goes_on_unclaimed(client: Client, ins
     assert await description.memo_value("cluster") == "another"
 
 
-async def test_the_cluster_is_known_by_the_namespace_that_nobody_can_delete(api: KubernetesApi) -> None:
+async def test_the_cluster_is_known_by_the_namespace_that_no_one_can_delete(api: KubernetesApi) -> None:
     uid = await read_cluster(api)
     assert len(uid) == 36
     assert await read_cluster(api) == uid

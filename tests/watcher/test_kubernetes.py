@@ -72,7 +72,7 @@ async def test_an_unknown_credential_is_forbidden(
             await stranger.get(TRACKERS, namespace, "web-412")
 
 
-async def test_a_kubeconfig_that_nobody_can_read_is_named(tmp_path: Path) -> None:
+async def test_a_kubeconfig_that_no_one_can_read_is_named(tmp_path: Path) -> None:
     broken = tmp_path / "kubeconfig"
     for text in ("{a: [", "[]", "", "clusters: 1"):
         broken.write_text(text)

@@ -63,7 +63,7 @@ async def test_no_line_bears_the_names_of_the_key_before(capsys: pytest.CaptureF
     scene.promotions.away = True
     with pytest.raises(ConnectionError):
         await scene.controller.reconcile(KEY)
-    logging.getLogger("crds").warning("said")
+    logging.getLogger("crds").warning("noted")
     # The run belongs to the attempt before, whose status is still there.
     assert ids(lines(capsys)[-1]) == {"tracker": "shop/web-412", "workflow_id": f"{WORKFLOW[:-1]}2"}
 

@@ -35,7 +35,7 @@ NUMBERS = (412, 413, 414)
 
 
 class WatchedKubernetes(FakeKubernetes):
-    """Tell whoever watches of each object that is put."""
+    """Report each object that is put to each watch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,14 +55,14 @@ class WatchedKubernetes(FakeKubernetes):
         timeout: timedelta = WATCH_TIMEOUT,  # noqa: ASYNC109 the port names it so
         field_selector: str | None = None,
     ) -> AsyncIterator[AsyncIterator[WatchEvent]]:
-        """Tell of what was put before the watch as well: a mirror takes what it knows for no change."""
+        """Report what was put before the watch as well: a mirror takes what it knows for no change."""
 
         async def events() -> AsyncIterator[WatchEvent]:
-            told = 0
+            reported = 0
             while True:
-                while told < len(self.put_in_order):
-                    plural, document = self.put_in_order[told]
-                    told += 1
+                while reported < len(self.put_in_order):
+                    plural, document = self.put_in_order[reported]
+                    reported += 1
                     if plural == resource.plural:
                         yield WatchEvent(type="MODIFIED", object=copy.deepcopy(document))
                 await asyncio.sleep(0.01)
@@ -94,7 +94,7 @@ class Scene:
         self.kubernetes.put(TRACKERS, document)
 
     def reasons(self) -> list[str]:
-        """Return what each tracker's WorkflowAvailable says."""
+        """Return what each tracker's WorkflowAvailable shows."""
         found = []
         for number in NUMBERS:
             status = self.kubernetes.objects[TRACKERS.plural, "shop", f"web-{number}"].get("status", {})
@@ -140,13 +140,13 @@ async def test_all_trackers_are_looked_at_when_temporal_is_back() -> None:
         assert scene.promotions.started == []
 
 
-@pytest.mark.parametrize("speak", [Scene.give_command, Scene.change_runner, Scene.poke])
+@pytest.mark.parametrize("act", [Scene.give_command, Scene.change_runner, Scene.poke])
 async def test_a_workflow_that_does_not_answer_has_all_the_others_looked_for(
-    speak: Callable[[Scene], Awaitable[None]],
+    act: Callable[[Scene], Awaitable[None]],
 ) -> None:
     async with watching() as scene:
         scene.promotions.states.clear()
-        await speak(scene)
+        await act(scene)
         await until(lambda: scene.reasons() == [ConditionReason.LOST] * 3)
         assert scene.promotions.started == []
 
@@ -162,7 +162,7 @@ async def test_many_lost_workflows_have_the_others_looked_for_once() -> None:
         assert scene.promotions.reads - reads <= 9
 
 
-async def test_a_workflow_that_somebody_terminated_says_nothing_about_the_others() -> None:
+async def test_a_workflow_that_somebody_terminated_shows_nothing_about_the_others() -> None:
     async with watching() as scene:
         scene.promotions.states[attempt(NUMBERS[0])] = WorkflowState.TERMINATED
         reads = scene.promotions.reads

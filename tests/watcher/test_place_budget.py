@@ -107,7 +107,7 @@ async def test_an_environment_of_a_hundred_repositories_is_taken_and_its_hundred
     assert {one["repository"] for one in found["status"]["repositories"]} == {"another", *names[1:]}
 
 
-def test_an_entry_that_lacks_something_already_keeps_saying_so_where_it_is_shortened() -> None:
+def test_an_entry_that_left_something_out_already_keeps_its_note_where_it_is_shortened() -> None:
     entry = {**largest("web"), "omitted": "only a part of the status could be written"}
     found = fitting(entry, 2_000)
     assert size_of(found) <= 2_000

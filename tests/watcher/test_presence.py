@@ -26,7 +26,7 @@ LOOK = timedelta(milliseconds=20)
 
 
 class Default(FakeKubernetes):
-    """A cluster with the namespace that tells it from others."""
+    """A cluster with the namespace that distinguishes it from others."""
 
     async def get(self, *_: object) -> Document:
         return {"metadata": {"uid": "cluster-a"}}
@@ -80,7 +80,7 @@ async def test_an_installation_that_another_cluster_took_meanwhile_ends_the_watc
     async with watched(client, installation, lambda: None) as task:
         await asyncio.sleep(0.2)
         await handle.terminate()
-        # Only one of two clusters wins; the loser must not go on beside it.
+        # Only one of two clusters wins; the loser must not go on next to it.
         try:
             await claim(client, installation, "cluster-b")
         except InstallationTaken:
@@ -92,19 +92,19 @@ async def test_an_installation_that_another_cluster_took_meanwhile_ends_the_watc
 
 @workflow.defn(name=INSTALLATION_WORKFLOW, sandboxed=False)
 class Continuing:
-    """Hold the name as the workflow of the product does, and continue as new whenever told."""
+    """Hold the name as the workflow of the product does, and continue as new at each signal."""
 
     def __init__(self) -> None:
-        self.told = False
+        self.asked = False
 
     @workflow.run
     async def run(self, cluster: str) -> None:
-        await workflow.wait_condition(lambda: self.told)
+        await workflow.wait_condition(lambda: self.asked)
         workflow.continue_as_new(cluster)
 
     @workflow.signal
-    def tell(self) -> None:
-        self.told = True
+    def renew(self) -> None:
+        self.asked = True
 
 
 async def test_a_holder_that_continues_as_new_is_the_same_memory(client: Client, installation: str) -> None:
@@ -119,7 +119,7 @@ async def test_a_holder_that_continues_as_new_is_the_same_memory(client: Client,
     ):
         await asyncio.sleep(0.2)
         for _ in range(2):
-            await handle.signal("tell")
+            await handle.signal("renew")
 
         async def continued() -> bool:
             return (await handle.describe()).run_id != first
@@ -182,7 +182,7 @@ def restored(monkeypatch: pytest.MonkeyPatch) -> Restored:
     return restored
 
 
-async def test_search_attributes_are_asked_for_after_an_outage_until_temporal_tells(
+async def test_search_attributes_are_asked_for_after_an_outage_until_temporal_answers(
     client: Client, installation: str, restored: Restored
 ) -> None:
     restored.holder = "one"

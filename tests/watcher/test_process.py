@@ -1,4 +1,4 @@
-"""The watcher as a process: it outlives the loss of each server, and ends when told to."""
+"""The watcher as a process: it outlives the loss of each server, and ends when asked to."""
 
 import urllib.error
 import urllib.request
@@ -117,10 +117,10 @@ async def test_without_the_admission_policy_commands_are_refused_where_people_lo
         environment.restart("watcher-1")
         ready = f"{environment.http_url('watcher-1')}/readyz"
 
-        async def told() -> bool:
+        async def logged() -> bool:
             return "commands refused" in fetch(ready)[1]
 
-        await become(told)
+        await become(logged)
         spec = {"trackerRef": {"name": "web-5"}, "verb": "hold", "environment": "dev", "requestedBy": "the-ceo"}
         await api.create(COMMANDS, NAMESPACE, {"metadata": {"name": "forged"}, "spec": spec})
 

@@ -148,7 +148,7 @@ async def test_a_list_of_workflows_shows_which_change_each_one_promotes(
     assert "pilotage -n shop why web-412" in (await described.static_details() or "")
 
 
-async def test_a_closed_workflow_is_not_started_again_and_its_end_is_told(
+async def test_a_closed_workflow_is_not_started_again_and_its_end_is_reported(
     promotions: TemporalPromotions, worker: None
 ) -> None:
     await promotions.start(attempt(), SPEC, generation=3)
@@ -157,7 +157,7 @@ async def test_a_closed_workflow_is_not_started_again_and_its_end_is_told(
     assert await promotions.start(attempt(2), SPEC, generation=3) is WorkflowState.RUNNING
 
 
-async def test_ends_are_told_apart(
+async def test_ends_are_distinguished(
     client: Client, installation: str, promotions: TemporalPromotions, worker: None
 ) -> None:
     assert await promotions.read_state(attempt()) is WorkflowState.ABSENT
@@ -194,7 +194,7 @@ async def test_a_command_is_executed_once_however_often_it_is_sent(
     assert (await seen(client, installation))[3:] == ["cmd-1"]
 
 
-async def test_a_rejected_command_comes_back_with_the_workflow_s_words(
+async def test_a_rejected_command_comes_back_with_the_workflow_s_message(
     promotions: TemporalPromotions, worker: None
 ) -> None:
     await promotions.start(attempt(), SPEC, generation=3)
@@ -204,7 +204,7 @@ async def test_a_rejected_command_comes_back_with_the_workflow_s_words(
     assert answer.message == "this hop promotes another revision"
 
 
-async def test_a_command_for_a_workflow_that_does_not_run_finds_nobody(
+async def test_a_command_for_a_workflow_that_does_not_run_finds_no_one(
     promotions: TemporalPromotions, worker: None
 ) -> None:
     assert await promotions.execute(attempt(), "promote", command("cmd-1")) is None

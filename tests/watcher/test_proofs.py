@@ -89,7 +89,7 @@ async def shop(environment: LocalEnvironment) -> AsyncIterator[Shop]:
         yield Shop(api, samples(environment.sandbox_url))
 
 
-async def test_each_connection_says_what_it_lacks_and_is_proved_once_it_has_it(shop: Shop) -> None:
+async def test_each_connection_shows_what_it_misses_and_is_proved_once_it_has_it(shop: Shop) -> None:
     for kind, name in PROVED:
         await shop.create(kind, name)
     for kind, name in PROVED:
@@ -131,7 +131,7 @@ async def test_a_token_that_is_no_good_any_more_is_noticed_and_so_is_its_success
     assert (await shop.read("TestRunner", "jenkins"))["metadata"]["resourceVersion"] == before
 
 
-async def test_a_repository_that_is_not_there_and_a_server_that_does_not_answer_are_told_apart(shop: Shop) -> None:
+async def test_a_repository_that_is_not_there_and_a_server_that_does_not_answer_are_distinguished(shop: Shop) -> None:
     resource = resource_of(BY_KIND["GitRepository"].definition)
     await shop.api.merge(resource, NAMESPACE, "web", {"spec": {"github": {"name": "webb"}}})
     await shop.await_reason("GitRepository", "web", "NotFound")

@@ -57,7 +57,7 @@ async def test_a_full_status_is_accepted_and_published_again_without_a_trace(
     assert events.items[0]["involvedObject"]["uid"] == created["metadata"]["uid"]
 
 
-async def test_what_a_status_no_longer_says_is_gone_from_the_resource(api: KubernetesApi, namespace: str) -> None:
+async def test_what_a_status_no_longer_holds_is_gone_from_the_resource(api: KubernetesApi, namespace: str) -> None:
     created = await api.create(TRACKERS, namespace, tracker())
     resources = KubernetesResources(kubernetes=api, observer=Quiet())
     await resources.publish_status(PublishStatusInput(tracker=ref_of(created), status=full_status(1)))
@@ -125,12 +125,12 @@ async def test_a_status_is_written_though_no_event_may_be(caplog: pytest.LogCapt
     created = kubernetes.put(TRACKERS, tracker_document())
     kubernetes.refuse_events = True
     resources = KubernetesResources(kubernetes=kubernetes, observer=Quiet())
-    notes = tuple(EventNote(id=str(n), warning=False, reason=f"Reason{n}", message=f"told {n}") for n in range(2))
+    notes = tuple(EventNote(id=str(n), warning=False, reason=f"Reason{n}", message=f"text {n}") for n in range(2))
     request = PublishStatusInput(tracker=ref_of(created), status=full_status(1), events=notes)
     assert (await resources.publish_status(request)).written
     (record,) = caplog.records
     assert "is forbidden" in record.getMessage()
-    assert "Reason0: told 0; Reason1: told 1" in record.getMessage()
+    assert "Reason0: text 0; Reason1: text 1" in record.getMessage()
 
 
 async def test_a_status_of_another_attempt_is_dropped(api: KubernetesApi, namespace: str) -> None:
@@ -186,7 +186,9 @@ async def test_two_repositories_write_one_environment_without_touching_each_othe
     assert len(entries["web"]["history"]) == 20
 
 
-async def test_an_environment_says_whether_all_that_is_to_be_written_can_be(api: KubernetesApi, namespace: str) -> None:
+async def test_an_environment_shows_whether_all_that_is_to_be_written_can_be(
+    api: KubernetesApi, namespace: str
+) -> None:
     argocd = {"instanceRef": {"name": "argocd"}, "project": "shop", "application": "web"}
     deployment = {"name": "web", "repositoryRef": {"name": "web"}, "argocd": argocd}
     await api.create(ENVIRONMENTS, namespace, {"metadata": {"name": "dev"}, "spec": {"deployments": [deployment]}})

@@ -16,7 +16,7 @@ QUICK = Backoff(initial=timedelta(milliseconds=10), maximum=timedelta(millisecon
 
 
 class Work:
-    """A handler that records, fails and waits as told."""
+    """A handler that records, fails and waits as set."""
 
     def __init__(self, workers: int = 2) -> None:
         self.handled: list[str] = []

@@ -121,10 +121,12 @@ async def test_the_change_of_another_is_never_written_over(counted: Counted, nam
     created = await counted.create(TRACKERS, namespace, tracker())
     writes, resources = publishing(counted)
     assert (await resources.publish_status(step(created, 1))).written
-    said = WantedCondition(type=ConditionType.ACCEPTED, status=True, reason=ConditionReason.ACCEPTED, message="first")
+    accepted = WantedCondition(
+        type=ConditionType.ACCEPTED, status=True, reason=ConditionReason.ACCEPTED, message="first"
+    )
     wanted = {"namespace": namespace, "name": "web-412", "uid": created["metadata"]["uid"]}
     # Another process, whose write ours does not know.
-    assert await publish_conditions(counted, PullRequestTracker.definition, wanted=(said,), **wanted)
+    assert await publish_conditions(counted, PullRequestTracker.definition, wanted=(accepted,), **wanted)
     assert (await resources.publish_status(step(created, 2))).written
     assert counted.counts["conflicts"] == 1
     found = await counted.get(TRACKERS, namespace, "web-412")

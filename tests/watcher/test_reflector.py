@@ -20,7 +20,7 @@ QUICK = Backoff(initial=timedelta(milliseconds=20), maximum=timedelta(millisecon
 
 
 class Mirror:
-    """A reflector under test, with everything it told."""
+    """A reflector under test, with everything it reported."""
 
     def __init__(self, api: KubernetesApi, *, resync: timedelta | None = None, backoff: Backoff = QUICK) -> None:
         self.changes: list[ObjectChange[str]] = []
@@ -88,7 +88,7 @@ async def test_a_continue_token_that_expires_begins_the_list_again(server: OddSe
     assert [item["metadata"]["name"] for item in listed.items] == ["a"]
 
 
-async def test_changes_are_told_once_with_what_was_before(server: OddServer) -> None:
+async def test_changes_are_reported_once_with_what_was_before(server: OddServer) -> None:
     server.watches.append(
         stream(
             line("ADDED", widget("b", 2, "two")),
@@ -101,8 +101,8 @@ async def test_changes_are_told_once_with_what_was_before(server: OddServer) -> 
         mirror = Mirror(api)
         async with running(mirror):
             await until(lambda: len(mirror.changes) >= 4)
-    told = [(change.key.name, change.old, change.new) for change in mirror.changes]
-    assert told == [("a", None, "one"), ("b", None, "two"), ("a", "one", "other"), ("b", "two", None)]
+    reported = [(change.key.name, change.old, change.new) for change in mirror.changes]
+    assert reported == [("a", None, "one"), ("b", None, "two"), ("a", "one", "other"), ("b", "two", None)]
 
 
 async def test_the_end_of_a_watch_resumes_where_the_last_bookmark_was(server: OddServer) -> None:
@@ -202,7 +202,7 @@ async def test_an_object_that_cannot_be_read_hides_no_other(server: OddServer) -
     assert mirror.values == {"good": "fine"}
 
 
-async def test_a_resync_tells_of_every_object_again(server: OddServer) -> None:
+async def test_a_resync_reports_every_object_again(server: OddServer) -> None:
     async with serving(server) as api:
         mirror = Mirror(api, resync=timedelta(milliseconds=50))
         async with running(mirror):

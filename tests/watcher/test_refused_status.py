@@ -132,7 +132,7 @@ async def test_a_refused_entry_of_a_place_keeps_its_holder_and_names_the_refusal
     assert (result.written, result.reason) == (True, "StatusRefused")
     (written,) = (await api.get(ENVIRONMENTS, namespace, "dev"))["status"]["repositories"]
     assert (written["sequence"], written["lane"]["holder"]) == (2, "web-412")
-    # What runs is taken as it is by now; only what was refused is left out, and why is said.
+    # What runs is taken as it is by now; only what was refused is left out, and the reason is shown.
     assert written.get("deployments") in (None, [])
     assert written["omitted"].startswith("only a part of the status could be written: ")
     assert counting.refused == [("Environment", namespace)]

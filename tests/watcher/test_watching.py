@@ -166,10 +166,10 @@ async def test_a_watcher_of_named_namespaces_needs_no_more_than_a_role(
         spec = {"sourceEnvironment": "dev", "targetEnvironment": "staging", "tests": []}
         await api.create(POLICIES, namespace, {"metadata": {"name": "dev-to-staging"}, "spec": spec})
 
-        async def said() -> bool:
+        async def published() -> bool:
             return "Valid" in conditions(await api.get(POLICIES, namespace, "dev-to-staging"))
 
-        await become(said)
+        await become(published)
         valid = conditions(await api.get(POLICIES, namespace, "dev-to-staging"))["Valid"]
         assert valid["status"] == "False"
         assert "spec.sourceEnvironment" in valid["message"]

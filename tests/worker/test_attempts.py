@@ -34,7 +34,7 @@ class Waits:
         return attempt
 
 
-async def test_an_attempt_that_is_too_slow_never_acts_beside_its_successor(temporal_server: str) -> None:
+async def test_an_attempt_that_is_too_slow_never_acts_together_with_its_successor(temporal_server: str) -> None:
     acted: list[int] = []
 
     @activity.defn

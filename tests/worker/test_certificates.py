@@ -1,4 +1,4 @@
-"""The certificate authority that a resource names is trusted, and no other, on a server that speaks TLS."""
+"""The certificate authority that a resource names is trusted, and no other, on a server that serves TLS."""
 
 import ssl
 from collections.abc import AsyncIterator

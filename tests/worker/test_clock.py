@@ -42,21 +42,21 @@ async def test_the_clock_of_temporal_is_known_to_a_second_or_two(temporal_server
     assert offset.most - offset.least < timedelta(seconds=5)
 
 
-async def test_a_server_that_refuses_to_answer_says_nothing_of_the_clock(temporal_server: str) -> None:
+async def test_a_server_that_refuses_to_answer_shows_nothing_of_the_clock(temporal_server: str) -> None:
     client = await Client.connect(temporal_server, namespace="no-such-namespace")
     assert await measure(client, "t", Clock(hours=1)) is None
 
 
 @pytest.mark.parametrize(
-    ("least", "most", "word"),
+    ("least", "most", "excess"),
     [(9, 12, ""), (11, 12, "11 s ahead"), (-12, -9, ""), (-12, -11, "11 s behind"), (-100, 100, "")],
 )
-def test_only_a_clock_that_is_surely_off_is_refused(least: int, most: int, word: str) -> None:
+def test_only_a_clock_that_is_surely_off_is_refused(least: int, most: int, excess: str) -> None:
     offset = Offset(least=timedelta(seconds=least), most=timedelta(seconds=most))
-    assert (word in offset.excess(ALLOWED)) if word else offset.excess(ALLOWED) == ""
+    assert (excess in offset.excess(ALLOWED)) if excess else offset.excess(ALLOWED) == ""
 
 
-async def test_a_worker_whose_clock_is_ahead_is_not_ready_says_why_and_serves_once_it_is_right(
+async def test_a_worker_whose_clock_is_ahead_is_not_ready_shows_why_and_serves_once_it_is_right(
     watching: Callable[[Clock], ClockWatch],
 ) -> None:
     clock, health, stop = Clock(seconds=95), Health(), asyncio.Event()

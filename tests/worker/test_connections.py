@@ -28,7 +28,7 @@ def connect(cluster: Cluster, open_http: Opener, handler: Any = None) -> Cluster
     return ClusterOpener(cluster.port(), http, system_namespace="pilotage")
 
 
-async def lacking_in(connections: ClusterOpener, kind: str) -> tuple[str, str]:
+async def missing_in(connections: ClusterOpener, kind: str) -> tuple[str, str]:
     name = {"repository": "web", "ci_runs": "jenkins", "deployments": "argocd"}[kind]
     with pytest.raises(ReferenceMissing) as caught:
         await getattr(connections, kind)("shop", name)
@@ -60,7 +60,7 @@ async def test_what_did_not_change_stays_open(open_http: Opener) -> None:
 async def test_the_values_of_a_read_secret_are_cut_out_of_every_text(open_http: Opener) -> None:
     with reading_secrets():
         await connect(shop(), open_http).ci_runs("shop", "jenkins")
-        assert "jenkins-api-token" not in redact("Jenkins said: jenkins-api-token is wrong")
+        assert "jenkins-api-token" not in redact("Jenkins answered: jenkins-api-token is wrong")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ async def test_the_values_of_a_read_secret_are_cut_out_of_every_text(open_http: 
 async def test_a_missing_secret_is_named(kind: str, secret: str, open_http: Opener) -> None:
     cluster = shop()
     del cluster.secrets["shop", secret]
-    assert await lacking_in(connect(cluster, open_http), kind) == (f"Secret/{secret}", "SecretNotFound")
+    assert await missing_in(connect(cluster, open_http), kind) == (f"Secret/{secret}", "SecretNotFound")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ async def test_a_missing_secret_is_named(kind: str, secret: str, open_http: Open
 async def test_a_missing_resource_is_named(kind: str, resource: str, name: str, open_http: Opener) -> None:
     cluster = shop()
     cluster.remove(resource, name)
-    assert await lacking_in(connect(cluster, open_http), kind) == (f"{resource}/{name}", "NotFound")
+    assert await missing_in(connect(cluster, open_http), kind) == (f"{resource}/{name}", "NotFound")
 
 
 async def test_an_outage_of_the_cluster_is_not_a_missing_reference(open_http: Opener) -> None:
@@ -95,7 +95,7 @@ async def test_an_outage_of_the_cluster_is_not_a_missing_reference(open_http: Op
         await connect(cluster, open_http).deployments("shop", "argocd")
 
 
-async def test_a_secret_that_may_not_be_read_says_so(open_http: Opener) -> None:
+async def test_a_secret_that_may_not_be_read_is_reported(open_http: Opener) -> None:
     cluster = shop()
     read = cluster.get_secret
 
@@ -104,7 +104,7 @@ async def test_a_secret_that_may_not_be_read_says_so(open_http: Opener) -> None:
         raise ApiForbidden("secrets is forbidden", status=403)
 
     cluster.get_secret = refuse  # type: ignore[method-assign]
-    assert await lacking_in(connect(cluster, open_http), "deployments") == ("Secret/argocd-token", "Forbidden")
+    assert await missing_in(connect(cluster, open_http), "deployments") == ("Secret/argocd-token", "Forbidden")
 
 
 def shared_provider(cluster: Cluster, allowed: dict[str, Any]) -> None:
@@ -129,7 +129,7 @@ async def test_a_cluster_provider_serves_the_namespaces_that_it_allows(open_http
 async def test_a_cluster_provider_refuses_every_other_namespace(allowed: dict[str, Any], open_http: Opener) -> None:
     cluster = shop()
     shared_provider(cluster, allowed)
-    found = await lacking_in(connect(cluster, open_http), "repository")
+    found = await missing_in(connect(cluster, open_http), "repository")
     assert found == ("ClusterScmProvider/shared", "NamespaceNotAllowed")
 
 
@@ -137,16 +137,16 @@ async def test_the_secret_of_a_cluster_provider_is_never_taken_from_the_teams_na
     cluster = shop()
     shared_provider(cluster, {"matchLabels": {"team": "shop"}})
     cluster.secrets["shop", "shared-token"] = cluster.secrets.pop(("pilotage", "shared-token"))
-    assert await lacking_in(connect(cluster, open_http), "repository") == ("Secret/shared-token", "SecretNotFound")
+    assert await missing_in(connect(cluster, open_http), "repository") == ("Secret/shared-token", "SecretNotFound")
 
 
 async def test_a_provider_of_another_host_is_refused(open_http: Opener) -> None:
     cluster = shop()
     cluster.add("ScmProvider", "github", {"gitlab": {}, "secretRef": {"name": "github-token"}})
-    assert await lacking_in(connect(cluster, open_http), "repository") == ("ScmProvider/github", "Invalid")
+    assert await missing_in(connect(cluster, open_http), "repository") == ("ScmProvider/github", "Invalid")
 
 
-async def test_a_runner_without_a_credential_says_which_keys_it_needs(open_http: Opener) -> None:
+async def test_a_runner_without_a_credential_names_the_keys_it_needs(open_http: Opener) -> None:
     cluster = shop()
     cluster.add("TestRunner", "jenkins", {"jenkins": {"url": "https://ci.example"}})
     with pytest.raises(ReferenceMissing, match="`username` and `token`"):
@@ -173,7 +173,7 @@ async def test_a_runner_in_a_repository_uses_the_repositorys_credential(open_htt
     ("block", "field"),
     [({}, "variables"), ({"parametersAs": "Variables"}, "variables"), ({"parametersAs": "Inputs"}, "inputs")],
 )
-async def test_a_gitlab_runner_sends_parameters_as_it_says(
+async def test_a_gitlab_runner_sends_parameters_as_it_declares(
     open_http: Opener, block: dict[str, str], field: str
 ) -> None:
     bodies: list[dict[str, Any]] = []
@@ -198,4 +198,4 @@ async def test_a_ca_secret_without_its_key_is_named(open_http: Opener) -> None:
     spec = cluster.objects["ArgoCDInstance", "shop", "argocd"]["spec"]
     spec["caSecretRef"] = {"name": "ca"}
     cluster.secrets["shop", "ca"] = {"tls.crt": b"x"}
-    assert await lacking_in(connect(cluster, open_http), "deployments") == ("Secret/ca", "NoKey")
+    assert await missing_in(connect(cluster, open_http), "deployments") == ("Secret/ca", "NoKey")

@@ -14,7 +14,7 @@ from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
 
 from activities.redaction import reading_secrets
-from tests.worker.speaking import SpeakingWorkflow
+from tests.worker.logging_workflow import LoggingWorkflow
 from worker.logs import add_trace_context, configure_logs, tracker_of
 from worker.temporal.sandbox import workflow_runner
 
@@ -60,10 +60,10 @@ async def test_every_line_of_an_activity_names_tracker_workflow_and_run(capsys: 
     workflow_id = "promotion/east/shop/web-412/uid/1"
     environment.info = replace(environment.info, workflow_id=workflow_id, workflow_run_id="run-1")
 
-    async def speak() -> None:
+    async def log() -> None:
         structlog.get_logger("a").info("calling")
 
-    await environment.run(speak)
+    await environment.run(log)
     line = json.loads(capsys.readouterr().err)
     assert (line["tracker"], line["workflow_id"], line["run_id"]) == ("shop/web-412", workflow_id, "run-1")
 
@@ -73,9 +73,9 @@ async def test_every_line_of_a_workflow_names_tracker_workflow_and_run(
 ) -> None:
     configure_logs(style="json", level="info")
     client = await Client.connect(temporal_server)
-    workflow_id, queue = f"promotion/east/shop/web-412/{uuid4()}/1", f"speaking-{uuid4()}"
-    async with Worker(client, task_queue=queue, workflows=[SpeakingWorkflow], workflow_runner=workflow_runner()):
-        handle = await client.start_workflow(SpeakingWorkflow.run, id=workflow_id, task_queue=queue)
+    workflow_id, queue = f"promotion/east/shop/web-412/{uuid4()}/1", f"logging-{uuid4()}"
+    async with Worker(client, task_queue=queue, workflows=[LoggingWorkflow], workflow_runner=workflow_runner()):
+        handle = await client.start_workflow(LoggingWorkflow.run, id=workflow_id, task_queue=queue)
         await handle.result()
     (line,) = [one for one in map(json.loads, capsys.readouterr().err.splitlines()) if "refused" in one["event"]]
     assert line["event"] == "status was refused"
@@ -101,14 +101,14 @@ def test_no_credential_reaches_a_line(style: str, capsys: pytest.CaptureFixture[
     with reading_secrets() as known:
         known.remember(["s3cr3t-of-the-ci-system"])
         logger = structlog.get_logger("a")
-        logger.info("s3cr3t-of-the-ci-system in the text", token="plain-text-token", nested={"password": "pass-word-1"})
+        logger.info("s3cr3t-of-the-ci-system in the text", token="plain-text-token", nested={"password": "pass-part-1"})
         logger.info("call", url="https://user:p4ssw0rd-9@host/x", header=["Bearer abcdefghijkl"])
         try:
-            raise ValueError("host said s3cr3t-of-the-ci-system")
+            raise ValueError("host answered s3cr3t-of-the-ci-system")
         except ValueError:
             logger.exception("failed")
     text = capsys.readouterr().err
-    for secret in ("s3cr3t", "plain-text-token", "pass-word-1", "p4ssw0rd", "abcdefghijkl"):
+    for secret in ("s3cr3t", "plain-text-token", "pass-part-1", "p4ssw0rd", "abcdefghijkl"):
         assert secret not in text
     assert "failed" in text
 

@@ -44,7 +44,7 @@ async def check(cluster: Cluster, open_http: Opener, hosts: Answer, kind: str, n
     return (await ActivityEnvironment().run(proofs.check_connection, CheckConnectionInput(connection=ref))).outcome
 
 
-async def test_a_github_repository_with_a_gitlab_provider_is_not_ready_and_nobody_is_called(
+async def test_a_github_repository_with_a_gitlab_provider_is_not_ready_and_no_host_is_called(
     open_http: Opener,
 ) -> None:
     cluster, hosts = shop(), Hosts()
@@ -55,7 +55,7 @@ async def test_a_github_repository_with_a_gitlab_provider_is_not_ready_and_nobod
     assert hosts.paths == []
 
 
-async def test_a_missing_secret_is_named_and_nobody_is_called(open_http: Opener) -> None:
+async def test_a_missing_secret_is_named_and_no_host_is_called(open_http: Opener) -> None:
     cluster, hosts = shop(), Hosts()
     cluster.secrets.clear()
     for kind, name in (("GitRepository", "web"), ("ScmProvider", "github"), ("TestRunner", "jenkins")):
@@ -83,7 +83,7 @@ async def test_a_cluster_provider_is_proved_with_the_secret_of_pilotages_own_nam
     assert (await check(cluster, open_http, hosts, "ClusterScmProvider", "shared")).accepted
 
 
-async def test_a_namespace_that_the_cluster_provider_does_not_allow_is_told_so(open_http: Opener) -> None:
+async def test_a_namespace_that_the_cluster_provider_does_not_allow_gets_that_reason(open_http: Opener) -> None:
     cluster, hosts = shop(), Hosts()
     spec = {"github": {}, "secretRef": {"name": "github-token"}, "allowedNamespaces": {"matchLabels": {"team": "bank"}}}
     cluster.add("ClusterScmProvider", "shared", spec, namespace="")
@@ -95,7 +95,7 @@ async def test_a_namespace_that_the_cluster_provider_does_not_allow_is_told_so(o
     assert hosts.paths == []
 
 
-async def test_wrong_tokens_missing_rights_and_wrong_names_are_told_apart(open_http: Opener) -> None:
+async def test_wrong_tokens_missing_rights_and_wrong_names_are_distinguished(open_http: Opener) -> None:
     for status, reason in ((401, "Unauthorized"), (403, "Forbidden"), (404, "NotFound"), (503, "Unavailable")):
         for kind, name in (("GitRepository", "web"), ("TestRunner", "jenkins"), ("ArgoCDInstance", "argocd")):
             outcome = await check(shop(), open_http, Hosts(status), kind, name)
@@ -108,9 +108,9 @@ async def test_a_right_that_nothing_declared_needs_is_not_missed(open_http: Open
         return httpx.Response(200, json=body, headers={"X-OAuth-Scopes": "read:org"})
 
     cluster = shop()
-    lacking = await check(cluster, open_http, answer, "GitRepository", "web")
-    assert (lacking.accepted, lacking.reason) == (False, "Forbidden")
-    assert "does not have the scope `repo`" in lacking.message
+    verdict = await check(cluster, open_http, answer, "GitRepository", "web")
+    assert (verdict.accepted, verdict.reason) == (False, "Forbidden")
+    assert "does not have the scope `repo`" in verdict.message
     nothing = {"labels": False, "statuses": False, "comment": False}
     cluster.objects["GitRepository", "shop", "web"]["spec"]["show"] = nothing
     assert (await check(cluster, open_http, answer, "GitRepository", "web")).accepted
@@ -187,7 +187,7 @@ async def test_a_provider_is_asked_at_the_address_that_it_names(
     assert seen == [asked]
 
 
-async def test_a_host_that_this_version_does_not_speak_with_says_so(
+async def test_a_host_that_this_version_does_not_serve_is_reported(
     open_http: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster, hosts = shop(), Hosts()

@@ -22,7 +22,7 @@ AT_RELEASE = {"githubActions": {"repositoryRef": {"name": "web"}, "ref": "releas
 
 @dataclass
 class Host:
-    """A repository whose workflow shows the key on `main`, and on `release` as the test says."""
+    """A repository whose workflow shows the key on `main`, and on `release` as the test declares."""
 
     on_release: str = "run-name: nightly\n"
     queries: list[str] = field(default_factory=list)

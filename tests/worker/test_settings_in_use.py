@@ -42,7 +42,7 @@ def settings(**given: object) -> Settings:
     return Settings.model_validate({"installation": f"i{uuid.uuid4().hex[:12]}", **given})
 
 
-async def test_records_go_where_the_setting_says(tmp_path: Path) -> None:
+async def test_records_go_where_the_setting_points(tmp_path: Path) -> None:
     cluster, file = Posting(), tmp_path / "records.jsonl"
     about = EventTarget(api_version="v1", kind="GitRepository", namespace="shop", name="web", uid="uid-web")
     line = RecordLine(key="uid-1/1/0", about=about, record={"tracker": "web-1"})
@@ -67,7 +67,7 @@ class Posting(Cluster):
 
 @dataclass
 class Meeting:
-    """Those who come wait for each other until so many are there; `most` tells how many ever were."""
+    """Those who come wait for each other until so many are there; `most` counts how many ever were."""
 
     wanted: int
     present: int = 0
@@ -88,7 +88,7 @@ class Meeting:
 
 @pytest.fixture
 async def host() -> AsyncIterator[tuple[str, Meeting]]:
-    """A host whose answers wait for each other; nobody waits unless a test wants several."""
+    """A host whose answers wait for each other; none waits unless a test wants several."""
     meeting = Meeting(wanted=1)
 
     async def answer(_request: web.Request) -> web.Response:
@@ -132,7 +132,7 @@ async def test_only_addresses_that_the_settings_allow_are_called(
 
 
 @pytest.mark.parametrize("limit", [1, MANY])
-async def test_as_many_calls_are_in_flight_as_the_setting_says(host: tuple[str, Meeting], limit: int) -> None:
+async def test_as_many_calls_are_in_flight_as_the_setting_allows(host: tuple[str, Meeting], limit: int) -> None:
     base_url, meeting = host
     meeting.wanted = limit
     async with open_clients(settings(allow_http=True, allowed_hosts=("127.0.0.1",), scm_in_flight=limit)) as clients:
@@ -183,7 +183,7 @@ async def be_busy(client: Client, worker: Worker, count: int) -> None:
 @pytest.mark.parametrize(
     ("queue", "setting"), [("ci", "activity_slots"), ("observation", "observation_slots"), ("checks", "check_slots")]
 )
-async def test_as_many_activities_run_at_a_time_as_the_setting_says(
+async def test_as_many_activities_run_at_a_time_as_the_setting_allows(
     temporal_server: str, queue: str, setting: str, slots: int
 ) -> None:
     meeting = Meeting(wanted=slots)
@@ -233,7 +233,7 @@ async def test_a_running_activity_has_the_grace_of_the_setting(temporal_server: 
 
 
 @pytest.mark.parametrize("kept", [1, 3])
-async def test_as_many_workflows_stay_in_memory_as_the_setting_says(temporal_server: str, kept: int) -> None:
+async def test_as_many_workflows_stay_in_memory_as_the_setting_allows(temporal_server: str, kept: int) -> None:
     telemetry = create_telemetry()
     client = await Client.connect(temporal_server, runtime=telemetry.runtime)
     chosen = settings(cached_workflows=kept)
@@ -260,7 +260,7 @@ async def _cache_sizes(url: str) -> list[float]:
 
 
 @pytest.mark.parametrize(("allowed", "off"), [(5, True), (30, False)])
-async def test_a_clock_may_be_off_by_as_much_as_the_setting_says(
+async def test_a_clock_may_be_off_by_as_much_as_the_setting_allows(
     temporal_server: str, allowed: int, *, off: bool
 ) -> None:
     chosen = settings(clock_skew_seconds=allowed)

@@ -115,7 +115,7 @@ async def test_a_failed_read_is_shared_by_those_who_wait_and_tried_again_by_the_
     with reading_secrets():
         waiting = [asyncio.create_task(reads.get("shop", "token")) for _ in range(3)]
         await asyncio.sleep(0)
-        # One that gives up ends nobody else's read.
+        # One that gives up ends no other's read.
         waiting[0].cancel()
         asked.set()
         outcomes = await asyncio.gather(*waiting, return_exceptions=True)

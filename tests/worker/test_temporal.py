@@ -47,7 +47,7 @@ async def client(temporal_server: str, monkeypatch: pytest.MonkeyPatch) -> Clien
     return await connect()
 
 
-async def test_no_server_is_told_within_ten_seconds_and_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_server_is_reported_within_ten_seconds_and_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
     started = time.monotonic()
     with pytest.raises(TemporalUnavailable, match=r"127\.0\.0\.1:1.*TEMPORAL_ADDRESS"):
@@ -140,7 +140,7 @@ def test_every_namespace_and_what_belongs_to_none_has_a_key_that_the_server_take
     assert all(1 <= len(key.encode()) <= 64 for key in keys)
 
 
-async def test_telling_a_place_starts_it_once_and_again_after_its_end(client: Client) -> None:
+async def test_signalling_a_place_starts_it_once_and_again_after_its_end(client: Client) -> None:
     installation = f"t{uuid.uuid4().hex[:8]}"
     tracker = TrackerRef(namespace="shop", name="web-412", uid="u", attempt=1)
     signal_ = MemberSignal(
@@ -174,7 +174,7 @@ async def test_telling_a_place_starts_it_once_and_again_after_its_end(client: Cl
 @pytest.mark.parametrize(
     ("name", "build", "versioned"), [("pilotage", "b1", True), ("pilotage", "", False), ("", "b1", False)]
 )
-def test_workers_are_versioned_only_where_a_controller_says_so(
+def test_workers_are_versioned_only_where_a_controller_sets_it(
     monkeypatch: pytest.MonkeyPatch, name: str, build: str, versioned: bool
 ) -> None:
     monkeypatch.setenv("TEMPORAL_DEPLOYMENT_NAME", name)

@@ -68,7 +68,7 @@ async def test_start_workflow_activity_and_host_call_share_one_trace(
     known = {span.context.span_id: span for span in found if span.context is not None}
     by_name = {span.name: span for span in found}
     assert ancestry(by_name[CALL], known) == [CALL, *ACTIVITY, START]
-    # The workflow's own work is beside the activities that it starts: both follow from its start.
+    # The workflow's own work stands next to the activities that it starts: both follow from its start.
     assert ancestry(by_name[RUN], known) == [RUN, START]
     first = by_name[START].context
     assert first is not None

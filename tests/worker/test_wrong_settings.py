@@ -91,7 +91,7 @@ def test_a_misspelt_setting_is_warned_of_with_the_name_that_is_meant(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("variables", "said"),
+    ("variables", "advice"),
     [
         (
             {"TEMPORAL_PROFILE": "nope", "TEMPORAL_CONFIG_FILE": "profiles.toml"},
@@ -104,7 +104,7 @@ def test_a_misspelt_setting_is_warned_of_with_the_name_that_is_meant(tmp_path: P
     ],
 )
 async def test_temporal_s_own_variables_are_named_and_their_secrets_are_not_shown(
-    variables: dict[str, str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    variables: dict[str, str], advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "profiles.toml").write_text('[profile.east]\naddress = "no address"\napi_key = "s3cr3t"\n')
     (tmp_path / "broken.toml").write_text('api_key = "s3cr3t" [[[\n')
@@ -112,6 +112,6 @@ async def test_temporal_s_own_variables_are_named_and_their_secrets_are_not_show
         monkeypatch.delenv(name)
     for name, value in variables.items():
         monkeypatch.setenv(name, str(tmp_path / value) if value.endswith(".toml") else value)
-    with pytest.raises(TemporalMisconfigured, match=said) as caught:
+    with pytest.raises(TemporalMisconfigured, match=advice) as caught:
         await connect()
     assert "s3cr3t" not in str(caught.value)

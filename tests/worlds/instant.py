@@ -102,7 +102,7 @@ from tests.worlds.refusals import missing
 from tests.worlds.stage import now
 
 SOURCE_READ_SECONDS = 1.0
-"""How long the read of the source beside a round's triggers may take."""
+"""How long the read of the source with a round's triggers may take."""
 
 
 @dataclass
@@ -137,7 +137,7 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
     events: list[str] = field(default_factory=list)
     presented: list[PresentInput] = field(default_factory=list)
     instructions_given: list[Instruction] = field(default_factory=list)
-    """What people said on the pull request since the last look."""
+    """What people asked for on the pull request since the last look."""
     asked_for_instructions: list[ReadInstructionsInput] = field(default_factory=list)
     members: list[tuple[str, MemberSignal]] = field(default_factory=list)
     grants: bool = True
@@ -161,7 +161,7 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
     written: dict[str, str] = field(default_factory=dict)
     before_confirm: list[Any] = field(default_factory=list)
     arrival_seconds: float = 0.1
-    """How long after a sync the place says so."""
+    """How long after a sync the place reports it."""
 
     def environment(self, name: str, revision: str, *, final: bool = False, waves: int = 1) -> None:
         """Declare an environment that runs a revision on one deployment per wave."""
@@ -196,7 +196,7 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
         self.policies[source] = FindPolicyResult(outcome=PolicyOutcome.FOUND, policy=snapshot, ahead=(target,))
 
     async def deploy(self, environment: str, revision: str) -> None:
-        """Have an environment run something, and its place say so."""
+        """Have an environment run something, and its place report it."""
         self.runs[environment] = dict.fromkeys(self.runs[environment], revision)
         await self.publish(environment)
 
@@ -297,7 +297,7 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
     @activity.defn
     async def take_lane(self, request: TakeLaneInput) -> TakeLaneResult:
         await self.send_view(request.view)
-        read = await self._read_beside(request.read)
+        read = await self._read_meanwhile(request.read)
         return TakeLaneResult(observations=read.observations if read is not None else None)
 
     @activity.defn
@@ -326,9 +326,9 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
     @activity.defn
     async def read_instructions(self, request: ReadInstructionsInput) -> ReadInstructionsResult:
         self.asked_for_instructions.append(request)
-        said, self.instructions_given = self.instructions_given, []
+        given, self.instructions_given = self.instructions_given, []
         return ReadInstructionsResult(
-            instructions=tuple(said), label_cursor="1:9", comment_cursor="9:x", account="pilotage-bot"
+            instructions=tuple(given), label_cursor="1:9", comment_cursor="9:x", account="pilotage-bot"
         )
 
     @activity.defn
@@ -344,13 +344,13 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
             return await triggered_alone(self.trigger_test, request, part)
 
         tests = tuple(await asyncio.gather(*map(one, request.tests)))
-        return TriggerRoundResult(tests=tests, source=await self._beside(request.source))
+        return TriggerRoundResult(tests=tests, source=await self._source_read(request.source))
 
-    async def _beside(self, request: ReadDeploymentsInput | None) -> tuple[DeploymentRuns, ...] | None:
-        answer = await self._read_beside(request)
+    async def _source_read(self, request: ReadDeploymentsInput | None) -> tuple[DeploymentRuns, ...] | None:
+        answer = await self._read_meanwhile(request)
         return None if answer is None else runs_of(answer)
 
-    async def _read_beside(self, request: ReadDeploymentsInput | None) -> ReadDeploymentsResult | None:
+    async def _read_meanwhile(self, request: ReadDeploymentsInput | None) -> ReadDeploymentsResult | None:
         if request is None:
             return None
         try:
@@ -379,7 +379,7 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
             RunReport(key=run.key, run=run, state=self.verdicts[by_key[run.key]], number="7") for run in request.runs
         )
         over = all(report.state.final for report in reports)
-        source = await self._beside(request.source) if over else None
+        source = await self._source_read(request.source) if over else None
         return PollTestsResult(reports=reports, source=source)
 
     @activity.defn

@@ -2,7 +2,7 @@
 
 For stories whose claim is what a workflow decides. What only a server can show (histories and replays, how long a
 history may grow, workers that come and go) is shown with one. Each value crosses the data converter as it would on its
-way to a server, activities are retried as their policies say, and whatever waits costs nothing: the clock jumps.
+way to a server, activities are retried as their policies set it, and whatever waits costs nothing: the clock jumps.
 """
 
 import asyncio
@@ -79,7 +79,7 @@ class Played(Stage):
     """Plays the activities that it is given, on the event loop of the test."""
 
     def __init__(self, loop: VirtualTime) -> None:
-        super().__init__(world=_Nobody(), loop=loop)
+        super().__init__(world=_NoOne(), loop=loop)
         self.executions: dict[str, Execution] = {}
         self._activities: dict[str, Activity] = {}
         self._kinds: dict[str, type[Any]] = {}
@@ -352,7 +352,7 @@ class _PlayedHandle:
         self.played.terminate(self.id)
 
 
-class _Nobody:
+class _NoOne:
     """Activities and signals are the stage's own here."""
 
     def begins(self, _run: Run, _name: str, _request: Any) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""A stage on which the real workflows play: time that passes only when nobody has anything to do, and a Temporal of
+"""A stage on which the real workflows play: time that passes only when nothing is left to do, and a Temporal of
 plain function calls. What activities do, how long they take and what gets lost is the world's affair."""
 
 import asyncio
@@ -107,7 +107,7 @@ class World(Protocol):
         """Return after how many seconds an activity acts, and how long its answer takes."""
 
     def loses_answer(self, run: "Run", name: str, request: Any) -> bool:
-        """Return whether an activity, which has acted, is tried again because nobody heard of it."""
+        """Return whether an activity, which has acted, is tried again because its answer was lost."""
 
     def act(self, run: "Run", name: str, request: Any) -> Any:
         """Do what an activity does; None = not done yet, look again in a moment. Raises ApplicationError."""
@@ -170,7 +170,7 @@ class Run:
         return self._variables.copy().run(getattr(self.workflow, handler), *arguments)
 
     def handle(self, handler: str, *arguments: Any) -> Any:
-        """Call a handler, which may go on beside the workflow; return what it answers or its task."""
+        """Call a handler, which may go on next to the workflow; return what it answers or its task."""
         answer = self.call(handler, *arguments)
         if not asyncio.iscoroutine(answer):
             return answer
@@ -184,7 +184,7 @@ class Run:
         self.stage.stirred.add(self)
 
     def fulfil(self) -> bool:
-        """Resume whoever waits for a condition that holds."""
+        """Resume what waits for a condition that holds."""
         met = [future for holds, future in self.conditions if not future.done() and self._variables.run(holds)]
         for future in met:
             future.set_result(None)
@@ -288,7 +288,7 @@ class Stage:
         self.loop.close()
 
     async def _sleep(self, duration: timedelta | float, *, summary: str = "") -> None:
-        assert summary, "a timer says what it is for"
+        assert summary, "a timer states what it is for"
         run, future = _playing.get(), self.loop.create_future()
         run.summaries.append(summary)
         self.loop.call_later(_seconds(duration), run.settle, future)
@@ -307,7 +307,7 @@ class Stage:
         self.stirred.add(run)
         timer = None
         if timeout is not None:
-            assert timeout_summary, "a timer says what it is for"
+            assert timeout_summary, "a timer states what it is for"
             run.summaries.append(timeout_summary)
             timer = self.loop.call_later(_seconds(timeout), lambda: run.settle(future, error=TimeoutError()))
         try:

@@ -18,7 +18,7 @@ def test_an_event_is_read_with_its_object_time_and_metadata() -> None:
     assert found.own("commit_status") == "update"
 
 
-def test_an_event_without_any_field_is_one_that_nobody_takes() -> None:
+def test_an_event_without_any_field_is_one_that_is_not_taken() -> None:
     found = read_event({}, now=NOW)
     assert (found.involved.kind, found.timestamp) == ("", NOW)
 
@@ -87,5 +87,5 @@ def test_the_controllers_metadata_win_over_an_alerts_and_those_over_annotations(
         "event.toolkit.fluxcd.io/b": "object",
     }
     metadata |= {"event.toolkit.fluxcd.io/c": "object", f"{KUSTOMIZE}/token": "t"}
-    found = combined(event(metadata=metadata), added={"a": "alert", "b": "alert"}, summary="words")
-    assert found == {"a": "controller", "b": "alert", "c": "object", "summary": "words"}
+    found = combined(event(metadata=metadata), added={"a": "alert", "b": "alert"}, summary="text")
+    assert found == {"a": "controller", "b": "alert", "c": "object", "summary": "text"}

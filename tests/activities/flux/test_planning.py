@@ -67,7 +67,7 @@ def test_an_object_that_is_not_ready_yet_is_pending_and_an_error_a_failure(
         ({"metadata": {f"{KUSTOMIZE}/revision": "main", f"{KUSTOMIZE}/commit_status": "update"}}, "'main'", True),
     ],
 )
-def test_an_event_that_gives_no_status_says_why(changes: dict[str, Any], reason: str, fault: bool) -> None:
+def test_an_event_that_gives_no_status_gives_the_reason(changes: dict[str, Any], reason: str, fault: bool) -> None:
     made = planned(event(**changes))
     assert made.matched
     assert made.wanted is None
@@ -83,10 +83,10 @@ def test_other_kinds_need_the_annotation_that_names_a_commit() -> None:
         "apiVersion": "helm.toolkit.fluxcd.io/v2",
     }
     one = subscription(sources=(Source(kind="HelmRelease", name="db", namespace="flux-system"),))
-    lacking = planned(event(involvedObject=release, metadata={"helm.toolkit.fluxcd.io/revision": "6.5.0"}), one)
-    assert lacking.wanted is None
-    assert "event.toolkit.fluxcd.io/commit" in lacking.reason
-    assert lacking.fault
+    missing = planned(event(involvedObject=release, metadata={"helm.toolkit.fluxcd.io/revision": "6.5.0"}), one)
+    assert missing.wanted is None
+    assert "event.toolkit.fluxcd.io/commit" in missing.reason
+    assert missing.fault
     annotated = planned(event(involvedObject=release, metadata={"event.toolkit.fluxcd.io/commit": SHA}), one)
     assert annotated.wanted is not None
     assert annotated.wanted.context == "helmrelease/db/0c9c2e41"
@@ -105,7 +105,7 @@ def test_other_kinds_need_the_annotation_that_names_a_commit() -> None:
         ({"inclusions": ("(",)}, "inclusionList"),
     ],
 )
-def test_an_event_that_is_not_taken_says_why(changes: dict[str, Any], reason: str) -> None:
+def test_an_event_that_is_not_taken_gives_the_reason(changes: dict[str, Any], reason: str) -> None:
     made = planned(event(), subscription(**changes))
     assert not made.matched
     assert reason in made.reason
@@ -130,7 +130,9 @@ def test_labels_decide_where_a_source_names_some() -> None:
         ({"expression": "event.metadata.nothing + ''"}, "commitStatusExpr"),
     ],
 )
-def test_a_provider_that_cannot_post_says_why_without_its_credential(changes: dict[str, Any], reason: str) -> None:
+def test_a_provider_that_cannot_post_gives_the_reason_without_its_credential(
+    changes: dict[str, Any], reason: str
+) -> None:
     made = planned(event(), to=target(**changes))
     assert made.wanted is None
     assert reason in made.reason
@@ -229,7 +231,7 @@ def test_compat_shows_what_flux_shows(changes: dict[str, Any], type_: str, verdi
 
 
 @pytest.mark.parametrize(
-    ("reason", "words"),
+    ("reason", "description"),
     [
         ("ApplySucceeded", "apply succeeded"),
         ("InvalidCELExpression", "invalid cel expression"),
@@ -238,10 +240,10 @@ def test_compat_shows_what_flux_shows(changes: dict[str, Any], type_: str, verdi
         ("", ""),
     ],
 )
-def test_compat_describes_by_the_words_of_the_reason(reason: str, words: str) -> None:
+def test_compat_describes_by_the_text_of_the_reason(reason: str, description: str) -> None:
     wanted = planned(event(reason=reason), compat=True).wanted
     assert wanted is not None
-    assert wanted.description == words
+    assert wanted.description == description
 
 
 def test_a_description_holds_no_control_characters_and_one_line() -> None:

@@ -52,7 +52,7 @@ def test_the_annotated_commit_comes_before_the_origin_and_the_revision() -> None
     assert commit_of(revisions) == "2" * 40
 
 
-def test_metadata_without_a_revision_say_so() -> None:
+def test_metadata_without_a_revision_report_it() -> None:
     with pytest.raises(NoCommit, match="missing revision metadata"):
         commit_of({"summary": "x", "revision": ""})
 

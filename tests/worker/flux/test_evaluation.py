@@ -22,7 +22,7 @@ def test_an_expression_is_evaluated_as_in_this_process(expressions: Expressions)
     assert expressions.evaluate(NAME, VALUES) == "webapp"
 
 
-def test_an_expression_without_a_value_says_why(expressions: Expressions) -> None:
+def test_an_expression_without_a_value_gives_the_reason(expressions: Expressions) -> None:
     with pytest.raises(ExpressionError, match="Key not found"):
         expressions.evaluate("event.metadata + ''", VALUES)
 

@@ -1,4 +1,4 @@
-"""Providers are opened as they are declared, at a host that speaks TLS: each field changes what is called, and how."""
+"""Providers are opened as they are declared, at a host that serves TLS: each field changes what is called, and how."""
 
 import asyncio
 import base64
@@ -150,7 +150,7 @@ async def test_a_secret_is_read_by_the_keys_of_flux(
     assert f"{scheme} {base64.b64decode(credential).decode() if scheme == 'Basic' else credential}" == sent
 
 
-async def test_a_call_takes_no_longer_than_the_provider_says(host: Host) -> None:
+async def test_a_call_takes_no_longer_than_the_provider_declares(host: Host) -> None:
     host.delay_seconds = 3.0
     with pytest.raises(ApplicationError, match=r"no answer within 1 s, spec\.timeout"):
         await post(declared(host, timeout="1s"))

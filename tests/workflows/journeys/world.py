@@ -320,15 +320,15 @@ class World:
     def trigger_round(self, request: TriggerRoundInput) -> TriggerRoundResult:
         """Trigger, then read the source, now and then too slowly."""
         answer = self.pipelines.trigger_round(request)
-        return replace(answer, source=self._beside(request.source))
+        return replace(answer, source=self._source_read(request.source))
 
     def poll_tests(self, request: PollTestsInput) -> PollTestsResult:
         """Read the runs, and the source once all are over."""
         answer = self.pipelines.poll_tests(request)
         over = all(one.state.final for one in answer.reports)
-        return replace(answer, source=self._beside(request.source) if over else None)
+        return replace(answer, source=self._source_read(request.source) if over else None)
 
-    def _beside(self, request: ReadDeploymentsInput | None) -> tuple[DeploymentRuns, ...] | None:
+    def _source_read(self, request: ReadDeploymentsInput | None) -> tuple[DeploymentRuns, ...] | None:
         late = not self.calm and self.dice("read beside").random() < 0.1
         return None if request is None or late else runs_of(self.applications.read_deployments(request))
 

@@ -1,13 +1,13 @@
-"""A workflow that says one line and waits for nothing."""
+"""A workflow that logs one line and waits for nothing."""
 
 from temporalio import workflow
 
 
 @workflow.defn
-class SpeakingWorkflow:
-    """Say something that is worth a line."""
+class LoggingWorkflow:
+    """Log what is worth a line."""
 
     @workflow.run
     async def run(self) -> None:
-        """Say it."""
+        """Log it."""
         workflow.logger.warning("status was refused")
