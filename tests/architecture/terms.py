@@ -2,7 +2,7 @@
 
 Everything that is tracked is read as text: comments, docstrings, strings and identifiers (split at `_` and at capitals)
 of Python, Markdown, YAML and TOML. `python -m tests.architecture.terms` shows what is refused and fails; with paths it
-reads these alone, also where they are not clean yet.
+reads these alone.
 """
 
 import re
@@ -19,12 +19,6 @@ TABLE = "## Terms"
 READ = (".py", ".md", ".yaml", ".yml", ".toml", ".sh", ".tpl", "Makefile")
 LISTS_THEM = ("tests/architecture/terms.py", "tests/architecture/test_terms.py")
 """They must write what is refused."""
-NOT_YET = (
-    "tests/architecture/driven.toml",
-    "tests/workflows/",
-)
-"""Folders and files that are not clean yet. Nothing is added here."""
-
 _IRREGULAR = {
     "tell": ("told", "teller"),
     "say": ("said", "sayer"),
@@ -74,22 +68,9 @@ def tracked(under: Iterable[str] = ()) -> list[str]:
     return [path for path in listed.split("\0") if path.endswith(READ) and path not in LISTS_THEM]
 
 
-def clean_rooms(rooms: Iterable[str], paths: Iterable[str], terms: Mapping[str, str]) -> list[str]:
-    """Return the rooms in which nothing is refused any more."""
-    dirty = [path for path in paths if findings(_text(path), terms)]
-    return [room for room in rooms if not any(path.startswith(room) for path in dirty)]
-
-
 def main(arguments: list[str]) -> int:
     """Print what is refused; 0 nothing, 1 something."""
-    paths = tracked(arguments)
-    terms = refused()
-    if not arguments:
-        done = clean_rooms(NOT_YET, paths, terms)
-        paths = [path for path in paths if not path.startswith(NOT_YET)]
-    else:
-        done = []
-    found = [*problems(paths, terms), *(f"{room} is clean: take it out of NOT_YET" for room in done)]
+    found = problems(tracked(arguments), refused())
     for line in found:
         print(line, file=sys.stderr)
     return 1 if found else 0

@@ -71,7 +71,7 @@ class Asking:
 
     @workflow.init
     def __init__(self, start: Start) -> None:
-        self.told: list[str] = []
+        self.received: list[str] = []
 
     @workflow.run
     async def run(self, start: Start) -> list[str]:
@@ -92,17 +92,17 @@ class Asking:
         await workflow.sleep(0.2, summary="let it begin")
         watch.cancel()
         found.append(type(await watch).__name__)
-        await workflow.wait_condition(lambda: len(self.told) == 2)
-        workflow.continue_as_new(Start(queue=start.queue, before=[*found, *self.told]))
+        await workflow.wait_condition(lambda: len(self.received) == 2)
+        workflow.continue_as_new(Start(queue=start.queue, before=[*found, *self.received]))
 
     @workflow.signal
-    def tell(self, text: str) -> None:
-        self.told.append(f"signalled {text}")
+    def receive(self, text: str) -> None:
+        self.received.append(f"signalled {text}")
 
     @workflow.update
     def change(self, text: str) -> int:
-        self.told.append(f"updated {text}")
-        return len(self.told)
+        self.received.append(f"updated {text}")
+        return len(self.received)
 
     @change.validator
     def check(self, text: str) -> None:
@@ -138,7 +138,7 @@ async def _became_of(server: Server) -> list[str]:
         handle = await client.start_workflow(
             Asking.run, Start(queue=queues.config), id=installation, task_queue=queues.promotions
         )
-        await handle.signal(Asking.tell, "first")
+        await handle.signal(Asking.receive, "first")
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await handle.execute_update("change", "nothing", id="refused")
         first = await handle.execute_update("change", "second", id="same", result_type=int)

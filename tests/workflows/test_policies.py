@@ -9,7 +9,7 @@ from workflows import policies
 from workflows.identity import Queues
 
 ROOT = Path(__file__).parents[2]
-BESIDE_STEPS = {
+IN_THE_BACKGROUND = {
     "workflows/environment/observer.py",
     "workflows/environment/publishing.py",
     "workflows/credential_check/workflow.py",
@@ -21,7 +21,7 @@ BESIDE_STEPS = {
     "workflows/environment/reports.py",
 }
 """Awaited in the background, or by a workflow that takes no commands."""
-LAST_WORD = ("workflows/promotion/membership.py", "send_last_view")
+LAST_SIGNAL = ("workflows/promotion/membership.py", "send_last_view")
 """Of a promotion that has ended."""
 
 
@@ -47,5 +47,5 @@ def uses() -> set[tuple[str, str]]:
 
 def test_every_activity_that_a_step_awaits_has_an_end() -> None:
     found = {(path, name) for path, name in uses() if name in unbounded()}
-    assert {one for one in found if one[0] not in BESIDE_STEPS} == {LAST_WORD}
-    assert {path for path, _ in found - {LAST_WORD}} == BESIDE_STEPS
+    assert {one for one in found if one[0] not in IN_THE_BACKGROUND} == {LAST_SIGNAL}
+    assert {path for path, _ in found - {LAST_SIGNAL}} == IN_THE_BACKGROUND

@@ -30,7 +30,7 @@ def test_what_was_selected_before_stays_while_its_argo_cd_does_not_answer_and_is
     assert [one.write for one in found.deployments if one.instance == "far"] == [WriteSpec(prune=True)] * 2
 
 
-def test_where_nothing_was_known_the_deployment_itself_says_why() -> None:
+def test_where_nothing_was_known_the_deployment_itself_shows_why() -> None:
     for known in (None, view(NEAR, SILENT)):
         assert names(with_known(view(NEAR, SILENT), known)) == ["near", "far"]
 

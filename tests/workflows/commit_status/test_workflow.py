@@ -77,7 +77,7 @@ async def test_after_a_lost_answer_a_newer_event_is_posted_whatever_the_clock_of
         assert (await world.settled()).last_post is not None
 
 
-async def test_the_same_words_again_are_no_call_and_a_recovery_is_one(temporal_server: str) -> None:
+async def test_the_same_text_again_is_no_call_and_a_recovery_is_one(temporal_server: str) -> None:
     async with playing(temporal_server) as world:
         await world.send(verdict("success", description="ok"))
         await world.until(lambda: len(world.writes) == 1)

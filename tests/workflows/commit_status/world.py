@@ -46,7 +46,7 @@ SLOT = StatusSlot(
 
 
 def verdict(state: str, *, at: int = 0, description: str = "", closes: bool = False) -> CommitVerdict:
-    """Return what an event says that happened `at` seconds after noon."""
+    """Return what an event reports that happened `at` seconds after noon."""
     return CommitVerdict(
         at=NOON + timedelta(seconds=at),
         state=state,

@@ -1,4 +1,4 @@
-"""The story of a connection on a real Temporal server, told through the watcher's port to it."""
+"""The story of a connection on a real Temporal server, through the watcher's port to it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -44,7 +44,7 @@ QUICK = replace(
 
 
 class Checks(ConnectionActivities):
-    """Answer with what the world says."""
+    """Answer with what the world declares."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
@@ -185,7 +185,7 @@ async def test_a_new_generation_is_checked_at_once(temporal_server: str) -> None
         assert (world.published[-1].generation, world.published[-1].outcome) == (2, BAD)
 
 
-async def test_a_poke_has_a_mended_secret_seen_at_once(temporal_server: str) -> None:
+async def test_a_poke_has_a_fixed_secret_seen_at_once(temporal_server: str) -> None:
     async with served(temporal_server) as world:
         world.outcome = BAD
         await world.port().request_check(REF, 1)
@@ -219,7 +219,7 @@ async def test_it_ends_when_the_resource_is_gone(temporal_server: str) -> None:
         await world.handle.result()
         assert (await world.handle.describe()).status is WorkflowExecutionStatus.COMPLETED
         assert len(world.published) == 1
-        # Whoever goes once more meets nobody.
+        # A second end meets no workflow.
         await world.port().signal_gone(REF)
 
 

@@ -19,7 +19,7 @@ KINDS = st.sampled_from([None, *Drift])
 
 
 def reading(kind: Drift | None = None, *, shown: Drift | None = None, **changes: object) -> DriftReading:
-    """Return a reading of a monitor whose status speaks of this promotion already."""
+    """Return a reading of a monitor whose status is about this promotion already."""
     found = DriftReading(
         monitor="staging-web",
         uid="u",
@@ -143,7 +143,7 @@ def test_one_sync_is_requested_for_each_time_that_it_gets_out_of_sync_where_that
     assert len(rules.syncs_wanted(found)) == wanted
 
 
-def test_pull_requests_are_told_of_a_change_and_of_one_that_a_newer_tracker_took_over() -> None:
+def test_pull_requests_show_a_change_and_of_one_that_a_newer_tracker_took_over() -> None:
     over = rules.decide([reading(None, shown=Drift.OUT_OF_SYNC)], KnownAncestry())
     taken = rules.decide([reading(None, tracker="web-413")], KnownAncestry())
     same = rules.decide([reading(None)], KnownAncestry())
@@ -165,6 +165,6 @@ def test_a_project_without_answer_is_shown_at_its_second_look_and_forgotten_with
     assert answered == ()
 
 
-def test_a_second_look_says_nothing_of_projects_that_it_does_not_ask() -> None:
+def test_a_second_look_shows_nothing_of_projects_that_it_does_not_ask() -> None:
     known = (replace(silence("shop"), shown=True), silence("infra"))
     assert rules.silences(known, LookForDriftResult(), ("infra",)) == known[:1]

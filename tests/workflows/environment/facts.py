@@ -65,7 +65,7 @@ class Commits:
 
 
 def attempt_key(tracker: TrackerRef) -> str:
-    """Return what tells one attempt of a tracker from another."""
+    """Return what distinguishes one attempt of a tracker from another."""
     return f"{tracker.uid}/{tracker.attempt}"
 
 

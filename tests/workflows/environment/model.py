@@ -1,4 +1,4 @@
-"""A model of trackers and places that speak the place protocol over a network that loses, repeats and reorders.
+"""A model of trackers and places that follow the place protocol over a network that loses, repeats and reorders.
 
 Places decide with the real roster and lane rules. Trackers follow the contract that design §5 gives them. Every write
 and every grant is checked against what is true in the model, not against what anybody believes.
@@ -98,8 +98,8 @@ class Model:
                 if self.dice.random() < 0.8:
                     self.mail.append((self.now + self.dice.randint(1, 25), deliver))
             elif answer is not None:
-                hear = partial(receiver.hear, answer)
-                self.mail.append((self.now + self.dice.randint(0, 3), hear))
+                receive = partial(receiver.receive, answer)
+                self.mail.append((self.now + self.dice.randint(0, 3), receive))
 
         self.send(deliver)
 
@@ -107,7 +107,7 @@ class Model:
         def deliver() -> None:
             receiver = self.trackers[attempt_key(tracker)]
             if receiver.state not in OVER:
-                receiver.hear(signal)
+                receiver.receive(signal)
             elif self.places.get(environment) is place:
                 place.roster.vanish(tracker, self.time, quarantine=timedelta(seconds=self.start_to_close))
                 place.step()
@@ -161,7 +161,7 @@ class Model:
                 raise Broken(f"two writers in {environment} at {self.now}: {sorted(writers)}")
 
     def check_grant(self, environment: str, candidate: MemberSignal) -> None:
-        """Check that no tracker whose hold any run of the place was told is moved along, nor a held one itself."""
+        """Check that no tracker whose hold any run of the place was sent is moved along, nor a held one itself."""
         self.grants += 1
         for (name, uid), view in self.delivered.items():
             if name != environment or not view.held or view.revision is None:
@@ -175,7 +175,7 @@ class Model:
                 )
                 there = self.commits.contains(self.runs[environment][artifact.component], view.revision)
                 if moved and not there and not self.places[environment].stale(artifact.component):
-                    raise Broken(f"{candidate.tracker.name} was granted {environment} past the hold of {uid}")
+                    raise Broken(f"{candidate.tracker.name} was granted {environment} although {uid} is held")
 
     def something_happens(self) -> None:
         dice = self.dice
@@ -216,7 +216,7 @@ class Model:
         self.places.pop(environment, None)
 
     def restart(self, tracker: SimTracker) -> None:
-        """Begin a newer attempt of a tracker; the one before is told to end, wherever it is, or is gone already."""
+        """Begin a newer attempt of a tracker; the one before gets its end, wherever it is, or is gone already."""
         newest = max(
             (one for one in self.trackers.values() if one.ref.uid == tracker.ref.uid), key=lambda one: one.ref.attempt
         )
@@ -224,7 +224,7 @@ class Model:
             return
         if self.dice.random() < 0.5:
             newest.vanish()
-        # Who tells it may be away for a while, and it goes on meanwhile.
+        # Who ends it may be away for a while, and it goes on meanwhile.
         late = self.dice.choice((0, 40, 40) if self.bursts else (0, 0, 40))
         self.mail.append((self.now + late, partial(setattr, newest, "ending", True)))
         newest.ending = not late
@@ -245,7 +245,7 @@ class Model:
         elif verb == "retest":
             tracker.retest()
         elif verb == "retry" and tracker.state is State.FAILED and not tracker.held:
-            tracker.speak(Phase.WORKING)
+            tracker.enter(Phase.WORKING)
             tracker.state = State.READY
         elif verb == "abort" and self.dice.random() < 0.2:
             tracker.ending = True
@@ -281,7 +281,7 @@ def run(seed: int, *, trackers: int = 5, ticks: int = 250, bursts: bool = False)
         components = model.dice.choice((COMPONENTS, COMPONENTS[:1], COMPONENTS[1:]))
         model.trackers[attempt_key(ref)] = SimTracker(model=model, ref=ref, number=number, components=components)
     if dice.random() < 0.5 or bursts:
-        # A crowd before one lane: everything is merged, deployed, and told again and again to start over.
+        # A crowd before one lane: everything is merged, deployed, and started over again and again.
         model.crowded = True
         for tracker in model.trackers.values():
             tracker.merge()

@@ -30,7 +30,7 @@ MAIN = [f"{number}" * 40 for number in range(8)]
 
 @workflow.defn(sandboxed=False)
 class Puppet:
-    """Stand where a tracker's workflow would: keep what the place says and answer when it asks."""
+    """Stand where a tracker's workflow would: keep what the place sends and answer when it asks."""
 
     def __init__(self) -> None:
         self.received: list[PlaceSignal] = []
@@ -43,7 +43,7 @@ class Puppet:
         await workflow.wait_condition(lambda: self.done)
 
     @workflow.signal(name=PLACE_SIGNAL)
-    async def hear(self, signal: PlaceSignal) -> None:
+    async def receive(self, signal: PlaceSignal) -> None:
         self.received.append(signal)
         if signal.asks and self.view is not None:
             counter = replace(self.view.counter, n=self.view.counter.n + 1)
@@ -61,7 +61,7 @@ class Puppet:
         self.done = True
 
     @workflow.query
-    def said(self) -> list[PlaceSignal]:
+    def signals(self) -> list[PlaceSignal]:
         return self.received
 
 
@@ -81,7 +81,7 @@ class Tracker:
         return self.world.client.get_workflow_handle_for(Puppet.run, self.view.workflow_id)
 
     async def send(self, phase: Phase, *, n: int | None = None, **changes: Any) -> MemberSignal:
-        """Tell the place a view with the next counter, or with the one given."""
+        """Send the place a view with the next counter, or with the one given."""
         counter = Counter(epoch=1, n=self.view.counter.n + 10 if n is None else n)
         signal = replace(self.view, counter=counter, phase=phase, **changes)
         if n is None:
@@ -126,21 +126,21 @@ class Tracker:
         return await TemporalPlaces(self.world.client, self.world.installation).send(request)
 
     async def received(self) -> list[PlaceSignal]:
-        return await self.puppet.query(Puppet.said)
+        return await self.puppet.query(Puppet.signals)
 
-    async def hears(self, fits: Callable[[PlaceSignal], bool]) -> PlaceSignal:
+    async def receives(self, fits: Callable[[PlaceSignal], bool]) -> PlaceSignal:
         """Return the newest signal once it fits."""
 
         async def newest() -> PlaceSignal | None:
-            said = await self.received()
-            return next((one for one in reversed(said) if fits(one)), None)
+            signals = await self.received()
+            return next((one for one in reversed(signals) if fits(one)), None)
 
         found = await eventually(newest, describe=self.received)
         assert isinstance(found, PlaceSignal)
         return found
 
     async def takes(self, grant: PlaceSignal) -> None:
-        """Take a grant that was heard."""
+        """Take a grant that was received."""
         await self.send(Phase.HOLDER, received=grant.counter)
 
     async def vanishes(self) -> None:

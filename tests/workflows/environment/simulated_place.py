@@ -1,4 +1,4 @@
-"""A place of the model: the real roster and lane rules over what it was told and what it saw."""
+"""A place of the model: the real roster and lane rules over what it received and what it saw."""
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class SimPlace:
-    """One run of a place: the real rules over what it was told and what it saw."""
+    """One run of a place: the real rules over what it received and what it saw."""
 
     def __init__(self, model: "Model", environment: str) -> None:
         self.model = model
@@ -31,7 +31,7 @@ class SimPlace:
         self.ancestry = KnownAncestry()
         self.observed: dict[str, str | None] | None = None
         self.observed_at: datetime | None = None
-        self.told: dict[str, object] = {}
+        self.published: dict[str, object] = {}
         self.granted: dict[str, Counter | None] = {}
         self.listing = False
 
@@ -58,7 +58,7 @@ class SimPlace:
             return None
         uid = asked.tracker.uid
         if member.answer_due:
-            self.told[uid] = self.news(uid, decision)
+            self.published[uid] = self.news(uid, decision)
             self.roster.answered(uid)
         return self.signal(asked.tracker, asks=False)
 
@@ -109,8 +109,8 @@ class SimPlace:
             uid, key = member.signal.tracker.uid, attempt_key(member.signal.tracker)
             news = self.news(uid, decision)
             patient = member.signal.phase is Phase.HOLDER and now - member.received_at < timedelta(seconds=WATCH)
-            if (member.answer_due and not patient) or key in asking or self.told.get(uid) != news:
-                self.told[uid] = news
+            if (member.answer_due and not patient) or key in asking or self.published.get(uid) != news:
+                self.published[uid] = news
                 self.send(member.signal.tracker, asks=asking.pop(key, None) is not None, decision_blocked=uid)
                 roster.answered(uid)
         for tracker in asking.values():

@@ -43,8 +43,8 @@ class SimTracker:
     """Artifacts that the running round's tests passed on: emptied when a verdict is void."""
     views: dict[str, PlaceSignal] = field(default_factory=dict)
     member_of: dict[str, str] = field(default_factory=dict)
-    retell: set[str] = field(default_factory=set)
-    told_at: int = 0
+    resend: set[str] = field(default_factory=set)
+    sent_at: int = 0
 
     @property
     def source(self) -> str:
@@ -62,7 +62,7 @@ class SimTracker:
         self.n += 1
         counter = Counter(epoch=self.ref.attempt, n=self.n)
         if phase is Phase.READY and self.granted:
-            # Who has heard a grant that it may take does not say Ready again: that would decline it.
+            # Who has a grant that it may take does not send Ready again: that would decline it.
             phase = Phase.HOLDER
         if phase is Phase.READY:
             # Repeating Ready is not becoming Ready.
@@ -72,8 +72,8 @@ class SimTracker:
         else:
             self.member_of[environment] = role
         received = self.views.get(environment)
-        self.retell.discard(environment)
-        self.told_at = self.model.now
+        self.resend.discard(environment)
+        self.sent_at = self.model.now
         self.model.to_place(
             environment,
             MemberSignal(
@@ -92,7 +92,7 @@ class SimTracker:
             ),
         )
 
-    def speak(self, phase: Phase) -> None:
+    def enter(self, phase: Phase) -> None:
         self.phase = phase
         if phase is not Phase.READY:
             self.ready_counter, self.granted = None, False
@@ -104,13 +104,13 @@ class SimTracker:
             return "ahead", Phase.GONE
         return role, self.phase if role == "target" else Phase.WORKING
 
-    def hear(self, signal: PlaceSignal) -> None:
+    def receive(self, signal: PlaceSignal) -> None:
         known = self.views.get(signal.environment)
         if known is not None and signal.counter.as_tuple() <= known.counter.as_tuple():
             return
         self.views[signal.environment] = signal
         if signal.asks or (known is not None and known.counter.epoch != signal.counter.epoch):
-            self.retell.add(signal.environment)
+            self.resend.add(signal.environment)
         if signal.grant is None:
             return
         ready = self.ready_counter
@@ -118,7 +118,7 @@ class SimTracker:
         if signal.environment == self.target and self.phase is Phase.READY and fresh and not self.held:
             self.granted = True
         elif self.phase is not Phase.HOLDER:
-            self.retell.add(signal.environment)
+            self.resend.add(signal.environment)
 
     def merge(self) -> None:
         if self.state is State.UNMERGED:
@@ -142,7 +142,7 @@ class SimTracker:
     def retest(self) -> None:
         if self.state in (State.TESTING, State.TESTS_FAILED, State.READY) and not self.held:
             if self.phase is not Phase.WORKING:
-                self.speak(Phase.WORKING)
+                self.enter(Phase.WORKING)
             self.start_round()
 
     def vanish(self) -> None:
@@ -173,7 +173,7 @@ class SimTracker:
         return {one.component: one.runs for one in view.observed}
 
     def waits_for_target(self) -> bool:
-        """Return whether the target holds what the source lacks, which only people can fix."""
+        """Return whether the target holds what the source is without, which only people can fix."""
         ready = self.state in (State.READY, State.TESTING) and self.phase is Phase.WORKING
         return ready and self.judge(self.model.runs[self.target]) == "diverged"
 
@@ -182,9 +182,9 @@ class SimTracker:
             self.end()
             return
         limit = HOLDER_BACKSTOP if self.phase is Phase.HOLDER else BACKSTOP
-        if self.model.now - self.told_at > limit:
-            self.retell |= set(self.member_of)
-        for environment in sorted(self.retell):
+        if self.model.now - self.sent_at > limit:
+            self.resend |= set(self.member_of)
+        for environment in sorted(self.resend):
             self.send(environment, *self.phase_at(environment))
         if self.state is State.PROMOTING:
             self.promote()
@@ -240,20 +240,20 @@ class SimTracker:
             return
         if self.state is State.FAILED:
             if self.model.calm:
-                self.speak(Phase.WORKING)
+                self.enter(Phase.WORKING)
                 self.state = State.READY
             return
         if judgement == "diverged" and self.model.calm:
             # A person retests with what the source runs by now.
             if self.phase is Phase.READY:
-                self.speak(Phase.WORKING)
+                self.enter(Phase.WORKING)
             self.start_round()
         elif judgement == "ahead" and self.phase is not Phase.READY:
-            self.speak(Phase.READY)
+            self.enter(Phase.READY)
         elif judgement != "ahead" and self.phase is Phase.READY:
-            self.speak(Phase.WORKING)
+            self.enter(Phase.WORKING)
         if self.granted and self.phase is Phase.READY:
-            self.speak(Phase.HOLDER)
+            self.enter(Phase.HOLDER)
             self.state = State.PROMOTING
 
     def promote(self) -> None:
@@ -268,10 +268,10 @@ class SimTracker:
         elif self.held:
             return
         elif any(not model.commits.contains(self.artifacts[name], running[name] or "c0") for name in behind):
-            self.speak(Phase.WORKING)
+            self.enter(Phase.WORKING)
             self.state = State.READY
         elif not model.calm and model.dice.random() < 0.05:
-            self.speak(Phase.FAILED)
+            self.enter(Phase.FAILED)
             self.state = State.FAILED
         else:
             ends = model.now + model.dice.randint(1, model.start_to_close)
@@ -281,7 +281,7 @@ class SimTracker:
             )
 
     def arrive(self) -> None:
-        self.speak(Phase.ARRIVED)
+        self.enter(Phase.ARRIVED)
         if self.source in self.member_of:
             self.send(self.source, "source", Phase.GONE)
         self.at, self.hop, self.phase = self.at + 1, self.hop + 1, Phase.WORKING

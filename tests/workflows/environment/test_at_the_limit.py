@@ -40,7 +40,7 @@ async def test_a_place_at_its_history_limit_decides_while_the_api_server_is_away
         assert isinstance(world, Away)
         one = await world.tracker(1, MAIN[1])
         await one.send(Phase.WORKING)
-        await one.hears(lambda signal: bool(signal.observed))
+        await one.receives(lambda signal: bool(signal.observed))
         first = (await world.place.describe()).run_id
         world.away = True
         await world.place.signal("poke")
@@ -48,7 +48,7 @@ async def test_a_place_at_its_history_limit_decides_while_the_api_server_is_away
             await one.send(Phase.WORKING)
         await one.send(Phase.READY)
 
-        await one.hears(lambda signal: signal.grant is not None)
+        await one.receives(lambda signal: signal.grant is not None)
 
         assert (await world.place.describe()).run_id != first
         world.back.set()
@@ -71,6 +71,6 @@ async def test_forty_ready_members_get_the_lane(played: Played, monkeypatch: pyt
         world.failure = None
         await world.place.signal("poke")
 
-        await trackers[-1].hears(lambda signal: signal.grant is not None)
+        await trackers[-1].receives(lambda signal: signal.grant is not None)
 
         assert world.calls.count("compare_revisions") <= 8

@@ -60,7 +60,7 @@ def test_a_deployment_has_the_revisions_that_it_runs_and_is_to_run(
         (replace(API, written="6"), "4", False),
     ],
 )
-def test_a_deployment_lacks_a_commit_unless_all_that_it_has_contains_it(
+def test_a_deployment_is_without_a_commit_unless_all_that_it_has_contains_it(
     seen: Observation, revision: str, *, missing: bool
 ) -> None:
     assert misses(seen, revision, Comparing(relation)) is missing
@@ -89,7 +89,7 @@ def test_what_is_not_known_yet_is_asked_and_counts_for_neither() -> None:
         ([held(1, "x1"), held(2, "1")], "2", "u2"),
     ],
 )
-def test_a_held_change_that_the_place_lacks_is_in_the_way_of_who_contains_it(
+def test_a_held_change_that_the_place_does_not_run_is_in_the_way_of_who_contains_it(
     members: list[MemberSignal], candidate: str, holder: str | None
 ) -> None:
     assert holder_of(members, member(9, candidate), runs()) == holder
@@ -100,14 +100,14 @@ def test_a_held_change_that_the_place_lacks_is_in_the_way_of_who_contains_it(
     [
         (runs(api="0"), "u1"),
         (runs(api="1"), None),
-        # Another component's deployment lacks it, and is not concerned.
+        # Another component's deployment is without it, and is not concerned.
         (runs(api="1", ui="0"), None),
         (runs(api="0", ui="1"), "u1"),
         ((*runs(api="1"), replace(API, deployment="us", runs="0")), "u1"),
         # Nothing of the component is deployed there, so that nothing can be moved into it.
         (runs()[1:], None),
     ],
-    ids=["lacks", "has", "other lacks", "other has", "one of two lacks", "none"],
+    ids=["without", "with", "other without", "other with", "one of two without", "none"],
 )
 def test_a_held_change_that_every_deployment_has_is_in_nobodys_way(
     observations: tuple[Observation, ...], holder: str | None
@@ -133,7 +133,7 @@ def test_a_held_candidate_is_in_its_own_way_and_no_other() -> None:
         (None, None),
     ],
 )
-def test_a_hold_counts_unless_the_candidate_is_shown_to_lack_the_held_change(
+def test_a_hold_counts_unless_the_candidate_is_shown_to_be_without_the_held_change(
     known: Relation | None, holder: str | None
 ) -> None:
     def ancestry(base: str, head: str) -> Relation | None:

@@ -72,7 +72,7 @@ crowds = st.lists(members, max_size=6, unique_by=lambda one: one.tracker.uid).ma
 
 
 @given(crowds)
-def test_only_a_ready_member_of_the_target_is_granted_and_nobody_while_the_lane_is_occupied(
+def test_only_a_ready_member_of_the_target_is_granted_and_no_one_while_the_lane_is_occupied(
     crowd: tuple[MemberSignal, ...],
 ) -> None:
     decision = decide(view(*crowd), relation)
@@ -84,7 +84,7 @@ def test_only_a_ready_member_of_the_target_is_granted_and_nobody_while_the_lane_
     assert decide(replace(view(*crowd), unobserved="no answer"), relation).grant is None
 
 
-def test_while_the_live_trackers_are_not_listed_whoever_is_ready_learns_why() -> None:
+def test_while_the_live_trackers_are_not_listed_each_ready_member_learns_why() -> None:
     ready = member(1, "1", Phase.READY)
     unlisted = replace(view(ready), missing=("",), unlisted="forbidden")
     assert decide(unlisted, relation).blocked_by == {ready.tracker.uid: BlockedBy(tracker="", reason="forbidden")}
@@ -109,7 +109,9 @@ def test_while_reads_fail_in_passing_nothing_is_granted_and_holds_keep_their_nam
 
 
 @given(crowds)
-def test_a_granted_artifact_contains_no_held_change_that_the_place_lacks(crowd: tuple[MemberSignal, ...]) -> None:
+def test_a_granted_artifact_contains_no_held_change_that_the_place_does_not_run(
+    crowd: tuple[MemberSignal, ...],
+) -> None:
     decision = decide(view(*crowd), relation)
     for granted in (one for one in crowd if one.tracker.uid == decision.grant):
         for held in (one for one in crowd if one.held and one.revision):
@@ -138,7 +140,7 @@ def test_no_ready_member_that_may_go_contains_the_granted_one(crowd: tuple[Membe
 
 
 @given(crowds)
-def test_asking_for_what_is_lacking_leads_to_the_same_decision(crowd: tuple[MemberSignal, ...]) -> None:
+def test_asking_for_what_is_missing_leads_to_the_same_decision(crowd: tuple[MemberSignal, ...]) -> None:
     known = KnownAncestry()
     for _ in range(60):
         decision = decide(view(*crowd), known)
@@ -159,7 +161,7 @@ def test_a_hold_counts_in_any_phase_and_role_on_a_shared_component_only() -> Non
             assert decide(view(elsewhere, member(2, "2")), relation).grant == "u2"
 
 
-def test_a_held_change_that_the_place_runs_already_holds_nobody_up() -> None:
+def test_a_held_change_that_the_place_runs_already_holds_no_one_up() -> None:
     held = member(1, "1", Phase.WORKING, held=True, role="source")
     assert decide(view(held, member(2, "2"), observations=runs(api="1")), relation).grant == "u2"
     half = runs(api="1")
@@ -167,7 +169,7 @@ def test_a_held_change_that_the_place_runs_already_holds_nobody_up() -> None:
     assert decide(view(held, member(2, "2"), observations=half), relation).grant is None
 
 
-def test_a_failed_test_of_a_contained_change_holds_nobody_up() -> None:
+def test_a_failed_test_of_a_contained_change_holds_no_one_up() -> None:
     assert decide(view(member(1, "1", Phase.WORKING), member(2, "2")), relation).grant == "u2"
 
 

@@ -145,12 +145,12 @@ def let_only_ready_members_hold(change: Replace) -> None:
     change(lane, "Holds", only_ready)
 
 
-def say_failed_while_a_write_runs(change: Replace) -> None:
+def send_failed_while_a_write_runs(change: Replace) -> None:
     promote = SimTracker.promote
 
     def early(self: SimTracker) -> None:
         if self.writing and not self.model.calm and self.model.dice.random() < 0.1:
-            self.speak(Phase.FAILED)
+            self.enter(Phase.FAILED)
             self.state = facts.State.FAILED
         else:
             promote(self)
@@ -168,7 +168,7 @@ def never_ask_the_silent(change: Replace) -> None:
     change(members.Roster, "due_to_be_asked", only_awaited)
 
 
-def say_ready_after_hearing_a_grant(change: Replace) -> None:
+def send_ready_after_receiving_a_grant(change: Replace) -> None:
     send = SimTracker.send
 
     def forgetful(self: SimTracker, environment: str, role: str, phase: Phase) -> None:
@@ -188,9 +188,9 @@ def say_ready_after_hearing_a_grant(change: Replace) -> None:
         (ignore_counters, 16),
         (never_take_ready_for_declining, 297),
         (let_only_ready_members_hold, 0),
-        (say_failed_while_a_write_runs, 73),
+        (send_failed_while_a_write_runs, 73),
         (never_ask_the_silent, 0),
-        (say_ready_after_hearing_a_grant, 91),
+        (send_ready_after_receiving_a_grant, 91),
     ],
 )
 def test_the_model_notices_a_rule_that_is_missing(

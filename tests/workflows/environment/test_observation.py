@@ -24,7 +24,7 @@ DONE = replace(OLD, runs="2", written="2")
 HOLDER = member(2, "2", Phase.HOLDER)
 
 
-def test_a_holder_hears_nothing_of_its_own_rollout_until_it_is_done() -> None:
+def test_a_holder_learns_nothing_of_its_own_rollout_until_it_is_done() -> None:
     assert [observation.essence(HOLDER, step) for step in (WRITTEN, OPERATING, ROLLING)] == ["", "", ""]
     assert observation.essence(HOLDER, DONE) not in ("", observation.essence(HOLDER, OLD))
 
@@ -39,18 +39,18 @@ def test_a_holder_hears_nothing_of_its_own_rollout_until_it_is_done() -> None:
         replace(ROLLING, failure=unread()),
     ],
 )
-def test_a_holder_hears_of_failures_and_of_others_at_once(event: Observation) -> None:
+def test_a_holder_learns_of_failures_and_of_others_at_once(event: Observation) -> None:
     assert observation.essence(HOLDER, event) != ""
 
 
-def test_who_waits_for_the_target_hears_of_each_revision_and_of_its_arrival_but_not_of_health_on_the_way() -> None:
+def test_who_waits_for_the_target_learns_of_each_revision_and_of_its_arrival_but_not_of_health_on_the_way() -> None:
     waiting = member(3, "3", Phase.WORKING)
     seen = [observation.essence(waiting, step) for step in (OLD, WRITTEN, OPERATING, ROLLING, DONE)]
     assert len(set(seen)) == 5
     assert observation.essence(waiting, replace(ROLLING, health=Health.DEGRADED)) == seen[3]
 
 
-def test_a_source_hears_when_its_change_has_settled() -> None:
+def test_a_source_learns_when_its_change_has_settled() -> None:
     source = member(2, "2", Phase.WORKING, role="source")
     assert observation.essence(source, ROLLING) != observation.essence(source, DONE)
 
@@ -69,7 +69,7 @@ def test_what_cannot_be_read_for_a_while_is_believed_to_be_as_it_was_and_the_who
     assert observation.bridged(unknown, (lost,), later) == ((lost,), later)
 
 
-def test_wording_alone_does_not_matter() -> None:
+def test_another_text_alone_does_not_matter() -> None:
     assert not observation.matters([OLD], [replace(OLD, message="reconciled 3 s ago", url="https://argocd.example")])
     assert observation.matters([OLD], [DONE])
 

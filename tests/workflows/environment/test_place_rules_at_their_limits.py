@@ -18,11 +18,11 @@ from workflows.environment.state import Observed
 from workflows.runtime.ancestry import RELATIONS_KEPT, Comparing, KnownAncestry
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-OLD = Observation(deployment="eu", component="api", application="eu", runs="1", message="said", operation_key="k")
+OLD = Observation(deployment="eu", component="api", application="eu", runs="1", message="shown", operation_key="k")
 UI = replace(OLD, deployment="ui", component="ui")
 
 
-def test_the_page_of_a_place_tells_what_is_not_known_from_what_runs_nothing() -> None:
+def test_the_page_of_a_place_distinguishes_what_is_not_known_from_what_runs_nothing() -> None:
     observed = (replace(OLD, runs=None), replace(UI, runs=None, failure=unread("answered 401")))
     page = presentation.details("staging / web", (), "", {}, observed, "")
     assert "- eu: nothing, " in page
@@ -30,7 +30,7 @@ def test_the_page_of_a_place_tells_what_is_not_known_from_what_runs_nothing() ->
 
 
 @pytest.mark.parametrize(
-    ("role", "components", "told"),
+    ("role", "components", "sent"),
     [
         ("target", ("api",), ["eu"]),
         ("source", ("ui",), ["ui"]),
@@ -39,16 +39,16 @@ def test_the_page_of_a_place_tells_what_is_not_known_from_what_runs_nothing() ->
         ("ahead", ("api",), []),
     ],
 )
-def test_a_member_is_told_of_its_components_at_the_places_of_its_hop(
-    role: str, components: tuple[str, ...], told: list[str]
+def test_a_member_learns_of_its_components_at_the_places_of_its_hop(
+    role: str, components: tuple[str, ...], sent: list[str]
 ) -> None:
     one = member(1, "1", Phase.WORKING, role=role, components=components)
-    assert [seen.deployment for seen in observation.concerning(one, [OLD, UI])] == told
+    assert [seen.deployment for seen in observation.concerning(one, [OLD, UI])] == sent
     known = Observed(observations=(OLD, UI), moved_by={"eu": "t7", "ui": "t8"})
-    assert list(observation.moves_concerning(one, known)) == told
+    assert list(observation.moves_concerning(one, known)) == sent
 
 
-def test_nobody_is_told_who_brought_what_nobody_brought() -> None:
+def test_no_one_is_named_for_what_no_one_brought() -> None:
     known = Observed(observations=(OLD, UI), moved_by={"ui": "t8"})
     assert observation.moves_concerning(member(1, "1", components=("api", "ui")), known) == {"ui": "t8"}
     assert observation.moves_concerning(None, known) == {}
@@ -57,18 +57,18 @@ def test_nobody_is_told_who_brought_what_nobody_brought() -> None:
 @pytest.mark.parametrize(
     ("role", "phase", "settled", "message", "key"),
     [
-        ("target", Phase.HOLDER, False, "said", "k"),
-        ("source", Phase.WORKING, False, "said", ""),
+        ("target", Phase.HOLDER, False, "shown", "k"),
+        ("source", Phase.WORKING, False, "shown", ""),
         ("source", Phase.WORKING, True, "", ""),
         ("target", Phase.READY, False, "", ""),
         ("target", Phase.READY, True, "", ""),
     ],
 )
-def test_a_member_is_told_the_words_that_it_shows_and_no_others(
+def test_a_member_is_sent_the_texts_that_it_shows_and_no_others(
     role: str, phase: Phase, message: str, key: str, *, settled: bool
 ) -> None:
-    [told] = observation.as_sent(member(1, "1", phase, role=role), [replace(OLD, settled=settled)])
-    assert (told.message, told.operation_key) == (message, key)
+    [sent] = observation.as_sent(member(1, "1", phase, role=role), [replace(OLD, settled=settled)])
+    assert (sent.message, sent.operation_key) == (message, key)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_of_two_unrelated_members_the_younger_pull_request_stays_in() -> None:
     assert newest_of([], asking) is None
 
 
-def test_without_an_answer_nobody_is_the_newest() -> None:
+def test_without_an_answer_no_one_is_the_newest() -> None:
     assert newest_of([member(1, "1"), member(2, "2")], Comparing(lambda _base, _head: None)) is None
 
 

@@ -36,7 +36,7 @@ def payload(message: str, *events: str) -> PublishStatusInput:
 
 @workflow.defn(sandboxed=False)
 class Publishing:
-    """Offer payloads as they come, and end when told."""
+    """Offer payloads as they come, and end when asked."""
 
     @workflow.init
     def __init__(self, installation: str) -> None:
@@ -124,7 +124,7 @@ async def test_only_the_newest_of_many_is_written_with_the_events_of_all(tempora
     assert api.written[0].status.sequence < api.written[1].status.sequence == sequence
 
 
-async def test_what_says_nothing_new_is_not_written_again(temporal_server: str) -> None:
+async def test_what_shows_nothing_new_is_not_written_again(temporal_server: str) -> None:
     api, _ = await publish(temporal_server, [payload("one"), payload("two"), payload("one")])
     assert [one.status.message for one in api.written] == ["one"]
 

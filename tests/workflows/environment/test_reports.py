@@ -49,7 +49,7 @@ async def test_an_event_that_came_before_its_tracker_shows_that_what_runs(tempor
             await send(world, report(MAIN[0] if number < 11 else MAIN[1], minute=number))
         one = await world.tracker(1, MAIN[1])
         await one.send(Phase.WORKING, role="source")
-        view = await one.hears(lambda view: view.observed_at is not None)
+        view = await one.receives(lambda view: view.observed_at is not None)
         assert [(seen.runs, seen.settled) for seen in view.observed] == [(MAIN[1], True)]
         # It was handed from run to run meanwhile.
         described = await world.place.describe()
@@ -61,17 +61,17 @@ async def test_a_member_learns_of_an_event_at_once_and_an_older_one_changes_noth
     async with place(played, flux=True) as world:
         one = await world.tracker(1, MAIN[1])
         await one.send(Phase.WORKING, role="source")
-        nothing = await one.hears(lambda view: view.observed_at is not None)
+        nothing = await one.receives(lambda view: view.observed_at is not None)
         assert [seen.failure.kind if seen.failure else None for seen in nothing.observed] == [FailureKind.UNREPORTED]
         began = played.loop.time()
         await send(world, report(MAIN[1], minute=5))
-        news = await one.hears(lambda view: any(seen.runs == MAIN[1] for seen in view.observed))
+        news = await one.receives(lambda view: any(seen.runs == MAIN[1] for seen in view.observed))
         assert news.observed[0].settled
         # Long before the next look, which is a minute away.
         assert played.loop.time() - began < 10
         await send(world, report(MAIN[0], minute=4))
         await send(world, report(MAIN[2], minute=6, phase=Reconciled.FAILED))
-        failed = await one.hears(lambda view: view.observed[0].runs == MAIN[1] and not view.observed[0].settled)
+        failed = await one.receives(lambda view: view.observed[0].runs == MAIN[1] and not view.observed[0].settled)
         assert (failed.observed[0].runs, failed.observed[0].message) == (MAIN[1], "HealthCheckFailed: text of Failed")
 
 
@@ -81,10 +81,10 @@ async def test_the_holder_learns_at_once_that_what_it_brought_was_applied(played
         one = await world.tracker(1, MAIN[1])
         await one.send(Phase.WORKING)
         await one.send(Phase.READY)
-        await one.takes(await one.hears(lambda view: view.grant is not None))
+        await one.takes(await one.receives(lambda view: view.grant is not None))
         await eventually(lambda: "watch_deployments" in world.calls)
         await send(world, report(MAIN[1], minute=1))
-        arrived = await one.hears(lambda view: view.observed[0].runs == MAIN[1])
+        arrived = await one.receives(lambda view: view.observed[0].runs == MAIN[1])
         assert arrived.moved_by == {"web": one.name}
         assert "watched in vain" not in world.calls
 
@@ -98,7 +98,7 @@ async def test_a_report_during_a_read_is_read_after_it(played: Played) -> None:
         # The read has asked already, and its answer is on its way.
         await send(world, report(MAIN[1], minute=1))
         began = played.loop.time()
-        await one.hears(lambda view: any(seen.runs == MAIN[1] for seen in view.observed))
+        await one.receives(lambda view: any(seen.runs == MAIN[1] for seen in view.observed))
         assert played.loop.time() - began < 10
 
 
@@ -128,7 +128,7 @@ async def test_more_than_an_environment_can_name_is_not_kept(played: Played) -> 
     async with place(played, flux=True) as world:
         one = await world.tracker(1, MAIN[1])
         await one.send(Phase.WORKING)
-        await one.hears(lambda view: view.observed_at is not None)
+        await one.receives(lambda view: view.observed_at is not None)
         await send(world, report(MAIN[0]))
         for number in range(KEPT + 5):
             await send(world, report(MAIN[0], kustomization=f"flux-system/k-{number}"))

@@ -131,7 +131,7 @@ class Ill(World):
         return tuple(replace(one, settled=False, health=Health.DEGRADED, message="m" * 600) for one in found)
 
 
-async def test_two_hundred_members_hear_of_a_hundred_applications_that_turn_ill(
+async def test_two_hundred_members_learn_of_a_hundred_applications_that_turn_ill(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worlds, "World", Ill)
@@ -144,10 +144,10 @@ async def test_two_hundred_members_hear_of_a_hundred_applications_that_turn_ill(
         world.live.clear()
         for one in trackers:
             await one.send(Phase.WORKING, role="source")
-        await last.hears(lambda signal: len(signal.observed) == len(names))
+        await last.receives(lambda signal: len(signal.observed) == len(names))
         world.ill, world.runs = True, dict.fromkeys(names, MAIN[1])
         await world.place.signal("poke")
 
         for one in (first, last):
-            found = await one.hears(lambda signal: signal.observed[:1] != () and signal.observed[0].runs == MAIN[1])
+            found = await one.receives(lambda signal: signal.observed[:1] != () and signal.observed[0].runs == MAIN[1])
             assert len(found.observed) == len(names)

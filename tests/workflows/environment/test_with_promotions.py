@@ -61,7 +61,7 @@ class Together(World, ObservationActivities):
     lanes: dict[str, list[str]] = field(default_factory=dict)
 
     async def publish(self, environment: str, *, answers: MemberSignal | None = None) -> None:
-        """Leave speaking to the real place, which sees what runs by itself."""
+        """Leave signals to the real place, which sees what runs by itself."""
 
     @activity.defn
     async def list_trackers(self, request: ListTrackersInput) -> ListTrackersResult:
@@ -213,7 +213,7 @@ async def test_a_hold_on_the_older_change_stops_the_newer_until_released(tempora
         await world.command(411, Verb.RELEASE, "staging")
         newer, older = await asyncio.gather(world.ends(412), world.ends(411))
         assert (newer[0], older[0]) == (("staging", "Promoted"), ("staging", "AlreadyContained"))
-        # Both go on with what staging runs now; nobody is held, so that the first that is Ready writes it to prod.
+        # Both go on with what staging runs now; no one is held, so that the first that is Ready writes it to prod.
         assert sorted([newer[1], older[1]]) == [("prod", "AlreadyContained"), ("prod", "Promoted")]
         assert world.writes == ["web-staging-0", "web-prod-0"]
         assert world.runs["prod"] == {"web-0": NEWER}

@@ -18,21 +18,21 @@ from workflows.environment.workflow import EnvironmentWorkflow
 EVENTS_PER_ARRIVAL = 50
 
 
-async def test_a_member_is_told_what_the_place_runs_and_gets_a_free_lane(temporal_server: str) -> None:
+async def test_a_member_learns_what_the_place_runs_and_gets_a_free_lane(temporal_server: str) -> None:
     async with place(temporal_server) as world:
         one = await world.tracker(1, MAIN[1])
         await one.send(Phase.WORKING)
-        first = await one.hears(lambda said: said.observed_at is not None)
+        first = await one.receives(lambda signal: signal.observed_at is not None)
         assert [seen.runs for seen in first.observed] == [MAIN[0]]
         ready = await one.send(Phase.READY)
-        granted = await one.hears(lambda said: said.grant is not None)
+        granted = await one.receives(lambda signal: signal.grant is not None)
         assert granted.grant is not None
         assert granted.grant.answers.n >= ready.counter.n
         assert granted.holder == one.name
         await one.takes(granted)
         await eventually(lambda: "watch_deployments" in world.calls)
         world.moves("web", MAIN[1])
-        arrived = await one.hears(lambda said: said.observed[0].runs == MAIN[1])
+        arrived = await one.receives(lambda signal: signal.observed[0].runs == MAIN[1])
         assert arrived.moved_by == {"web": one.name}
         await one.send(Phase.ARRIVED)
         await eventually(lambda: world.statuses and not world.statuses[-1].lane.members)
@@ -50,7 +50,7 @@ async def test_an_arrival_costs_few_history_events(temporal_server: str) -> None
     async with place(temporal_server) as world:
         first = await world.tracker(1, MAIN[1])
         await first.send(Phase.WORKING)
-        await first.hears(lambda said: said.observed_at is not None)
+        await first.receives(lambda signal: signal.observed_at is not None)
         await eventually(lambda: world.statuses)
         before = len((await world.place.fetch_history()).events)
         one = await world.tracker(2, MAIN[2])
@@ -63,7 +63,7 @@ async def test_an_arrival_costs_few_history_events(temporal_server: str) -> None
         assert await one.calls(Phase.HOLDER, received=granted.counter) is None
         await eventually(lambda: world.statuses[-1].lane.holder == one.name)
         world.moves("web", MAIN[2])
-        arrived = await one.hears(lambda said: said.observed[0].runs == MAIN[2])
+        arrived = await one.receives(lambda signal: signal.observed[0].runs == MAIN[2])
         assert await one.received() == [arrived]
         await one.calls(Phase.ARRIVED)
         await eventually(lambda: len(world.statuses[-1].lane.members) == 1)
@@ -79,22 +79,22 @@ async def test_who_lost_the_answer_to_its_call_is_granted_again_by_a_call_or_a_s
     async with place(played) as world:
         one = await world.tracker(1, MAIN[1])
         await one.send(Phase.WORKING)
-        await one.hears(lambda said: said.observed_at is not None)
+        await one.receives(lambda signal: signal.observed_at is not None)
         first = await one.calls(Phase.READY)
         second = await one.repeats()
         assert first is not None
         assert second is not None
         assert (second.grant, second.counter.n > first.counter.n) == (first.grant, True)
-        assert all(said.grant is None for said in await one.received())
+        assert all(signal.grant is None for signal in await one.received())
         await world.place.signal(EnvironmentWorkflow.member, one.view)
-        assert (await one.hears(lambda said: said.grant is not None)).grant == first.grant
+        assert (await one.receives(lambda signal: signal.grant is not None)).grant == first.grant
 
 
 async def test_a_call_before_the_first_look_is_answered_by_a_signal(played: Played) -> None:
     async with place(played) as world:
         one = await world.tracker(1, MAIN[1])
         assert await one.calls(Phase.WORKING) is None
-        await one.hears(lambda said: said.observed_at is not None)
+        await one.receives(lambda signal: signal.observed_at is not None)
 
 
 async def test_a_holder_that_stays_is_published_as_arrived_with_the_next_look(played: Played) -> None:
@@ -102,9 +102,9 @@ async def test_a_holder_that_stays_is_published_as_arrived_with_the_next_look(pl
     async with place(played, timings=timings) as world:
         one = await world.tracker(1, MAIN[1])
         await one.send(Phase.WORKING)
-        await one.hears(lambda said: said.observed_at is not None)
+        await one.receives(lambda signal: signal.observed_at is not None)
         await one.send(Phase.READY)
-        await one.takes(await one.hears(lambda said: said.grant is not None))
+        await one.takes(await one.receives(lambda signal: signal.grant is not None))
         await eventually(lambda: world.statuses and world.statuses[-1].lane.holder == one.name)
         world.moves("web", MAIN[1])
         shown = await eventually(lambda: world.statuses[-1] if world.statuses[-1].history[1:] else None)
@@ -118,7 +118,7 @@ async def test_a_place_whose_members_only_test_looks_seldom_and_soon_again_for_o
     async with place(temporal_server, timings=timings) as world:
         one, other = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
         await one.send(Phase.WORKING)
-        await one.hears(lambda said: said.observed_at is not None)
+        await one.receives(lambda signal: signal.observed_at is not None)
         armed = [
             event.timer_started_event_attributes.start_to_fire_timeout.ToTimedelta()
             for event in (await world.place.fetch_history()).events
@@ -135,14 +135,14 @@ async def test_another_holder_is_followed_by_a_watch_of_its_own(played: Played) 
         one, other = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
         for member in (one, other):
             await member.send(Phase.WORKING)
-            await member.hears(lambda said: said.observed_at is not None)
+            await member.receives(lambda signal: signal.observed_at is not None)
         await one.send(Phase.READY)
-        await one.takes(await one.hears(lambda said: said.grant is not None))
+        await one.takes(await one.receives(lambda signal: signal.grant is not None))
         await eventually(lambda: [watch.artifacts for watch in world.watches] == [one.view.artifacts])
         await other.send(Phase.READY)
-        await other.hears(lambda said: said.blocked_by is not None)
+        await other.receives(lambda signal: signal.blocked_by is not None)
         await one.send(Phase.FAILED)
-        await other.takes(await other.hears(lambda said: said.grant is not None))
+        await other.takes(await other.receives(lambda signal: signal.grant is not None))
         await eventually(lambda: [watch.artifacts for watch in world.watches] == [other.view.artifacts])
         assert one.view.artifacts != other.view.artifacts
 
@@ -152,19 +152,19 @@ async def test_the_newest_ready_member_goes_first_and_the_older_learns_for_whom_
         older, newer, late = [await world.tracker(number, MAIN[number]) for number in (1, 2, 3)]
         for one in (older, newer, late):
             await one.send(Phase.WORKING)
-            await one.hears(lambda said: said.observed_at is not None)
+            await one.receives(lambda signal: signal.observed_at is not None)
         await late.send(Phase.READY)
-        granted = await late.hears(lambda said: said.grant is not None)
+        granted = await late.receives(lambda signal: signal.grant is not None)
         await late.takes(granted)
         await older.send(Phase.READY)
-        blocked = await older.hears(lambda said: said.blocked_by is not None)
+        blocked = await older.receives(lambda signal: signal.blocked_by is not None)
         assert blocked.blocked_by is not None
         assert (blocked.blocked_by.tracker, blocked.blocked_by.reason) == (late.name, "holds the lane")
         await newer.send(Phase.READY)
-        await newer.hears(lambda said: said.blocked_by is not None)
+        await newer.receives(lambda signal: signal.blocked_by is not None)
         await late.send(Phase.FAILED)
-        await newer.hears(lambda said: said.grant is not None)
-        assert all(said.grant is None for said in await older.received())
+        await newer.receives(lambda signal: signal.grant is not None)
+        assert all(signal.grant is None for signal in await older.received())
 
 
 async def test_a_held_change_stops_a_newer_one_that_contains_it(played: Played) -> None:
@@ -172,15 +172,15 @@ async def test_a_held_change_stops_a_newer_one_that_contains_it(played: Played) 
         held, newer = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
         await held.send(Phase.WORKING, role="ahead", held=True)
         await newer.send(Phase.WORKING)
-        await newer.hears(lambda said: said.observed_at is not None)
+        await newer.receives(lambda signal: signal.observed_at is not None)
         await newer.send(Phase.READY)
-        blocked = await newer.hears(lambda said: said.blocked_by is not None)
+        blocked = await newer.receives(lambda signal: signal.blocked_by is not None)
         assert blocked.blocked_by is not None
         assert (blocked.blocked_by.tracker, blocked.blocked_by.reason) == (held.name, "is held")
         await eventually(lambda: "compare_revisions" in world.calls)
-        await held.hears(lambda said: said.asks)
+        await held.receives(lambda signal: signal.asks)
         await held.send(Phase.GONE, role="ahead", held=False)
-        await newer.hears(lambda said: said.grant is not None)
+        await newer.receives(lambda signal: signal.grant is not None)
 
 
 async def test_a_commit_that_the_host_did_not_know_is_asked_for_again_at_a_poke(played: Played) -> None:
@@ -190,25 +190,25 @@ async def test_a_commit_that_the_host_did_not_know_is_asked_for_again_at_a_poke(
         world.unknown = {MAIN[2]}
         await held.send(Phase.WORKING, role="ahead", held=True)
         await older.send(Phase.WORKING)
-        await older.hears(lambda said: said.observed_at is not None)
+        await older.receives(lambda signal: signal.observed_at is not None)
         await older.send(Phase.READY)
-        await older.hears(lambda said: said.blocked_by is not None and said.blocked_by.reason == "is held")
+        await older.receives(lambda signal: signal.blocked_by is not None and signal.blocked_by.reason == "is held")
         world.unknown = set()
         await world.place.signal("poke")
-        granted = await older.hears(lambda said: said.grant is not None)
+        granted = await older.receives(lambda signal: signal.grant is not None)
         assert granted.blocked_by is None
 
 
-async def test_the_hold_of_a_vanished_tracker_ends_at_once(played: Played) -> None:
+async def test_a_vanished_tracker_s_hold_ends_at_once(played: Played) -> None:
     async with place(played) as world:
         held, newer = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
         await held.send(Phase.WORKING, role="ahead", held=True)
         await newer.send(Phase.WORKING)
-        await newer.hears(lambda said: said.observed_at is not None)
-        await held.hears(lambda said: said.asks)
+        await newer.receives(lambda signal: signal.observed_at is not None)
+        await held.receives(lambda signal: signal.asks)
         await held.vanishes()
         await newer.send(Phase.READY)
-        granted = await newer.hears(lambda said: said.grant is not None)
+        granted = await newer.receives(lambda signal: signal.grant is not None)
         assert granted.blocked_by is None
 
 
@@ -218,14 +218,16 @@ async def test_the_lane_of_a_vanished_holder_is_free_only_when_its_writes_must_h
         holder, waiting = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
         await holder.send(Phase.WORKING)
         await waiting.send(Phase.WORKING)
-        await waiting.hears(lambda said: said.observed_at is not None)
+        await waiting.receives(lambda signal: signal.observed_at is not None)
         await holder.send(Phase.READY)
-        await holder.takes(await holder.hears(lambda said: said.grant is not None))
+        await holder.takes(await holder.receives(lambda signal: signal.grant is not None))
         await eventually(lambda: "watch_deployments" in world.calls)
         await holder.vanishes()
         await waiting.send(Phase.READY)
-        blocked = await waiting.hears(lambda said: said.blocked_by is not None and "vanished" in said.blocked_by.reason)
-        granted = await waiting.hears(lambda said: said.grant is not None)
+        blocked = await waiting.receives(
+            lambda signal: signal.blocked_by is not None and "vanished" in signal.blocked_by.reason
+        )
+        granted = await waiting.receives(lambda signal: signal.grant is not None)
         assert granted.counter.n - blocked.counter.n >= 3500
 
 
@@ -233,35 +235,39 @@ async def test_a_place_without_memory_asks_every_live_tracker_before_it_grants(p
     async with place(played) as world:
         held, newer = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
         await held.send(Phase.WORKING, held=True)
-        first = await held.hears(lambda said: said.observed_at is not None)
+        first = await held.receives(lambda signal: signal.observed_at is not None)
         await world.place.terminate("lost its memory")
         await newer.send(Phase.READY)
-        asked = await held.hears(lambda said: said.asks and said.counter.epoch > first.counter.epoch)
-        blocked = await newer.hears(lambda said: said.blocked_by is not None and said.blocked_by.reason == "is held")
+        asked = await held.receives(lambda signal: signal.asks and signal.counter.epoch > first.counter.epoch)
+        blocked = await newer.receives(
+            lambda signal: signal.blocked_by is not None and signal.blocked_by.reason == "is held"
+        )
         assert blocked.counter.epoch == asked.counter.epoch
-        assert all(said.grant is None for said in await newer.received())
+        assert all(signal.grant is None for signal in await newer.received())
 
 
 async def test_a_live_tracker_that_does_not_answer_keeps_the_lane_closed_by_name(played: Played) -> None:
     async with place(played) as world:
         silent, ready = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
         await ready.send(Phase.READY)
-        blocked = await ready.hears(lambda said: said.blocked_by is not None and said.blocked_by.tracker == silent.name)
+        blocked = await ready.receives(
+            lambda signal: signal.blocked_by is not None and signal.blocked_by.tracker == silent.name
+        )
         assert blocked.blocked_by is not None
         assert "restarted" in blocked.blocked_by.reason
-        assert (await silent.hears(lambda said: said.asks)).environment == "staging"
+        assert (await silent.receives(lambda signal: signal.asks)).environment == "staging"
 
 
 async def test_older_and_repeated_member_signals_change_nothing(played: Played) -> None:
     async with place(played) as world:
         one = await world.tracker(1, MAIN[1])
         await one.send(Phase.WORKING)
-        await one.hears(lambda said: said.observed_at is not None)
+        await one.receives(lambda signal: signal.observed_at is not None)
         await one.send(Phase.READY, n=5)
         await one.send(Phase.READY, n=one.view.counter.n)
         await one.send(Phase.FAILED)
         await eventually(lambda: world.statuses and world.statuses[-1].lane.members[0].phase == Phase.FAILED)
-        assert all(said.grant is None for said in await one.received())
+        assert all(signal.grant is None for signal in await one.received())
 
 
 async def test_what_a_place_knows_survives_continue_as_new(temporal_server: str) -> None:
@@ -269,10 +275,10 @@ async def test_what_a_place_knows_survives_continue_as_new(temporal_server: str)
         holder, waiting = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
         await holder.send(Phase.WORKING)
         await waiting.send(Phase.WORKING)
-        await waiting.hears(lambda said: said.observed_at is not None)
+        await waiting.receives(lambda signal: signal.observed_at is not None)
         first = (await world.place.describe()).run_id
         await holder.send(Phase.READY)
-        await holder.takes(await holder.hears(lambda said: said.grant is not None))
+        await holder.takes(await holder.receives(lambda signal: signal.grant is not None))
         await waiting.send(Phase.READY)
 
         async def continued() -> bool:
@@ -282,10 +288,10 @@ async def test_what_a_place_knows_survives_continue_as_new(temporal_server: str)
         await eventually(continued)
         progress = await world.progress()
         assert (progress.holder, progress.members) == (holder.name, 2)
-        epochs = {said.counter.epoch for said in await waiting.received()}
+        epochs = {signal.counter.epoch for signal in await waiting.received()}
         assert len(epochs) == 1
         await holder.send(Phase.FAILED)
-        await waiting.hears(lambda said: said.grant is not None)
+        await waiting.receives(lambda signal: signal.grant is not None)
         assert await world.replays()
         sequences = [status.sequence for status in world.statuses]
         assert sequences == sorted(set(sequences))
@@ -307,22 +313,22 @@ async def test_a_place_whose_watcher_is_away_continues_as_new_and_grants(
 
         await eventually(continued)
         await one.send(Phase.READY)
-        await one.hears(lambda said: said.grant is not None)
+        await one.receives(lambda signal: signal.grant is not None)
         assert world.statuses == []
         world.watcher_is_there.set()
         await eventually(lambda: world.statuses)
 
 
-async def test_a_missing_reference_is_told_and_the_place_goes_on_once_it_is_there(played: Played) -> None:
+async def test_a_missing_reference_is_sent_and_the_place_goes_on_once_it_is_there(played: Played) -> None:
     timings = replace(CALM, reference_initial=timedelta(milliseconds=200), reference_maximum=timedelta(seconds=1))
     async with place(played, timings=timings) as world:
         world.failure = missing("ArgoCDInstance/argocd")
         one = await world.tracker(1, MAIN[1])
         await one.send(Phase.WORKING)
-        told = await one.hears(lambda said: said.problem != "")
-        assert told.problem == "ArgoCDInstance/argocd: does not exist"
+        sent = await one.receives(lambda signal: signal.problem != "")
+        assert sent.problem == "ArgoCDInstance/argocd: does not exist"
         world.failure = None
-        seen = await one.hears(lambda said: said.problem == "" and said.observed_at is not None)
+        seen = await one.receives(lambda signal: signal.problem == "" and signal.observed_at is not None)
         assert seen.observed[0].runs == MAIN[0]
 
 
@@ -334,33 +340,33 @@ async def test_an_argo_cd_that_is_restarted_is_no_problem_until_it_has_lasted(pl
         world.components["api"] = "web"
         one = await world.tracker(1, MAIN[1])
         await one.send(Phase.WORKING, role="source")
-        await one.hears(lambda said: len(said.observed) == 2)
+        await one.receives(lambda signal: len(signal.observed) == 2)
         world.lost.add("web")
         world.runs["api"] = MAIN[1]
         # The other one is observed meanwhile.
-        seen = await one.hears(lambda said: any(found.runs == MAIN[1] for found in said.observed))
+        seen = await one.receives(lambda signal: any(found.runs == MAIN[1] for found in signal.observed))
         assert not any(found.problem for found in seen.observed)
-        told = await one.hears(lambda said: any(found.problem for found in said.observed))
-        assert [found.problem for found in told.observed if found.deployment == "web"] == ["503"]
+        sent = await one.receives(lambda signal: any(found.problem for found in signal.observed))
+        assert [found.problem for found in sent.observed if found.deployment == "web"] == ["503"]
         world.lost.clear()
-        await one.hears(lambda said: not any(found.problem for found in said.observed))
+        await one.receives(lambda signal: not any(found.problem for found in signal.observed))
 
 
 async def test_a_poke_has_the_place_look_again(played: Played) -> None:
     async with place(played) as world:
         one = await world.tracker(1, MAIN[1])
         await one.send(Phase.WORKING, role="source")
-        await one.hears(lambda said: said.observed_at is not None)
+        await one.receives(lambda signal: signal.observed_at is not None)
         world.runs["web"] = MAIN[1]
         await world.place.signal("poke")
-        seen = await one.hears(lambda said: bool(said.observed) and said.observed[0].runs == MAIN[1])
+        seen = await one.receives(lambda signal: bool(signal.observed) and signal.observed[0].runs == MAIN[1])
         assert seen.moved_by == {"web": one.name}
         assert "list_trackers" not in world.calls
 
 
-async def hears_of(one: Tracker, revision: str) -> None:
-    """Wait until a tracker hears that a revision runs."""
-    await one.hears(lambda said: bool(said.observed) and said.observed[0].runs == revision)
+async def learns_of(one: Tracker, revision: str) -> None:
+    """Wait until a tracker learns that a revision runs."""
+    await one.receives(lambda signal: bool(signal.observed) and signal.observed[0].runs == revision)
 
 
 async def test_each_poke_has_the_place_look_again_whatever_the_gap_between_looks(played: Played) -> None:
@@ -369,19 +375,19 @@ async def test_each_poke_has_the_place_look_again_whatever_the_gap_between_looks
     async with place(played, timings=rare) as world:
         one = await world.tracker(1, MAIN[1])
         await one.send(Phase.WORKING, role="source")
-        await one.hears(lambda said: said.observed_at is not None)
+        await one.receives(lambda signal: signal.observed_at is not None)
         for revision in (MAIN[1], MAIN[2]):
             world.runs["web"] = revision
             await world.place.signal("poke")
-            await hears_of(one, revision)
+            await learns_of(one, revision)
         assert world.calls.count("read_deployments") >= 3
 
 
-async def test_a_place_without_members_ends_and_a_later_member_starts_it_anew(played: Played) -> None:
+async def test_a_place_without_members_ends_and_a_later_member_starts_it_again(played: Played) -> None:
     async with place(played, linger=timedelta(seconds=1)) as world:
         one = await world.tracker(1, MAIN[1])
         await one.send(Phase.WORKING, role="source")
-        await one.hears(lambda said: said.observed_at is not None)
+        await one.receives(lambda signal: signal.observed_at is not None)
         await one.send(Phase.GONE, role="source")
 
         async def ended() -> bool:
@@ -391,7 +397,7 @@ async def test_a_place_without_members_ends_and_a_later_member_starts_it_anew(pl
         assert not world.statuses[-1].lane.members
         world.runs["web"] = MAIN[1]
         await one.send(Phase.WORKING, role="source")
-        await one.hears(lambda said: bool(said.observed) and said.observed[0].runs == MAIN[1])
+        await one.receives(lambda signal: bool(signal.observed) and signal.observed[0].runs == MAIN[1])
 
 
 async def test_what_an_idle_place_saw_before_is_no_answer_to_a_member_that_joins(played: Played) -> None:
@@ -399,14 +405,14 @@ async def test_what_an_idle_place_saw_before_is_no_answer_to_a_member_that_joins
     async with place(played, timings=timings) as world:
         one, two = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[1])
         await one.send(Phase.WORKING)
-        await one.hears(lambda said: said.observed_at is not None)
+        await one.receives(lambda signal: signal.observed_at is not None)
         await one.send(Phase.GONE)
         # Somebody sets the place back while no member needs to know what runs there.
         world.runs["web"] = MAIN[2]
         await asyncio.sleep(5)
         assert await two.calls(Phase.WORKING) is None
-        await two.hears(lambda said: said.observed_at is not None)
-        assert [seen.runs for said in await two.received() for seen in said.observed] == [MAIN[2]]
+        await two.receives(lambda signal: signal.observed_at is not None)
+        assert [seen.runs for signal in await two.received() for seen in signal.observed] == [MAIN[2]]
 
 
 async def test_the_page_of_a_place_names_members_and_what_they_wait_for(played: Played) -> None:
@@ -415,9 +421,9 @@ async def test_the_page_of_a_place_names_members_and_what_they_wait_for(played: 
         for one in (holder, waiting):
             await one.send(Phase.WORKING)
         await holder.send(Phase.READY)
-        await holder.takes(await holder.hears(lambda said: said.grant is not None))
+        await holder.takes(await holder.receives(lambda signal: signal.grant is not None))
         await waiting.send(Phase.READY)
-        await waiting.hears(lambda said: said.blocked_by is not None)
+        await waiting.receives(lambda signal: signal.blocked_by is not None)
         details = (await world.progress()).details
         assert f"lane held by {holder.name}" in details
         assert f"- #2 {waiting.name}, target: Ready; waits, since {holder.name} holds the lane" in details

@@ -125,7 +125,7 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     """What reads of the deployments and of revisions are refused with."""
     live: list[TrackerRef] = field(default_factory=list)
     forbidden: str = ""
-    """Why nobody may list the live trackers."""
+    """Why the place may not list the live trackers."""
     statuses: list[PlaceStatus] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     failure: Failure | None = None
@@ -148,7 +148,7 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
         return self.client.get_workflow_handle_for(EnvironmentWorkflow.run, self.place_id)
 
     def moves(self, deployment: str, revision: str) -> None:
-        """Have a deployment run something else, and whoever watches see it."""
+        """Have a deployment run something else, and each watch see it."""
         self.runs[deployment] = revision
         for event in self.watchers:
             event.set()
@@ -215,11 +215,11 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
 
     @activity.defn
     async def send_view(self, request: SendViewInput) -> None:
-        raise AssertionError("a place tells no place")
+        raise AssertionError("a place signals no place")
 
     @activity.defn
     async def send_views(self, request: SendViewsInput) -> SendViewsResult:
-        raise AssertionError("a place tells no place")
+        raise AssertionError("a place signals no place")
 
     @activity.defn
     async def open_hop(self, request: OpenHopInput) -> OpenHopResult:
@@ -254,7 +254,7 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
 
     @activity.defn
     async def read_instructions(self, request: ReadInstructionsInput) -> ReadInstructionsResult:
-        raise AssertionError("nobody steers a place")
+        raise AssertionError("no one steers a place")
 
     @activity.defn
     async def present_on_pull_request(self, request: PresentInput) -> PresentResult:

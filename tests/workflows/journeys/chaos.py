@@ -24,7 +24,7 @@ FITTING = {
 
 
 class Chaos:
-    """Do what nobody can rely on not happening."""
+    """Do what no one can rely on not happening."""
 
     def __init__(self, world: World, kind: Kind) -> None:
         self.world = world
@@ -138,7 +138,7 @@ class Chaos:
             self.somebody_uproots()
         self.machines_fail()
         if dice.random() < self.mood.unrest:
-            self.somebody_speaks(dice.choice(world.newest()))
+            self.somebody_acts(dice.choice(world.newest()))
         self.somebody_restarts()
 
     def declaration_changes(self) -> None:
@@ -188,8 +188,8 @@ class Chaos:
                 if dice.random() < (0.005 if one.promoting else 0.0003):
                     one.vanish()
 
-    def somebody_speaks(self, one: Traveller) -> None:
-        """Have a person say something; mostly something that helps."""
+    def somebody_acts(self, one: Traveller) -> None:
+        """Have a person give a command; mostly one that helps."""
         dice = self.dice
         if dice.random() < self.mood.holding:
             one.command(Verb.RELEASE if one.held else Verb.HOLD)
@@ -216,7 +216,7 @@ class Chaos:
             self.world.stage.loop.call_later(after, one.command, verb, reason)
 
     def somebody_restarts(self) -> None:
-        """Restart what promotes, whether its workflow is told of it or gone; some place forgets at the same moment."""
+        """Restart what promotes, whether its workflow is signalled or gone; some place forgets at the same moment."""
         dice = self.world.dice("restarts")
         for one in self.world.newest():
             if one.promoting and dice.random() < self.mood.restarting:
@@ -227,7 +227,7 @@ class Chaos:
                     place.end()
 
     def settle(self) -> None:
-        """End all faults; somebody brings home what was fixed in a hurry, declares what lacks, and deploys it."""
+        """End all faults; somebody brings home what was fixed in a hurry, declares what is missing, and deploys it."""
         world = self.world
         world.calm = True
         for environment in ENVIRONMENTS:
@@ -251,7 +251,7 @@ class Chaos:
                 world.applications.deploy(one, world.commits.main)
 
     def fix(self) -> None:
-        """Have people give every tracker what it says that it waits for."""
+        """Have people give every tracker what it shows that it waits for."""
         self.deploy_home()
         for one in self.world.travellers.values():
             if one.over:

@@ -20,7 +20,7 @@ from tests.worlds.stage import playing
 from workflows.environment.members import Roster
 
 STEP = 2.0
-MENDED_EVERY = 20.0
+FIXED_EVERY = 20.0
 
 
 def run(
@@ -47,7 +47,7 @@ async def _live(chaos: Chaos, travellers: int, seconds: float, calm_seconds: flo
         if clock.time() > until:
             left = [f"{one.ref.name}: {one.status}" for one in world.travellers.values() if not one.over]
             raise Broken("nothing keeps them, yet they wait:\n" + "\n".join(left))
-        await _pass(world, MENDED_EVERY)
+        await _pass(world, FIXED_EVERY)
         chaos.fix()
     world.oracle.commands.close(world.travellers.values())
 
@@ -84,7 +84,7 @@ def main(first: int, count: int, kind: Kind | None = None) -> int:
     for seed in range(first, first + count):
         try:
             run(seed, kind=kind)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is to be told with its seed
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is to be reported with its seed
             broken += 1
             print(f"{seed}: {type(error).__name__}: {str(error)[:500]}", flush=True)
     print(f"{count} stories, {broken} broken")

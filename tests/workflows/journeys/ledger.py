@@ -1,4 +1,4 @@
-"""Accepted commands: each takes effect exactly once, or is answered by name; judged by what can be seen to happen."""
+"""Accepted commands: each takes effect exactly once, or is answered by name; judged by what happens."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

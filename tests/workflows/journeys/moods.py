@@ -28,7 +28,7 @@ class Mood:
     """Chances per step of a story."""
 
     unrest: float
-    """That a person says something."""
+    """That a person gives a command."""
     holding: float = 0.2
     """That it is hold or release."""
     stopping: float = 0.0

@@ -29,7 +29,7 @@ LONGEST_UNSEEN = 60.0
 """Seconds that a view of a place may be old: a slow read, a pause, and a slow signal."""
 
 LONGEST_UNTOLD, LONGEST_UNTOLD_WRITING = 90.0, 150.0
-"""Seconds until a hold has been told: one place after the other, slowly; a write and its sync return first."""
+"""Seconds until a hold has been sent: one place after the other, slowly; a write and its sync return first."""
 
 LONGEST_UNDECLARED = LONGEST_UNSEEN + 40.0
 """Seconds until everybody knows of a deployment that was declared: a place reads declarations every 40."""
@@ -45,7 +45,7 @@ class Oracle:
         self._tests: dict[str, tuple[Artifact, ...]] = {}
         """Key of a run -> what its round was about when it was first triggered."""
         self._rounds: dict[str, tuple[int, int]] = {}
-        """Attempt -> hop, and how many rounds had begun in it when a person last said `retest`."""
+        """Attempt -> hop, and how many rounds had begun in it when a person last gave `retest`."""
         self._retried: dict[str, datetime] = {}
         self._entered: dict[str, float] = {}
         """Attempt -> when it last began to promote."""
@@ -173,13 +173,13 @@ class Oracle:
         return False
 
     def granted(self, environment: str, candidate: MemberSignal, stale: bool) -> None:
-        """No tracker whose hold the place was told is moved along, nor a held one itself."""
+        """No tracker whose hold the place was sent is moved along, nor a held one itself."""
         self.grants += 1
         commits = self.world.commits
         for (name, _uid), view in self.world.delivered.items():
             one = self.world.travellers[attempt_key(view.tracker)]
             been_there = ENVIRONMENTS.index(one.story.environment) >= ENVIRONMENTS.index(environment)
-            if name != environment or stale or been_there or one.over or not self._told_of_hold(one, view):
+            if name != environment or stale or been_there or one.over or not self._knows_hold(one, view):
                 continue
             for artifact in candidate.artifacts:
                 if view.components and artifact.component not in view.components:
@@ -190,10 +190,10 @@ class Oracle:
                     if not commits.contains(two.truth().runs, view.revision or "")
                 ]
                 if missing and view.revision and commits.contains(artifact.revision, view.revision):
-                    self.broken(f"{candidate.tracker.name} was granted {environment} past the hold of {one.key}")
+                    self.broken(f"{candidate.tracker.name} was granted {environment} although {one.key} is held")
 
-    def _told_of_hold(self, one: "Traveller", view: MemberSignal) -> bool:
-        """Return whether a place knows of a hold, or must by now: a lost word is repeated at the backstop."""
+    def _knows_hold(self, one: "Traveller", view: MemberSignal) -> bool:
+        """Return whether a place knows of a hold, or must by now: a lost signal is repeated at the backstop."""
         if one.story.hold is None or not view.held or view.revision is None:
             return False
         untold = LONGEST_UNTOLD_WRITING if one.promoting else LONGEST_UNTOLD
@@ -202,7 +202,7 @@ class Oracle:
         return view.phase not in LEAVING or held_for > patience
 
     def published(self, one: "Traveller", status: TrackerStatus) -> None:
-        """Everybody who waits says for what, and a record says what is true."""
+        """Everybody who waits shows for what, and a record shows what is true."""
         waiting = status.waiting_for
         if not status.state.terminal and (waiting is None or not actionable(waiting)):
             self.broken(f"{one.ref.name} waits in {status.state} without a reason and a way out: {waiting}")
@@ -213,7 +213,7 @@ class Oracle:
             one.status = status
 
     def _recorded(self, one: "Traveller", record: PromotionRecord) -> None:
-        """Whoever says that a hop is done has every component of the change in the target."""
+        """A tracker that shows a hop as done has every component of the change in the target."""
         if record.result == "Failed":
             self._failed(one, record)
             return
@@ -222,7 +222,7 @@ class Oracle:
         since = self._entered.get(one.key, 0.0) if promoted else until - LONGEST_UNSEEN
         named = {result.application for result in record.applications}
         if promoted and all(result.result == "AlreadyContained" for result in record.applications):
-            self.broken(f"{one.ref.name} says Promoted, but others brought all of {record.target}")
+            self.broken(f"{one.ref.name} shows Promoted, but others brought all of {record.target}")
         for artifact in record.artifacts:
             ours = [
                 two
@@ -230,10 +230,10 @@ class Oracle:
                 if two.spec.application in named and two.spec.component == artifact.component
             ]
             if not ours:
-                self.broken(f"{one.ref.name} says {record.result}, but {record.target} has no {artifact.component}")
+                self.broken(f"{one.ref.name} shows {record.result}, but {record.target} has no {artifact.component}")
             for two in ours:
                 if not two.ever(since, partial(self._has, artifact.revision, promoted), until=until):
-                    self.broken(f"{one.ref.name} says {record.result}, but {two.spec.application} lacks it")
+                    self.broken(f"{one.ref.name} shows {record.result}, but {two.spec.application} is without it")
 
     def _failed(self, one: "Traveller", record: PromotionRecord) -> None:
         """A retry is not ended by what failed before it."""
@@ -264,10 +264,10 @@ class Oracle:
             self.broken(f"{one.ref.name} tests for the {story.rounds - base}th time because its source moves")
 
     def retried(self, one: "Traveller") -> None:
-        """Remember when a person said `retry`."""
+        """Remember when a person gave `retry`."""
         self.retries += 1
         self._retried[one.key] = self.world.stage.now()
 
     def retested(self, one: "Traveller") -> None:
-        """Count rounds again after a person's word."""
+        """Count rounds again after a person's command."""
         self._rounds[one.key] = (one.story.hops, one.story.rounds)

@@ -1,4 +1,4 @@
-"""A hold on the older of two changes, from the word to the end of both, by the workflows themselves."""
+"""A hold on the older of two changes, from the command to the end of both, by the workflows themselves."""
 
 import asyncio
 from collections.abc import Callable
@@ -74,7 +74,7 @@ class Two:
         for one in (older, newer):
             await self.until(lambda one=one: one.story.state is State.READY_TO_PROMOTE)  # type: ignore[misc]
         assert older.command(Verb.HOLD)
-        await self.until(lambda: {"staging", "prod"} <= {place for (place, _), view in self.told() if view})
+        await self.until(lambda: {"staging", "prod"} <= {place for (place, _), view in self.holds_sent() if view})
         assert newer.command(Verb.PROMOTE)
         await self.passes(LONG)
         assert newer.status is not None
@@ -85,7 +85,7 @@ class Two:
         assert older.command(Verb.RELEASE)
         await self.until(lambda: older.over and newer.over)
 
-    def told(self) -> list[tuple[tuple[str, str], bool]]:
+    def holds_sent(self) -> list[tuple[tuple[str, str], bool]]:
         """Return which places know of which tracker, and whether as held."""
         return [(key, view.held) for key, view in self.world.delivered.items() if key[1] == self.older.ref.uid]
 
@@ -111,5 +111,5 @@ def test_a_held_older_change_stops_the_newer_and_once_released_each_place_is_pro
         assert (older[0], newer[0]) == (("staging", "AlreadyContained"), ("staging", "Promoted"))
         assert sorted([older[1], newer[1]]) == [("prod", "AlreadyContained"), ("prod", "Promoted")]
         first_to_prod.add("older" if older[1][1] == "Promoted" else "newer")
-    # Both go on with what staging runs: whoever is Ready first writes it, and no hold is in anybody's way.
+    # Both go on with what staging runs: the first that is Ready writes it, and no hold is in anybody's way.
     assert first_to_prod == {"older", "newer"}

@@ -21,14 +21,14 @@ def live_through(seeds: range, kind: Kind) -> list[Oracle]:
 
 @pytest.mark.parametrize("kind", Kind)
 def test_no_journey_breaks_a_guarantee_and_everybody_ends_or_waits_with_a_reason(kind: Kind) -> None:
-    told = live_through(range(STORIES), kind)
-    assert sum(one.grants for one in told) > STORIES
-    assert sum(one.later_waves for one in told) > STORIES
+    stories = live_through(range(STORIES), kind)
+    assert sum(one.grants for one in stories) > STORIES
+    assert sum(one.later_waves for one in stories) > STORIES
     if kind is Kind.FAILING:
-        assert sum(one.failed_waves for one in told) > 1
-        assert sum(one.retries for one in told) > 1
+        assert sum(one.failed_waves for one in stories) > 1
+        assert sum(one.retries for one in stories) > 1
     if kind is Kind.BUSY:
-        assert max(one.rounds for one in told) > 1
+        assert max(one.rounds for one in stories) > 1
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ class Traveller:
 
     @property
     def key(self) -> str:
-        """What tells this attempt from every other."""
+        """What distinguishes this attempt from every other."""
         return attempt_key(self.ref)
 
     @property
@@ -113,7 +113,7 @@ class Traveller:
             run.end()
 
     def command(self, verb: Verb, reason: str = "") -> bool:
-        """Send a person's command; tell whether it was accepted."""
+        """Send a person's command; return whether it was accepted."""
         run, story = self.run, self.story
         if run is None:
             return False

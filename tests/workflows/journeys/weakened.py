@@ -50,7 +50,7 @@ def accept_a_verdict_although_the_source_moved(change: Replace) -> None:
     change(SourceReader, "moves", before_the_verdict_only)
 
 
-def retest_for_ever(change: Replace) -> None:
+def retest_forever(change: Replace) -> None:
     change(testing, "SOURCE_MOVES_ALLOWED", 10**6)
 
 
@@ -63,11 +63,11 @@ def count_a_verdict_of_an_earlier_round(change: Replace) -> None:
     change(rounds, "run_key", same)
 
 
-def confirm_a_source_that_lacks_a_component(change: Replace) -> None:
+def confirm_a_source_without_a_component(change: Replace) -> None:
     change(source, "_unread", lambda _round, _observed: [])
 
 
-def take_a_target_that_lacks_a_component_for_one_that_has_it(change: Replace) -> None:
+def take_a_target_without_a_component_for_one_with_it(change: Replace) -> None:
     change(hopping, "missing_components", lambda _ctx: [])
     change(gates, "missing_components", lambda _ctx: [])
 
@@ -162,7 +162,7 @@ def forget_an_approval_at_a_retest(change: Replace) -> None:
     change(testing, "void_round", forgetful)
 
 
-def sweep_the_inbox_without_a_word(change: Replace) -> None:
+def sweep_the_inbox_silently(change: Replace) -> None:
     def silently(self: PromotionRun, _why: str, *verbs: Verb) -> None:
         self.story.inbox.drop(*verbs)
 
@@ -194,7 +194,7 @@ def take_a_restart_for_the_end_of_the_attempt_before(change: Replace) -> None:
     change(Roster, "_replace_attempt", _nothing_at_once)
 
 
-def tell_nobody_of_a_hold_before_the_first_hop(change: Replace) -> None:
+def send_no_hold_before_the_first_hop(change: Replace) -> None:
     change(Membership, "_learn_ahead", _nothing)
 
 
@@ -205,22 +205,22 @@ def count_the_backstop_from_each_wait(change: Replace) -> None:
 WEAKENED: tuple[tuple[Callable[[Replace], None], Kind, int], ...] = (
     (confirm_a_round_without_reading_the_source, Kind.BUSY, 0),
     (accept_a_verdict_although_the_source_moved, Kind.BUSY, 4),
-    (retest_for_ever, Kind.BUSY, 8),
+    (retest_forever, Kind.BUSY, 8),
     (count_a_verdict_of_an_earlier_round, Kind.BUSY, 4),
-    (confirm_a_source_that_lacks_a_component, Kind.REDECLARED, 12),
-    (take_a_target_that_lacks_a_component_for_one_that_has_it, Kind.REDECLARED, 33),
+    (confirm_a_source_without_a_component, Kind.REDECLARED, 12),
+    (take_a_target_without_a_component_for_one_with_it, Kind.REDECLARED, 33),
     (begin_the_next_wave_as_soon_as_one_is_written, Kind.MIXED, 0),
     (go_on_with_the_next_wave_after_a_failure, Kind.FAILING, 3),
     (keep_a_result_that_no_longer_holds, Kind.FAILING, 32),
     (retry_from_scratch, Kind.FAILING, 3),
     (retry_under_the_key_of_the_failed_attempt, Kind.FAILING, 3),
     (begin_a_wave_while_held, Kind.HELD, 8),
-    (tell_nobody_of_a_hold_before_the_first_hop, Kind.HELD, 7),
+    (send_no_hold_before_the_first_hop, Kind.HELD, 7),
     (count_the_backstop_from_each_wait, Kind.MIXED, 7),
     (take_the_lane_over_a_retest, Kind.CROSSING, 0),
     (keep_a_command_that_was_taken, Kind.FAILING, 0),
     (forget_an_approval_at_a_retest, Kind.CROSSING, 0),
-    (sweep_the_inbox_without_a_word, Kind.CROSSING, 0),
+    (sweep_the_inbox_silently, Kind.CROSSING, 0),
     (count_the_same_command_twice, Kind.CROSSING, 0),
     (go_on_promoting_over_an_abort, Kind.CROSSING, 0),
     (take_a_restart_for_the_end_of_the_attempt_before, Kind.RESTARTED, 240),

@@ -1,4 +1,4 @@
-"""The world in which the real workflows live: what is declared, who speaks to whom, what gets lost on the way."""
+"""The world in which the real workflows live: what is declared, who signals whom, what gets lost on the way."""
 
 import random
 from collections.abc import Callable
@@ -122,7 +122,7 @@ class World:
         return list({one.ref.uid: one for one in self.travellers.values()}.values())
 
     def restart(self, one: Traveller) -> Traveller:
-        """Begin a newer attempt of a tracker, as the watcher does: the one before is told first, if it is there."""
+        """Begin a newer attempt of a tracker, as the watcher does: it signals the one before first, if there."""
         if one.run is not None:
             one.run.call("deleted")
         ref = replace(one.ref, attempt=one.ref.attempt + 1)
@@ -259,7 +259,7 @@ class World:
         return dice.uniform(0.01, 12 if slow else 0.5), dice.uniform(0.01, 2 if slow else 0.1)
 
     def loses_answer(self, run: Run, name: str, request: Any) -> bool:
-        """Return whether nobody hears that an activity has acted."""
+        """Return whether the answer of an activity that has acted is lost."""
         lost = not self.calm and self.dice(f"lost {name}").random() < 0.02
         if name in WRITES and not (lost and run.alive):
             self.writing.pop(id(request), None)
@@ -329,7 +329,7 @@ class World:
         return replace(answer, source=self._source_read(request.source) if over else None)
 
     def _source_read(self, request: ReadDeploymentsInput | None) -> tuple[DeploymentRuns, ...] | None:
-        late = not self.calm and self.dice("read beside").random() < 0.1
+        late = not self.calm and self.dice("read meanwhile").random() < 0.1
         return None if request is None or late else runs_of(self.applications.read_deployments(request))
 
     def compare_revisions(self, request: CompareRevisionsInput) -> CompareRevisionsResult:

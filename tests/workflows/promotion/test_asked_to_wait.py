@@ -165,7 +165,7 @@ async def test_a_question_is_asked_again_by_the_next_run_when_its_host_may_be_ca
     second, clock.answer = continued(first), "merged"
     assert await second.asking.retry_until_answered(clock.call, object_=OBJECT, why="read") == "merged"
     assert clock.calls == [timedelta(0), HOUR]
-    # Nobody was told before the next run began; it tells once that has lasted.
+    # No one was mentioned before the next run began; it mentions once that has lasted.
     assert second.events == [(Timings().passing, f"WaitingForReference {OBJECT}: {QUIET}")]
 
 
@@ -261,7 +261,7 @@ async def test_the_next_run_presents_when_the_host_may_be_called_and_a_poke_at_o
     assert clock.calls == [timedelta(0), HOUR, timedelta(0)]
 
 
-async def test_the_next_run_of_a_place_compares_when_the_host_may_be_called_and_says_why(clock: Clock) -> None:
+async def test_the_next_run_of_a_place_compares_when_the_host_may_be_called_and_shows_why(clock: Clock) -> None:
     start = EnvironmentInput(
         installation="main", namespace="shop", environment="prod", repository="web", timings=Timings()
     )

@@ -81,7 +81,7 @@ async def at_the_lane(world: GatedWorld, run: Run) -> None:
 
 
 async def hand_on_the_lane(world: GatedWorld) -> None:
-    """Have the place give the lane to whoever asks for it from now on, and to the one that has asked."""
+    """Have the place give the lane to each that asks for it from now on, and to the one that has asked."""
     world.grants, world.blocked_by = True, ""
     asked = next(member for place, member in reversed(world.members) if place == "staging")
     await World.publish(world, "staging", answers=asked)

@@ -1,4 +1,4 @@
-"""What a run that continues as new owes to what was said before."""
+"""What a run that continues as new owes to what was commanded before."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
@@ -36,7 +36,7 @@ class Length:
 
 @pytest.fixture
 def length(monkeypatch: pytest.MonkeyPatch) -> Length:
-    """Let histories end when a test says so."""
+    """Let histories end when a test allows it."""
     return Length(monkeypatch)
 
 
@@ -85,7 +85,7 @@ async def gives_way(run: Run) -> None:
     raise AssertionError("never gives way")
 
 
-async def test_a_hold_said_while_a_run_gives_way_to_the_next_is_told_ahead(
+async def test_a_hold_given_while_a_run_gives_way_to_the_next_is_sent_ahead(
     temporal_server: str, length: Length, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workflows.runtime.publishing.GRACE", LONG)
@@ -131,7 +131,7 @@ async def test_a_run_gives_way_to_the_next_although_no_watcher_writes_its_status
         await world.eventually(lambda: world.writes == ["web-staging-0"])
         world.there.set()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
-        # What the run before could not write is said by the one after it.
+        # What the run before could not write is written by the one after it.
         assert {"CommandHold", "CommandRelease", "Promoted"} <= set(world.events)
 
 

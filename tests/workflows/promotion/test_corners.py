@@ -1,4 +1,4 @@
-"""What stories meet beside the road: components, pauses, targets that move, and activities that fail."""
+"""What stories meet off the road: components, pauses, targets that move, and activities that fail."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
@@ -191,7 +191,7 @@ async def test_a_retry_brings_back_what_was_rolled_back_meanwhile(played: Played
         assert world.writes.count("web-staging-0") == 2
 
 
-async def test_what_was_written_and_did_not_arrive_is_told_from_what_was_not_written(played: Played) -> None:
+async def test_what_was_written_and_did_not_arrive_is_distinguished_from_what_was_not_written(played: Played) -> None:
     async with promotion_in(OddWorld, played) as (world, start):
         world.environment("staging", OLD, waves=2)
         # Long enough for the first write on a busy machine.
@@ -224,7 +224,7 @@ async def test_a_failed_operation_of_an_earlier_round_is_not_taken_for_the_one_o
         assert [one.result for one in world.status.promotions if one.promoted] == ["Promoted"]
 
 
-async def test_an_override_of_a_target_that_moved_since_is_judged_anew(played: Played) -> None:
+async def test_an_override_of_a_target_that_moved_since_is_judged_again(played: Played) -> None:
     async with promotion_in(OddWorld, played) as (world, start):
         other = "e" * 40
         world.environment("staging", HOTFIX)
@@ -245,7 +245,7 @@ def reason_code(world: World) -> str:
     return world.status.waiting_for.reason_code if world.status.waiting_for else ""
 
 
-async def test_a_write_that_fails_is_said_and_repeated_until_the_host_is_back(played: Played) -> None:
+async def test_a_write_that_fails_is_shown_and_repeated_until_the_host_is_back(played: Played) -> None:
     async with promotion_in(OddWorld, played) as (world, start):
         world.failing.add("update_application")
         await start()

@@ -34,7 +34,7 @@ async def test_an_environment_declared_final_ends_the_wait_for_a_policy(played: 
         assert await run.end() is State.COMPLETED
 
 
-async def test_a_retest_takes_the_variables_of_the_source_anew(played: Played) -> None:
+async def test_a_retest_takes_the_variables_of_the_source_again(played: Played) -> None:
     async with promotion(played) as (world, start):
         world.environments["dev"] = replace(world.environments["dev"], vars={"url": "wrong"})
         world.verdicts["unit"] = RunState.FAILED
@@ -65,7 +65,7 @@ async def test_a_target_is_not_written_before_it_is_known_what_its_selectors_sta
     async with promotion_in(SilentSelector, played) as (world, start):
         run = await start()
         await world.until(State.READY_TO_PROMOTE)
-        assert Phase.READY not in {phase for _, phase in _told(world, "staging")}
+        assert Phase.READY not in {phase for _, phase in _sent(world, "staging")}
         world.silent = False
         await run.handle.signal("poke")
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
@@ -101,7 +101,7 @@ async def test_components_declared_before_the_merge_count(played: Played) -> Non
         assert world.runs["staging"] == {"web-0": MINE}
 
 
-def _told(world: World, place: str) -> Sequence[tuple[str, Phase]]:
+def _sent(world: World, place: str) -> Sequence[tuple[str, Phase]]:
     return [(signal.role, signal.phase) for named, signal in world.members if named == place]
 
 
@@ -116,14 +116,14 @@ async def test_a_target_that_the_policy_names_no_more_is_left(played: Played) ->
         world.slow_syncs = True
         await run.command(Verb.RETEST)
         await world.until(State.PROMOTING)
-        assert _told(world, "staging")[-1] == ("target", Phase.GONE)
+        assert _sent(world, "staging")[-1] == ("target", Phase.GONE)
         # One that begins again asks the members that it knows.
         world.epoch += 1
-        told = len(_told(world, "staging"))
+        sent = len(_sent(world, "staging"))
         await world.publish("staging")
-        await world.eventually(lambda: len(_told(world, "staging")) > told)
-        assert _told(world, "staging")[-1] == ("ahead", Phase.GONE)
-        assert ("target", Phase.HOLDER) in _told(world, "qa")
+        await world.eventually(lambda: len(_sent(world, "staging")) > sent)
+        assert _sent(world, "staging")[-1] == ("ahead", Phase.GONE)
+        assert ("target", Phase.HOLDER) in _sent(world, "qa")
 
 
 @dataclass
@@ -142,7 +142,7 @@ class LeavingWorld(World):
             self.environments["staging"] = declared
 
 
-async def test_a_deployment_that_diverged_and_is_declared_no_more_stops_nobody(played: Played) -> None:
+async def test_a_deployment_that_diverged_and_is_declared_no_more_stops_no_one(played: Played) -> None:
     async with promotion_in(LeavingWorld, played) as (world, start):
         world.environment("staging", OLD, waves=2)
         world.policy("dev", "staging", auto=False, tests=(a_test("unit"),))

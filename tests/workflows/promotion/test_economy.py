@@ -12,7 +12,7 @@ from tests.workflows.promotion.world import World, a_test, promotion_in
 
 AWAITED_PER_HOP = 7
 """Activities that steps await, from the triggers on: each costs six events."""
-BESIDE_THE_STEPS = ("publish_status", "present_on_pull_request", "create_drift_monitors")
+IN_THE_BACKGROUND = ("publish_status", "present_on_pull_request", "create_drift_monitors")
 
 
 @dataclass
@@ -42,7 +42,7 @@ async def test_three_tests_and_two_ticks_cost_three_activities_and_no_read_of_th
         events = (await run.handle.fetch_history()).events
         names = [event.activity_task_scheduled_event_attributes.activity_type.name for event in events]
         opened = Counter(name for name in names[names.index("open_hop") : names.index("trigger_round")] if name)
-        assert opened - Counter(BESIDE_THE_STEPS * 9) == Counter(open_hop=1, compare_revisions=1)
+        assert opened - Counter(IN_THE_BACKGROUND * 9) == Counter(open_hop=1, compare_revisions=1)
         first = names.index("trigger_round")
         spent = Counter(name for name in names[first:] if name)
         assert {one: spent[one] for one in ("trigger_round", "trigger_test", "poll_tests")} == {
@@ -50,11 +50,11 @@ async def test_three_tests_and_two_ticks_cost_three_activities_and_no_read_of_th
             "trigger_test": 0,
             "poll_tests": 2,
         }
-        # The source is read with the triggers and with the last poll, the target with its lane: nobody reads alone.
+        # The source is read with the triggers and with the last poll, the target with its lane: no step reads alone.
         assert spent["read_deployments"] == 0
         assert (spent["take_lane"], spent["deliver_application"], spent["sync_application"]) == (1, 1, 0)
         # Both places are sent the farewell together; what is sent alone is that the change is ready.
         assert (spent["send_views"], spent["send_view"]) == (1, 1)
         assert len(world.triggers) == 3
         # Events depend on the machine's speed, by what is published and shown meanwhile; what steps await does not.
-        assert sum(spent.values()) - sum(spent[one] for one in BESIDE_THE_STEPS) <= AWAITED_PER_HOP
+        assert sum(spent.values()) - sum(spent[one] for one in IN_THE_BACKGROUND) <= AWAITED_PER_HOP

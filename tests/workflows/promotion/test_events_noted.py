@@ -31,9 +31,9 @@ async def test_events_follow_a_change_from_its_merge_to_its_end(played: Played) 
         await run.end()
 
         assert world.events == STORY
-        said = dict(zip(world.events, world.sentences, strict=True))
-        assert "#412" in said["Merged"]
-        assert "promote web-412" in said["WaitsForApproval"]
+        texts = dict(zip(world.events, world.sentences, strict=True))
+        assert "#412" in texts["Merged"]
+        assert "promote web-412" in texts["WaitsForApproval"]
         promoted = [text for reason, text in zip(world.events, world.sentences, strict=True) if reason == "Promoted"]
         assert ["by its policy" in text for text in promoted] == [True, False]
         assert "from staging to prod by ada" in promoted[1]
@@ -48,8 +48,8 @@ async def test_a_round_that_failed_and_the_one_that_follows_each_have_their_even
         await run.command(Verb.RETEST, target="staging")
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
 
-        told = [one for one in world.events if one.startswith("Tests")]
-        assert told == ["TestsStarted", "TestsFailed", "TestsStarted", "TestsPassed", "TestsStarted", "TestsPassed"]
+        tests = [one for one in world.events if one.startswith("Tests")]
+        assert tests == ["TestsStarted", "TestsFailed", "TestsStarted", "TestsPassed", "TestsStarted", "TestsPassed"]
         failed = world.sentences[world.events.index("TestsFailed")]
         assert all(part in failed for part in ("round 1", "staging", "unit"))
 

@@ -42,7 +42,7 @@ class PolledWorld(World):
 
 @dataclass
 class UnwatchedWorld(World):
-    """A world in which the tracker went, or went on, before anybody told the promotion."""
+    """A world in which the tracker went, or went on, before anybody signalled the promotion."""
 
     reason: str = "Gone"
 
@@ -101,7 +101,7 @@ async def test_a_tracker_deleted_while_promoting_writes_nothing_further(played: 
 
 
 @pytest.mark.parametrize("reason", ["Gone", "Recreated", "OtherAttempt"])
-async def test_an_attempt_that_nobody_told_of_its_end_learns_of_it_from_its_own_status(
+async def test_an_attempt_that_was_not_signalled_its_end_learns_of_it_from_its_own_status(
     played: Played, reason: str
 ) -> None:
     async with promotion_in(UnwatchedWorld, played) as (world, start):
@@ -269,9 +269,9 @@ async def test_a_long_wait_for_the_lane_repeats_nothing_at_each_poll(played: Pla
         world.grants, world.blocked_by = False, "web-411"
         await start()
         await world.until(State.READY_TO_PROMOTE, reason="BlockedBy")
-        polled, told = world.polls, len(world.members)
+        polled, sent = world.polls, len(world.members)
         await world.eventually(lambda: world.polls >= polled + 2)
-        assert len(world.members) == told
+        assert len(world.members) == sent
 
 
 async def test_a_change_held_between_waves_stays_held_when_its_run_continues_as_new(

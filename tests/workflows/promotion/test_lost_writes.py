@@ -1,4 +1,4 @@
-"""Writes and syncs that are lost, forbidden for a while, or left undone: repeated within limits, and always said."""
+"""Writes and syncs that are lost, forbidden for a while, or left undone: repeated within limits, and always shown."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
@@ -20,23 +20,23 @@ UNTIL = datetime(2030, 1, 1, 6, tzinfo=UTC)
 
 @dataclass
 class Contested(World):
-    """A world in which syncs are answered as a test says, and writes may be set back."""
+    """A world in which syncs are answered as a test declares, and writes may be set back."""
 
     answers: list[WriteResult] = field(default_factory=list)
     """Answers to the syncs to come; the last one stays, none means that they are accepted."""
     set_back: int = 0
     """How many of the syncs to come end with the old revision in the spec and running."""
     owner: str = ""
-    said: str = ""
-    """What Argo CD says of its operation; the place says nothing of it."""
-    idle_until_told: bool = False
+    operation_shown: str = ""
+    """What Argo CD shows of its operation; the place sends nothing of it."""
+    idle_until_asked: bool = False
     """Whether auto-sync never begins, so that a sync has to be insisted on."""
     synced: list[str] = field(default_factory=list)
 
     @activity.defn
     async def sync_application(self, request: SyncApplicationInput) -> WriteResult:
         self.synced.append(request.deployment.application)
-        if self.idle_until_told and not request.insist:
+        if self.idle_until_asked and not request.insist:
             return WriteResult(outcome=WriteOutcome.ALREADY, message="left to Argo CD's auto-sync")
         if self.answers:
             return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -48,7 +48,7 @@ class Contested(World):
 
     def observations(self, environment: str) -> tuple[Observation, ...]:
         return tuple(
-            replace(one, owner=self.owner, message=self.said, operation_message="")
+            replace(one, owner=self.owner, message=self.operation_shown, operation_message="")
             for one in super().observations(environment)
         )
 
@@ -58,7 +58,7 @@ class Contested(World):
         self.environments["staging"] = replace(view, delivery_timeout=timedelta(seconds=seconds))
 
 
-async def test_a_write_that_was_set_back_is_written_again_and_said(played: Played) -> None:
+async def test_a_write_that_was_set_back_is_written_again_and_shown(played: Played) -> None:
     async with promotion_in(Contested, played) as (world, start):
         world.set_back = 1
         await start()
@@ -159,7 +159,7 @@ async def test_what_is_written_and_never_synced_is_recorded_as_such_with_the_rea
 async def test_a_sync_that_auto_sync_does_not_begin_is_insisted_on(played: Played) -> None:
     timings = replace(FAST, delivery_refresh=timedelta(milliseconds=200), delivery_unsynced=timedelta(seconds=1))
     async with promotion_in(Contested, played, timings=timings) as (world, start):
-        world.idle_until_told = True
+        world.idle_until_asked = True
         await start()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert world.synced == [STAGED, STAGED]
@@ -167,15 +167,15 @@ async def test_a_sync_that_auto_sync_does_not_begin_is_insisted_on(played: Playe
         assert "WriteReverted" not in world.events
 
 
-async def test_what_argo_cd_says_is_refreshed_while_it_works_without_a_word_of_the_place(played: Played) -> None:
+async def test_what_argo_cd_shows_is_refreshed_while_it_works_without_a_signal_of_the_place(played: Played) -> None:
     timings = replace(FAST, delivery_refresh=timedelta(milliseconds=200))
     async with promotion_in(Contested, played, timings=timings) as (world, start):
         world.slow_syncs = True
         await start()
         await world.eventually(lambda: world.synced == [STAGED])
         signals = world.counter
-        for said in ("PreSync hook Job shop/migrate runs", "Deployment shop/web is Degraded: no such image"):
-            world.said = said
-            await world.eventually(lambda said=said: said in world.status.message)  # type: ignore[misc]
+        for shown in ("PreSync hook Job shop/migrate runs", "Deployment shop/web is Degraded: no such image"):
+            world.operation_shown = shown
+            await world.eventually(lambda shown=shown: shown in world.status.message)  # type: ignore[misc]
         assert world.counter == signals
         assert world.status.state is State.PROMOTING

@@ -1,4 +1,4 @@
-"""What a promotion says to its places, without a server."""
+"""What a promotion sends to its places, without a server."""
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -21,14 +21,14 @@ BEGAN = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 class Line:
-    """A promotion that stands in the line of staging, and notes what it says."""
+    """A promotion that stands in the line of staging, and notes what it sends."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.said: list[tuple[str, Phase, bool]] = []
+        self.sent: list[tuple[str, Phase, bool]] = []
         self._now = BEGAN
         patch.setattr(workflow, "now", lambda: self._now)
         patch.setattr(workflow, "info", lambda: SimpleNamespace(workflow_id="promotion/i/shop/web-1/u1/1"))
-        patch.setattr(workflow, "execute_activity_method", self._tell)
+        patch.setattr(workflow, "execute_activity_method", self._send)
         policy = PolicySnapshot(
             name="p", generation=1, source="dev", target="staging", auto_promote=True, timeout=timedelta(1), tests=()
         )
@@ -45,12 +45,12 @@ class Line:
         self.story = story
         self.places = Membership(request, story)
 
-    async def _tell(self, _activity: Any, request: SendViewInput, **_config: Any) -> None:
+    async def _send(self, _activity: Any, request: SendViewInput, **_config: Any) -> None:
         self._now += timedelta(milliseconds=3)
-        self.said.append((request.environment, request.signal.phase, request.signal.held))
+        self.sent.append((request.environment, request.signal.phase, request.signal.held))
 
     def grant(self) -> None:
-        """Let staging grant the lane to the Ready that it heard last."""
+        """Let staging grant the lane to the Ready that it received last."""
         ready = self.places.ready_counter
         assert ready is not None
         signal = PlaceSignal(
@@ -69,29 +69,29 @@ def line(monkeypatch: pytest.MonkeyPatch) -> Line:
     return Line(monkeypatch)
 
 
-async def test_a_release_is_told_everywhere_but_where_a_heard_grant_is_still_to_be_answered(line: Line) -> None:
+async def test_a_release_is_sent_everywhere_but_where_a_received_grant_is_still_to_be_answered(line: Line) -> None:
     places = line.places
     await places.send("dev", "source", Phase.WORKING)
     await places.set_phase(Phase.READY)
     line.grant()
     assert places.granted
-    line.said.clear()
+    line.sent.clear()
     places.hold_changed()
     await places.answer()
-    assert line.said == [("prod", Phase.GONE, False), ("dev", Phase.WORKING, False)]
+    assert line.sent == [("prod", Phase.GONE, False), ("dev", Phase.WORKING, False)]
     assert not places.unanswered
 
 
-async def test_a_release_is_told_to_the_target_that_has_not_granted(line: Line) -> None:
+async def test_a_release_is_sent_to_the_target_that_has_not_granted(line: Line) -> None:
     places = line.places
     await places.set_phase(Phase.READY)
-    line.said.clear()
+    line.sent.clear()
     places.hold_changed()
     await places.answer()
-    assert line.said == [("staging", Phase.READY, False), ("prod", Phase.GONE, False)]
+    assert line.sent == [("staging", Phase.READY, False), ("prod", Phase.GONE, False)]
 
 
-async def test_a_place_that_could_not_be_told_in_time_is_told_at_the_next_wait(
+async def test_a_place_that_could_not_be_signalled_in_time_is_signalled_at_the_next_wait(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     late = ActivityError(
@@ -116,7 +116,7 @@ async def test_a_place_that_could_not_be_told_in_time_is_told_at_the_next_wait(
     assert bounds == [AWAITED_WITHIN]
     assert line.places.unanswered
     await line.places.answer()
-    assert line.said == [("dev", Phase.WORKING, False)]
+    assert line.sent == [("dev", Phase.WORKING, False)]
     assert not line.places.unanswered
 
 
@@ -135,9 +135,9 @@ async def test_a_grant_that_answers_an_earlier_ready_is_not_taken_and_is_answere
     await places.set_phase(Phase.READY)
     places.receive(granting(stale))
     assert not places.granted
-    line.said.clear()
+    line.sent.clear()
     await places.answer()
-    assert line.said == [("staging", Phase.READY, False)]
+    assert line.sent == [("staging", Phase.READY, False)]
 
 
 async def test_a_grant_of_an_attempt_before_is_not_taken(line: Line) -> None:

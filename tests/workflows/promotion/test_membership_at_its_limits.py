@@ -21,7 +21,7 @@ HELD = Hold(by="ada", since=BEGAN)
 LATER = datetime(2026, 11, 21, 13, tzinfo=UTC)
 
 
-class Heard(Line):
+class AnsweredLine(Line):
     """A promotion whose signals are kept as they are, and whose questions are answered."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
@@ -30,11 +30,11 @@ class Heard(Line):
         self.asked: list[str] = []
         self.answer: PlaceSignal | None = None
         self.refused = ""
-        """Why nobody can say who is ahead."""
+        """Why it cannot be read who is ahead."""
         self.away = False
-        """Whether no place can be told anything."""
+        """Whether no place can be signalled."""
         self.bounded: list[bool] = []
-        """Of each time that places were told something: whether that has an end."""
+        """Of each time that places were signalled: whether that has an end."""
         patch.setattr(workflow, "logger", SimpleNamespace(warning=lambda *_args, **_more: None))
         patch.setattr(workflow, "execute_activity_method", self._execute)
 
@@ -51,7 +51,7 @@ class Heard(Line):
         for one in views:
             assert isinstance(one, SendViewInput)
             self.signals.append(one.signal)
-            await self._tell(activity, one, **config)
+            await self._send(activity, one, **config)
         return SendViewsResult(answer=self.answer) if isinstance(request, SendViewsInput) else self.answer
 
     def later(self, pause: timedelta) -> None:
@@ -75,9 +75,9 @@ def failed(why: str) -> ActivityError:
 
 
 @pytest.fixture
-def line(monkeypatch: pytest.MonkeyPatch) -> Heard:
+def line(monkeypatch: pytest.MonkeyPatch) -> AnsweredLine:
     """A promotion without a server."""
-    return Heard(monkeypatch)
+    return AnsweredLine(monkeypatch)
 
 
 def view(
@@ -95,13 +95,13 @@ def view(
 
 
 def ready(line: Line) -> Counter:
-    """The counter of the Ready that was told last."""
+    """The counter of the Ready that was sent last."""
     counter = line.places.ready_counter
     assert counter is not None
     return counter
 
 
-def test_only_a_newer_view_replaces_the_one_that_is_known(line: Heard) -> None:
+def test_only_a_newer_view_replaces_the_one_that_is_known(line: AnsweredLine) -> None:
     places = line.places
     for n, observed_at, kept in ((2, BEGAN, BEGAN), (2, LATER, BEGAN), (1, LATER, BEGAN), (3, LATER, LATER)):
         places.receive(replace(view(n), observed_at=observed_at))
@@ -110,22 +110,22 @@ def test_only_a_newer_view_replaces_the_one_that_is_known(line: Heard) -> None:
         assert found.observed_at == kept
 
 
-async def test_a_place_that_speaks_first_is_answered_unless_it_knows_us(line: Heard) -> None:
+async def test_a_place_that_sends_first_is_answered_unless_it_knows_us(line: AnsweredLine) -> None:
     owed: list[bool] = []
     await line.places.send("staging", "target", Phase.WORKING)
     for signal in (view(), view(environment="prod")):
         line.places.receive(signal)
         owed.append(line.places.unanswered)
-    line.said.clear()
+    line.sent.clear()
     await line.places.answer()
-    assert line.said == [("prod", Phase.GONE, False)]
+    assert line.sent == [("prod", Phase.GONE, False)]
     line.places.receive(view(2, environment="prod"))
     owed.append(line.places.unanswered)
     assert owed == [False, True, False]
 
 
 @pytest.mark.parametrize(("epoch", "answered"), [(1, False), (2, True)])
-async def test_a_new_run_of_a_place_is_answered(line: Heard, epoch: int, answered: bool) -> None:
+async def test_a_new_run_of_a_place_is_answered(line: AnsweredLine, epoch: int, answered: bool) -> None:
     await line.places.send("staging", "target", Phase.WORKING)
     line.places.receive(view(1))
     line.places.receive(view(2, epoch=epoch))
@@ -133,26 +133,26 @@ async def test_a_new_run_of_a_place_is_answered(line: Heard, epoch: int, answere
 
 
 @pytest.mark.parametrize("asks", [False, True])
-async def test_a_place_that_asks_is_answered(line: Heard, asks: bool) -> None:
+async def test_a_place_that_asks_is_answered(line: AnsweredLine, asks: bool) -> None:
     await line.places.send("staging", "target", Phase.WORKING)
     line.places.receive(view(1, asks=asks))
     assert line.places.unanswered is asks
 
 
-async def test_a_grant_is_taken_by_who_stands_in_line_and_is_not_answered_then(line: Heard) -> None:
+async def test_a_grant_is_taken_by_who_stands_in_line_and_is_not_answered_then(line: AnsweredLine) -> None:
     await line.places.set_phase(Phase.READY)
     line.places.receive(view(1, answers=ready(line)))
     assert (line.places.granted, line.places.unanswered) == (True, False)
 
 
-async def test_a_grant_that_a_held_tracker_is_given_is_declined(line: Heard) -> None:
+async def test_a_grant_that_a_held_tracker_is_given_is_declined(line: AnsweredLine) -> None:
     await line.places.set_phase(Phase.READY)
     line.story.hold = HELD
     line.places.receive(view(1, answers=ready(line)))
     assert (line.places.granted, line.places.unanswered) == (False, True)
 
 
-async def test_a_grant_of_a_place_that_is_not_the_target_is_declined(line: Heard) -> None:
+async def test_a_grant_of_a_place_that_is_not_the_target_is_declined(line: AnsweredLine) -> None:
     await line.places.set_phase(Phase.READY)
     await line.places.send("prod", "ahead", Phase.WORKING)
     line.places.receive(view(1, environment="prod", answers=ready(line)))
@@ -163,7 +163,7 @@ async def test_a_grant_of_a_place_that_is_not_the_target_is_declined(line: Heard
     assert (line.places.granted, line.places.unanswered) == (False, True)
 
 
-async def test_a_grant_that_comes_again_to_its_holder_is_not_answered(line: Heard) -> None:
+async def test_a_grant_that_comes_again_to_its_holder_is_not_answered(line: AnsweredLine) -> None:
     await line.places.set_phase(Phase.READY)
     answers = ready(line)
     await line.places.set_phase(Phase.HOLDER)
@@ -174,13 +174,13 @@ async def test_a_grant_that_comes_again_to_its_holder_is_not_answered(line: Hear
     assert (line.places.granted, line.places.unanswered) == (False, True)
 
 
-async def test_a_view_without_a_grant_is_not_answered_by_who_stands_in_line(line: Heard) -> None:
+async def test_a_view_without_a_grant_is_not_answered_by_who_stands_in_line(line: AnsweredLine) -> None:
     await line.places.set_phase(Phase.READY)
     line.places.receive(view(1))
     assert (line.places.granted, line.places.unanswered) == (False, False)
 
 
-async def test_who_leaves_the_line_takes_no_grant_of_before(line: Heard) -> None:
+async def test_who_leaves_the_line_takes_no_grant_of_before(line: AnsweredLine) -> None:
     await line.places.set_phase(Phase.READY)
     line.places.receive(view(1, answers=ready(line)))
     await line.places.set_phase(Phase.WORKING)
@@ -191,70 +191,70 @@ async def test_who_leaves_the_line_takes_no_grant_of_before(line: Heard) -> None
     assert line.places.granted
 
 
-async def test_ready_elsewhere_or_another_phase_here_is_no_ready_at_the_target(line: Heard) -> None:
+async def test_ready_elsewhere_or_another_phase_here_is_no_ready_at_the_target(line: AnsweredLine) -> None:
     await line.places.send("dev", "source", Phase.READY)
     assert line.places.ready_counter is None
     await line.places.send("staging", "target", Phase.WORKING)
     assert line.places.ready_counter is None
 
 
-async def test_without_a_hop_a_phase_is_kept_and_told_to_nobody(line: Heard) -> None:
+async def test_without_a_hop_a_phase_is_kept_and_not_sent(line: AnsweredLine) -> None:
     line.story.hop = None
     await line.places.set_phase(Phase.WORKING)
-    assert line.said == []
+    assert line.sent == []
 
 
 @pytest.mark.parametrize(("phase", "stays"), [(Phase.WORKING, True), (Phase.GONE, False), (Phase.ARRIVED, False)])
-async def test_who_leaves_a_place_is_no_member(line: Heard, phase: Phase, stays: bool) -> None:
+async def test_who_leaves_a_place_is_no_member(line: AnsweredLine, phase: Phase, stays: bool) -> None:
     await line.places.send("staging", "target", phase)
     assert line.places.member_of == ({"staging": "target"} if stays else {})
 
 
-async def leave_in_vain(line: Heard) -> None:
-    """Leave dev and qa while no place can be told anything, and stay in staging."""
+async def leave_in_vain(line: AnsweredLine) -> None:
+    """Leave dev and qa while no place can be signalled, and stay in staging."""
     await line.places.send("dev", "source", Phase.WORKING)
     await line.places.send("staging", "target", Phase.WORKING)
     line.away = True
     await line.places.send_views(("staging", "source", Phase.WORKING), ("dev", "source", Phase.GONE))
     await line.places.send("qa", "target", Phase.ARRIVED)
     line.away = False
-    line.said.clear()
+    line.sent.clear()
 
 
-async def test_a_farewell_that_was_not_sent_in_time_is_sent_at_the_next_wait(line: Heard) -> None:
+async def test_a_farewell_that_was_not_sent_in_time_is_sent_at_the_next_wait(line: AnsweredLine) -> None:
     await leave_in_vain(line)
     await line.places.answer()
-    assert line.said == [("dev", Phase.GONE, False), ("qa", Phase.GONE, False), ("staging", Phase.WORKING, False)]
+    assert line.sent == [("dev", Phase.GONE, False), ("qa", Phase.GONE, False), ("staging", Phase.WORKING, False)]
     assert all(line.bounded)
     assert not line.places.unanswered
 
 
-async def test_a_farewell_that_was_not_sent_is_handed_over_to_the_next_run(line: Heard) -> None:
+async def test_a_farewell_that_was_not_sent_is_handed_over_to_the_next_run(line: AnsweredLine) -> None:
     await leave_in_vain(line)
     line.story.farewells_owed = line.places.farewells_owed()
     following = Membership(line.places.request, line.story)
     await following.answer()
-    assert line.said == [("dev", Phase.GONE, False), ("qa", Phase.GONE, False)]
+    assert line.sent == [("dev", Phase.GONE, False), ("qa", Phase.GONE, False)]
     assert not following.unanswered
 
 
-async def test_the_last_word_reaches_all_places_at_once_and_has_no_end(line: Heard) -> None:
+async def test_the_last_signal_reaches_all_places_at_once_and_has_no_end(line: AnsweredLine) -> None:
     await line.places.send("dev", "source", Phase.WORKING)
     await line.places.send("staging", "target", Phase.WORKING)
     line.away = True
     await line.places.send("qa", "target", Phase.GONE)
     line.away, line.story.hold_untold = False, True
-    line.said.clear()
+    line.sent.clear()
     line.bounded.clear()
     await line.places.leave_all()
-    assert line.said == [(one, Phase.GONE, False) for one in ("dev", "qa", "staging")]
+    assert line.sent == [(one, Phase.GONE, False) for one in ("dev", "qa", "staging")]
     assert line.bounded == [False]
     assert not line.places.unanswered
     await line.places.leave_all()
     assert line.bounded == [False]
 
 
-async def test_a_signal_carries_what_a_place_judges_by(line: Heard) -> None:
+async def test_a_signal_carries_what_a_place_judges_by(line: AnsweredLine) -> None:
     hop = line.story.hop
     assert hop is not None
     await line.places.send("staging", "target", Phase.WORKING)
@@ -269,18 +269,18 @@ async def test_a_signal_carries_what_a_place_judges_by(line: Heard) -> None:
     assert (second.components, second.received) == (("web",), Counter(epoch=1, n=4))
 
 
-async def test_a_place_s_answer_to_a_signal_is_its_view(line: Heard) -> None:
+async def test_a_place_s_answer_to_a_signal_is_its_view(line: AnsweredLine) -> None:
     line.answer = view(5)
     await line.places.send("staging", "target", Phase.WORKING)
     assert line.places.view("staging") == line.answer
 
 
-async def test_views_are_handed_over_without_their_grants_and_only_of_places_that_spoke(line: Heard) -> None:
+async def test_views_are_handed_over_without_their_grants_and_only_of_places_that_sent_one(line: AnsweredLine) -> None:
     line.places.receive(view(1, answers=Counter(epoch=1, n=1)))
     assert line.places.views_of("staging", "prod") == {"staging": view(1)}
 
 
-async def test_the_backstop_repeats_our_role_and_phase_at_each_place(line: Heard) -> None:
+async def test_the_backstop_repeats_our_role_and_phase_at_each_place(line: AnsweredLine) -> None:
     places = line.places
     await places.send("dev", "source", Phase.WORKING)
     await places.set_phase(Phase.FAILED)
@@ -290,38 +290,38 @@ async def test_the_backstop_repeats_our_role_and_phase_at_each_place(line: Heard
     assert places.phase_at("prod") == ("ahead", Phase.GONE)
 
 
-async def test_the_backstop_says_ready_again_only_while_nothing_was_granted(line: Heard) -> None:
+async def test_the_backstop_sends_ready_again_only_while_nothing_was_granted(line: AnsweredLine) -> None:
     places = line.places
     await places.set_phase(Phase.READY)
     await places.send_again()
     places.receive(view(1, answers=ready(line)))
-    line.said.clear()
+    line.sent.clear()
     await places.send_again()
-    assert line.said == []
-    # The grant is the target's: what is told elsewhere is said again all the same.
+    assert line.sent == []
+    # The grant is the target's: what was sent elsewhere is sent again all the same.
     await places.send("dev", "source", Phase.WORKING)
     await places.send_again()
-    assert line.said == [("dev", Phase.WORKING, False)] * 2
+    assert line.sent == [("dev", Phase.WORKING, False)] * 2
 
 
-async def test_before_the_first_hop_a_hold_asks_who_is_ahead_and_a_release_does_not(line: Heard) -> None:
+async def test_before_the_first_hop_a_hold_asks_who_is_ahead_and_a_release_does_not(line: AnsweredLine) -> None:
     story, places = line.story, line.places
     story.hop, story.ahead = None, ()
     places.hold_changed()
     assert places.unanswered
     await places.answer()
-    assert (line.asked, line.said) == ([], [])
+    assert (line.asked, line.sent) == ([], [])
     story.hold = HELD
     places.hold_changed()
     await places.answer()
-    assert (line.asked, line.said) == (["dev"], [("staging", Phase.WORKING, True)])
+    assert (line.asked, line.sent) == (["dev"], [("staging", Phase.WORKING, True)])
     places.hold_changed()
     await places.answer()
     assert line.asked == ["dev"]
 
 
-async def test_while_who_is_ahead_cannot_be_read_a_hold_stays_untold_says_why_and_is_asked_again(
-    line: Heard, monkeypatch: pytest.MonkeyPatch
+async def test_while_who_is_ahead_cannot_be_read_a_hold_stays_unsent_shows_why_and_is_asked_again(
+    line: AnsweredLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workflow, "random", lambda: SimpleNamespace(random=lambda: 0.5))
     story, places = line.story, line.places
@@ -329,7 +329,7 @@ async def test_while_who_is_ahead_cannot_be_read_a_hold_stays_untold_says_why_an
     line.refused = "promotionpolicies is forbidden"
     places.hold_changed()
     await places.answer()
-    assert (line.asked, line.said, places.unanswered) == (["dev"], [], False)
+    assert (line.asked, line.sent, places.unanswered) == (["dev"], [], False)
     pause = places.asks_ahead_in
     assert timedelta(0) < pause <= places.timings.reference_initial
     assert story.hold_untold
@@ -345,11 +345,11 @@ async def test_while_who_is_ahead_cannot_be_read_a_hold_stays_untold_says_why_an
     line.refused = ""
     places.ask_ahead_now()
     await places.answer()
-    assert (line.asked, line.said) == (["dev"] * 3, [("staging", Phase.WORKING, True)])
+    assert (line.asked, line.sent) == (["dev"] * 3, [("staging", Phase.WORKING, True)])
     assert (story.hold.untold, story.hold_untold, places.unanswered) == ("", False, False)
 
 
-async def test_a_release_ends_the_question_who_is_ahead(line: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_release_ends_the_question_who_is_ahead(line: AnsweredLine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workflow, "random", lambda: SimpleNamespace(random=lambda: 0.5))
     story, places = line.story, line.places
     story.hop, story.ahead, story.hold = None, (), HELD
@@ -362,7 +362,7 @@ async def test_a_release_ends_the_question_who_is_ahead(line: Heard, monkeypatch
     assert (line.asked, places.unanswered, places.asks_ahead_in) == (["dev"], False, timedelta(0))
 
 
-async def test_a_hold_is_told_ahead_as_such_and_elsewhere_with_our_role(line: Heard) -> None:
+async def test_a_hold_is_sent_ahead_as_such_and_elsewhere_with_our_role(line: AnsweredLine) -> None:
     story, places = line.story, line.places
     await places.send("dev", "source", Phase.WORKING)
     await places.set_phase(Phase.WORKING)
@@ -370,8 +370,8 @@ async def test_a_hold_is_told_ahead_as_such_and_elsewhere_with_our_role(line: He
     line.signals.clear()
     places.hold_changed()
     await places.answer()
-    told = [(one.role, one.phase) for one in line.signals]
-    assert told == [("target", Phase.WORKING), ("ahead", Phase.WORKING), ("source", Phase.WORKING)]
+    sent = [(one.role, one.phase) for one in line.signals]
+    assert sent == [("target", Phase.WORKING), ("ahead", Phase.WORKING), ("source", Phase.WORKING)]
     story.hold = None
     line.signals.clear()
     places.hold_changed()
@@ -379,8 +379,8 @@ async def test_a_hold_is_told_ahead_as_such_and_elsewhere_with_our_role(line: He
     assert [(one.role, one.phase) for one in line.signals][1] == ("ahead", Phase.GONE)
 
 
-async def test_a_hold_is_told_to_where_the_change_is_only_if_that_knows_of_it(line: Heard) -> None:
+async def test_a_hold_is_sent_to_where_the_change_is_only_if_that_knows_of_it(line: AnsweredLine) -> None:
     line.story.hold = HELD
     line.places.hold_changed()
     await line.places.answer()
-    assert [one for one, *_ in line.said] == ["staging", "prod"]
+    assert [one for one, *_ in line.sent] == ["staging", "prod"]

@@ -1,4 +1,4 @@
-"""What a place saw before we wrote says nothing of what we wrote, whenever its signal comes."""
+"""What a place saw before we wrote shows nothing of what we wrote, whenever its signal comes."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -25,8 +25,8 @@ class CountingWorld(World):
         return await super().read_deployments(request)
 
 
-async def _say_as_of(world: World, at: datetime) -> None:
-    """Have the place of staging tell, with its newest signal, that the change runs there since then."""
+async def _report_as_of(world: World, at: datetime) -> None:
+    """Have the place of staging report, with its newest signal, that the change runs there since then."""
     world.counter += 1
     [seen] = world.observations("staging")
     await world.client.get_workflow_handle(world.workflow_id).signal(
@@ -48,9 +48,9 @@ async def test_only_a_view_newer_than_the_write_shows_that_it_arrived(played: Pl
         await world.until(State.PROMOTING)
         await world.eventually(lambda: world.writes == ["web-staging-0"])
         reads = world.reads
-        await _say_as_of(world, before)
+        await _report_as_of(world, before)
         # It is not believed, but looked into.
         await world.eventually(lambda: world.reads > reads)
         assert world.status.promotions == ()
-        await _say_as_of(world, now() + timedelta(seconds=1))
+        await _report_as_of(world, now() + timedelta(seconds=1))
         await world.eventually(lambda: bool(world.status.promotions))

@@ -1,4 +1,4 @@
-"""Optional tests after the round's verdict: nobody waits for them, and they are neither forgotten nor left running."""
+"""Optional tests after the round's verdict: no one waits for them, and they are neither forgotten nor left running."""
 
 import asyncio
 from dataclasses import dataclass, field

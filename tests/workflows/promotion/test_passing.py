@@ -64,9 +64,7 @@ class Refusing(World):
 
 
 @pytest.mark.parametrize("error", PASSING, ids=NAMES)
-async def test_a_look_that_was_refused_in_passing_is_told_to_nobody(
-    played: Played, error: Callable[[], Exception]
-) -> None:
+async def test_a_look_that_was_refused_in_passing_is_not_shown(played: Played, error: Callable[[], Exception]) -> None:
     async with promotion_in(Refusing, played, timings=PATIENT) as (world, start):
         world.pull_request = merged(world.pull_request, PullRequestState.OPEN)
         await start()
@@ -76,7 +74,7 @@ async def test_a_look_that_was_refused_in_passing_is_told_to_nobody(
             lambda: world.tries >= 1 and any(one.type == "Presented" for one in world.status.conditions)
         )
         before = (len(world.statuses), len(world.events), world.tries)
-        # All attempts of one activity, so that the workflow hears of it.
+        # All attempts of one activity, so that the workflow gets to know it.
         world.error, world.refusals, looks = error, 3, world.reads
         await world.eventually(lambda: world.refusals == 0 and world.reads >= looks + 5)
         assert (len(world.statuses), len(world.events), world.tries) == before
@@ -106,7 +104,7 @@ async def test_what_only_a_person_can_fix_is_shown_at_once(played: Played) -> No
 
 @dataclass
 class LateWorld(World):
-    """A world whose CI system has its verdict while nobody may look."""
+    """A world whose CI system has its verdict while no look is allowed."""
 
     error: Callable[[], Exception] | None = None
     refused_after: float = 0.5
@@ -191,7 +189,7 @@ async def test_no_poll_comes_before_the_time_that_the_host_named_whatever_wakes_
 
 @dataclass
 class ForbiddenWorld(World):
-    """A world whose API server lets nobody read policies, and tells so."""
+    """A world whose API server lets no one read policies, and answers so."""
 
     forbidden: bool = True
     asked: int = 0
@@ -222,7 +220,7 @@ async def test_a_tracker_without_a_policy_looks_again_at_a_poke_and_not_by_itsel
         run = await start()
         await world.until(State.AWAITING_POLICY)
         asked = world.asked
-        # A poke is heard, so that the looks that did not come before it are not merely late.
+        # A poke is received, so that the looks that did not come before it are not merely late.
         await run.handle.signal("poke")
         await world.eventually(lambda: world.asked == asked + 1)
         world.policies["dev"] = found

@@ -62,17 +62,17 @@ class Host(World):
     def condition(self) -> ConditionStatus | None:
         return next((one for one in self.status.conditions if one.type == "Presented"), None)
 
-    def says(self, status: str, message: str = "") -> Callable[[], bool]:
-        """Return whether the condition says so, to be asked later."""
+    def shows_presented(self, status: str, message: str = "") -> Callable[[], bool]:
+        """Return whether the condition shows this, to be asked later."""
         return lambda: (
             self.condition is not None and (self.condition.status, self.condition.message) == (status, message)
         )
 
 
 async def failed_tests(world: Host, run: Run) -> None:
-    """Bring a promotion to where its author must be told."""
+    """Bring a promotion to where its author must be mentioned."""
     await world.until(State.TESTS_FAILED)
-    await world.eventually(world.says("False", f"ProviderUnauthorized: {world.down}"))
+    await world.eventually(world.shows_presented("False", f"ProviderUnauthorized: {world.down}"))
     await presenting(run)
 
 
@@ -98,7 +98,7 @@ async def test_an_old_state_s_label_goes_also_after_a_failure(temporal_server: s
         world.down = "down"
         world.verdicts[SILENT] = RunState.FAILED
         await world.until(State.TESTS_FAILED)
-        await world.eventually(world.says("False", "ProviderUnauthorized: down"))
+        await world.eventually(world.shows_presented("False", "ProviderUnauthorized: down"))
         world.down = ""
         await world.eventually(lambda: world.shows == {"pilotage/tests-failed"})
         assert world.status.state is State.TESTS_FAILED
@@ -114,11 +114,11 @@ async def test_a_poke_has_what_failed_shown_again_with_the_mention_that_the_auth
         await run.handle.signal("poke")
         await world.eventually(lambda: world.shows == {"pilotage/tests-failed"})
         assert [one.body.split()[0] for one in world.presented[-1].mentions] == ["@ada"]
-        await world.eventually(world.says("True"))
+        await world.eventually(world.shows_presented("True"))
         assert (world.status.state, len(world.triggers)) == (State.TESTS_FAILED, triggers)
 
 
-async def test_without_a_poke_it_is_shown_again_by_itself_and_each_error_is_told_once(temporal_server: str) -> None:
+async def test_without_a_poke_it_is_shown_again_by_itself_and_each_error_is_shown_once(temporal_server: str) -> None:
     async with promotion_in(Host, temporal_server, timings=OFTEN) as (world, start):
         world.verdicts[SILENT], world.down = RunState.FAILED, "down"
         run = await start()
@@ -127,10 +127,10 @@ async def test_without_a_poke_it_is_shown_again_by_itself_and_each_error_is_told
         await world.eventually(lambda: world.tries >= tries + 2)
         assert (world.events.count("PresentationFailed"), len(world.statuses)) == (1, published)
         world.down = "down for repair"
-        await world.eventually(world.says("False", "ProviderUnauthorized: down for repair"))
+        await world.eventually(world.shows_presented("False", "ProviderUnauthorized: down for repair"))
         assert world.events.count("PresentationFailed") == 2
         world.down = ""
-        await world.eventually(world.says("True"))
+        await world.eventually(world.shows_presented("True"))
         tries = world.tries
         await asyncio.sleep(1)
         # Nothing is tried, and no timer runs, once it is shown.
@@ -144,7 +144,7 @@ async def test_what_passes_is_shown_only_once_it_has_lasted(temporal_server: str
         await start()
         await world.eventually(lambda: world.tries >= 2)
         assert "PresentationFailed" not in world.events
-        await world.eventually(world.says("False", "ProviderUnavailable: down"))
+        await world.eventually(world.shows_presented("False", "ProviderUnavailable: down"))
         assert world.tries > 2
         assert world.events.count("PresentationFailed") == 1
 
@@ -157,11 +157,11 @@ async def test_parts_that_are_refused_are_named_with_what_to_fix_and_tried_again
         await start()
         await world.until(State.TESTS_FAILED)
         fix = "give the credential of GitRepository/web the right to write them"
-        await world.eventually(world.says("False", f"labels: ProviderUnauthorized: 403 no right; {fix}"))
+        await world.eventually(world.shows_presented("False", f"labels: ProviderUnauthorized: 403 no right; {fix}"))
         # What is shown already is not sent again with what was refused.
         await world.eventually(lambda: world.presented[-1].shown is not None)
         world.refused = ()
-        await world.eventually(world.says("True"))
+        await world.eventually(world.shows_presented("True"))
         assert world.status.state is State.TESTS_FAILED
 
 
@@ -187,7 +187,7 @@ async def test_a_run_that_continues_tries_at_once_what_its_predecessor_could_not
         world.down = ""
         await continued(run, Length(monkeypatch), poked=False)
         await world.eventually(lambda: world.shows == {"pilotage/tests-failed"})
-        await world.eventually(world.says("True"))
+        await world.eventually(world.shows_presented("True"))
         assert world.status.state is State.TESTS_FAILED
 
 
@@ -228,13 +228,13 @@ async def test_the_last_presentation_of_an_end_before_is_given_up_when_the_track
         await run.command(Verb.ABORT)
         await world.until(State.ABORTED)
         # After one try, whose failure is shown, comes the patient one.
-        await world.eventually(world.says("False", "ProviderUnauthorized: down"))
+        await world.eventually(world.shows_presented("False", "ProviderUnauthorized: down"))
         await presenting(run, 2)
         await run.handle.signal("deleted")
         assert await run.end() is State.ABORTED
         # The attempt ended as it did; only its presentation ends with the tracker.
         assert world.status.reason == "Aborted"
-        assert world.says("False", "given up: the tracker was deleted, or a newer attempt took over")()
+        assert world.shows_presented("False", "given up: the tracker was deleted, or a newer attempt took over")()
         world.down = ""
         await asyncio.sleep(0.3)
         assert "pilotage/aborted" not in world.shows
@@ -272,5 +272,5 @@ async def test_a_host_that_asks_to_wait_holds_up_no_run_that_is_to_continue(
         world.down = ""
         await continued(run, Length(monkeypatch))
         await world.eventually(lambda: world.tries > tried and world.shows == {"pilotage/testing"})
-        await world.eventually(world.says("True"))
+        await world.eventually(world.shows_presented("True"))
         assert world.down == ""

@@ -1,4 +1,4 @@
-"""How long a presentation is tried, what its failure says, and that it repeats and fails nothing else."""
+"""How long a presentation is tried, what its failure shows, and that it repeats and fails nothing else."""
 
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -19,8 +19,8 @@ from tests.worlds.played import Played
 
 PATIENT = replace(FAST, present_deadline=Timings().present_deadline)
 LAST = "pilotage/completed"
-TIL_TOLD = 10_000
-"""More refusals than there are tries: it ends once the status told of it."""
+UNTIL_SHOWN = 10_000
+"""More refusals than there are tries: it ends once the status showed it."""
 GONE = [("prod", Phase.GONE)]
 ONCE = ("trigger_round", "deliver_application")
 
@@ -33,7 +33,7 @@ class Refusing(World):
     last_refusals: int = 0
     """Of the presentation of the end."""
     rejections: int = 0
-    """Refusals of the end that say that the same request will be refused again."""
+    """Refusals of the end that mean that the same request will be refused again."""
 
     @activity.defn
     @reported
@@ -56,8 +56,8 @@ def presented(status: TrackerStatus) -> ConditionStatus | None:
     return next((one for one in status.conditions if one.type == "Presented"), None)
 
 
-def told(world: World) -> list[str]:
-    """Return what the condition said, each change once."""
+def shown(world: World) -> list[str]:
+    """Return what the condition showed, each change once."""
     found: list[str] = []
     for one in world.statuses:
         condition = presented(one)
@@ -78,14 +78,14 @@ def test_by_default_the_end_is_tried_for_a_day() -> None:
 async def test_the_end_is_tried_again_until_it_is_shown_and_nothing_else_is_repeated(temporal_server: str) -> None:
     async with promotion_in(Refusing, temporal_server, timings=PATIENT) as (world, start):
         world.policy("dev", "prod", tests=(a_test("unit"),))
-        world.refusals, world.last_refusals = 1, TIL_TOLD
+        world.refusals, world.last_refusals = 1, UNTIL_SHOWN
         run = await start()
         await world.until(State.COMPLETED)
-        await world.eventually(lambda: told(world)[-1] == "False")
+        await world.eventually(lambda: shown(world)[-1] == "False")
         world.last_refusals = 1
         assert await run.end() is State.COMPLETED
         assert world.presented[-1].state_label == LAST
-        assert told(world) == ["absent", "False", "True"]
+        assert shown(world) == ["absent", "False", "True"]
         events = [one.activity_task_scheduled_event_attributes for one in await scheduled(run)]
         names = Counter(one.activity_type.name for one in events)
         assert [names[one] for one in ONCE] == [1, 1]
@@ -99,32 +99,32 @@ async def test_the_end_is_tried_again_until_it_is_shown_and_nothing_else_is_repe
 async def test_also_what_the_host_rejects_is_tried_again_at_the_end(played: Played) -> None:
     async with promotion_in(Refusing, played, timings=PATIENT) as (world, start):
         world.policy("dev", "prod", tests=(a_test("unit"),))
-        world.rejections = TIL_TOLD
+        world.rejections = UNTIL_SHOWN
         run = await start()
-        await world.eventually(lambda: told(world)[-1] == "False")
+        await world.eventually(lambda: shown(world)[-1] == "False")
         world.rejections = 1
         assert await run.end() is State.COMPLETED
         assert world.presented[-1].state_label == LAST
-        assert told(world) == ["absent", "True", "False", "True"]
+        assert shown(world) == ["absent", "True", "False", "True"]
 
 
-async def test_why_the_end_is_not_shown_is_said_after_one_try(played: Played) -> None:
+async def test_why_the_end_is_not_shown_is_published_after_one_try(played: Played) -> None:
     async with promotion_in(Refusing, played, timings=PATIENT) as (world, start):
         world.policy("dev", "prod", tests=(a_test("unit"),))
         world.last_refusals = 1_000_000
         run = await start()
-        await world.eventually(lambda: told(world)[-1:] == ["False"])
+        await world.eventually(lambda: shown(world)[-1:] == ["False"])
         condition = presented(world.status)
         assert condition is not None
         assert condition.message == "ProviderUnavailable: down"
         assert world.status.state is State.COMPLETED
-        said = len(world.members)
+        sent = len(world.members)
         await run.handle.signal("place", replace(world.view_of("prod"), asks=True))
         # A place that has lost its memory keeps its lane from all until each tracker has answered.
-        await world.eventually(lambda: [(place, one.phase) for place, one in world.members[said:]] == GONE)
+        await world.eventually(lambda: [(place, one.phase) for place, one in world.members[sent:]] == GONE)
         world.last_refusals = 0
         assert await run.end() is State.COMPLETED
-        assert told(world)[-1] == "True"
+        assert shown(world)[-1] == "True"
 
 
 async def test_after_the_deadline_the_condition_keeps_the_refusal_s_text_and_the_workflow_closes(
@@ -139,7 +139,7 @@ async def test_after_the_deadline_the_condition_keeps_the_refusal_s_text_and_the
         assert condition is not None
         assert (condition.status, condition.reason) == ("False", "PresentationFailed")
         assert condition.message == "ProviderUnauthorized: the token was refused"
-        assert "True" not in told(world)
+        assert "True" not in shown(world)
 
 
 async def test_a_delivery_that_lasts_is_shown_and_a_quick_one_costs_no_call(played: Played) -> None:

@@ -24,7 +24,7 @@ REFUSED = RefusedPart(part="labels", failure=Failure(kind=FailureKind.UNAUTHORIZ
 
 
 def failed() -> ActivityError:
-    """An activity that failed after an attempt, of which nobody knows what it changed."""
+    """An activity that failed after an attempt, of which it is unknown what it changed."""
     error = ActivityError(
         "failed",
         scheduled_event_id=1,
@@ -70,7 +70,7 @@ async def test_the_next_presentation_trusts_what_the_last_one_showed_and_nothing
         queues=Queues(installation="main"),
         timings=Timings(),
         pokes=0,
-        event=lambda *_words, **_more: None,
+        event=lambda *_parts, **_more: None,
         changed=lambda: None,
         flush=lambda: None,
     )

@@ -279,7 +279,7 @@ async def test_what_is_at_work_is_left_to_the_next_run(stage: Stage) -> None:
     await stage.goes_on()
     assert (stage.presenting.idle, stage.story.presentation_owed) == (True, True)
     assert stage.shown is None
-    # Nobody is told of what was only cut off.
+    # What was only cut off is not shown.
     assert (stage.noted, stage.events) == ((None, ""), [])
     await stage.another()
     await stage.goes_on(HOUR)
@@ -361,7 +361,9 @@ async def test_the_run_gives_way_while_a_host_asked_to_wait(stage: Stage) -> Non
     assert (stage.presenting.idle, stage.presenting._task, stage.sent) == (True, None, [ON_THE_WAY])
 
 
-async def test_the_last_word_is_tried_once_and_then_patiently_although_the_host_asked_to_wait(stage: Stage) -> None:
+async def test_the_last_presentation_is_tried_once_and_then_patiently_although_the_host_asked_to_wait(
+    stage: Stage,
+) -> None:
     stage.answer = failed("ProviderRateLimited", HOUR)
     await stage.offer()
     await stage.another()
@@ -369,11 +371,11 @@ async def test_the_last_word_is_tried_once_and_then_patiently_although_the_host_
     await stage.offer()
     assert stage.sent == [ON_THE_WAY, ONCE, PATIENT]
     assert stage.presenting.idle
-    # Of what passes people are told as well: nothing comes after it.
+    # Of what passes people are shown it as well: nothing comes after it.
     assert stage.noted == (False, "ProviderRateLimited: no")
 
 
-async def test_the_last_word_is_sent_also_where_the_moment_was_shown(stage: Stage) -> None:
+async def test_the_last_presentation_is_sent_also_where_the_moment_was_shown(stage: Stage) -> None:
     await stage.offer()
     stage.presenting.finish()
     await stage.offer()
@@ -404,7 +406,7 @@ async def test_a_tracker_that_goes_while_nothing_is_at_work_is_tried_briefly(sta
     assert (stage.sent, stage.noted) == ([BRIEF], (True, ""))
 
 
-async def test_a_tracker_that_goes_is_not_shown_before_its_last_word_however_long_its_farewells_take(
+async def test_a_tracker_that_goes_is_not_shown_before_its_last_presentation_however_long_its_farewells_take(
     stage: Stage,
 ) -> None:
     stage.answer = failed()
@@ -437,7 +439,7 @@ async def test_a_success_is_published_at_once_where_the_one_before_failed(
     assert (stage.noted, stage.changes, stage.flushed) == ((True, ""), changes, flushed)
 
 
-async def test_the_success_of_the_last_word_is_published_at_once(stage: Stage) -> None:
+async def test_the_success_of_the_last_presentation_is_published_at_once(stage: Stage) -> None:
     stage.presenting.finish()
     await stage.offer()
     assert (stage.noted, stage.flushed) == ((True, ""), 1)
@@ -459,7 +461,7 @@ async def test_what_passes_is_noted_once_it_has_lasted_and_what_people_must_fix_
     assert stage.events == ["ProviderUnavailable: no", "ProviderUnauthorized: no"]
 
 
-async def test_an_error_is_told_once_until_it_was_shown(stage: Stage) -> None:
+async def test_an_error_is_published_once_until_it_was_shown(stage: Stage) -> None:
     stage.answer = failed()
     await stage.offer()
     await stage.another()

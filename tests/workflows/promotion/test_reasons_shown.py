@@ -30,7 +30,7 @@ def command(verb: str, tracker: str = "", /) -> str:
     return f"pilotage {verb} {tracker or 'web-412'}"
 
 
-async def test_a_merge_into_a_branch_that_is_not_deployed_says_so_and_what_helps(played: Played) -> None:
+async def test_a_merge_into_a_branch_that_is_not_deployed_shows_that_and_what_helps(played: Played) -> None:
     async with promotion(played) as (world, start):
         world.pull_request = replace(world.pull_request, base_branch="feature/login")
         world.environment("dev", HOTFIX)
@@ -80,7 +80,7 @@ async def test_a_commit_that_the_host_does_not_know_is_named_with_what_helps(pla
         assert "push both commits to acme/web" in waiting.unblock_with
 
 
-async def test_a_pull_request_that_was_closed_says_how_it_is_taken_up_again(played: Played) -> None:
+async def test_a_pull_request_that_was_closed_shows_how_it_is_taken_up_again(played: Played) -> None:
     async with promotion(played) as (world, start):
         world.pull_request = replace(world.pull_request, state=PullRequestState.CLOSED, merge_sha=None)
         run = await start()
@@ -127,7 +127,7 @@ class Refusing(World):
 
 
 @pytest.mark.parametrize(("refused", "named"), [("repository", "GitRepository/web"), ("policy", "PromotionPolicy")])
-async def test_an_api_error_that_repeats_is_shown_and_nothing_is_said_to_be_read(
+async def test_an_api_error_that_repeats_is_shown_and_nothing_is_shown_as_read(
     played: Played, refused: str, named: str
 ) -> None:
     async with promotion_in(Refusing, played) as (world, start):
@@ -178,7 +178,7 @@ def a_hop() -> Hop:
         (a_story(State.SYNCED, hop=a_hop()), Waiting.TARGET, "staging", "deploy"),
     ],
 )
-def test_while_what_is_needed_next_is_not_read_nobody_is_asked_to_do_what_is_done(
+def test_while_what_is_needed_next_is_not_read_no_one_is_asked_to_do_what_is_done(
     story: PromotionState, what: Waiting, object_: str, never: str
 ) -> None:
     waiting = waiting_for(story, source=None, target=None, command=command)

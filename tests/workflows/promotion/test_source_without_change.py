@@ -9,7 +9,7 @@ from tests.workflows.promotion.world import MINE, OLD, World, promotion
 from tests.worlds.played import Played
 
 OTHER = "9" * 40
-"""An older change that the target lacks as well."""
+"""An older change that the target is without as well."""
 
 
 def _waits_for_the_change(world: World) -> bool:

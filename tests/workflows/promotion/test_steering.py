@@ -24,11 +24,11 @@ def by_comment(number: int, verb: str, by: str = "grace", *, allowed: bool = Tru
 
 
 def rejected(world: World) -> list[str]:
-    """Return the reasons of the events by which words were refused, oldest first."""
+    """Return the reasons of the events by which commands were refused, oldest first."""
     return [reason for reason in world.events if reason in ("LabelRejected", "CommentRejected")]
 
 
-async def test_people_hold_release_and_retest_from_the_pull_request_and_each_word_counts_once(
+async def test_people_hold_release_and_retest_from_the_pull_request_and_each_command_counts_once(
     temporal_server: str,
 ) -> None:
     async with promotion_in(World, temporal_server) as (world, start):
@@ -52,7 +52,7 @@ async def test_people_hold_release_and_retest_from_the_pull_request_and_each_wor
         assert [(one.comment, one.agreed) for one in world.presented[-1].reactions] == [("2", False)]
         assert "| hold | eve | ❌ may not write |" in world.presented[-1].comment
 
-        # Our own account's labels are no news, and a word that comes twice counts once.
+        # Our own account's labels are no news, and a command that comes twice counts once.
         looks = len(world.asked_for_instructions)
         await run.handle.signal(PULL_REQUEST_POKE_SIGNAL, "Pilotage-Bot")
         await command(hold, by_comment(3, "release", reason="fixed"))

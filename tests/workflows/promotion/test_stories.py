@@ -36,7 +36,7 @@ async def test_a_merged_change_is_tested_promoted_and_completed(played: Played) 
         assert {"promoted/staging", "promoted/prod"} == set(world.presented[-1].labels)
 
 
-async def test_every_waiting_status_says_what_it_waits_for(played: Played) -> None:
+async def test_every_waiting_status_shows_what_it_waits_for(played: Played) -> None:
     async with promotion(played) as (world, start):
         run = await start()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
@@ -130,7 +130,7 @@ async def test_a_run_without_a_verdict_times_out_and_is_cancelled(played: Played
         assert world.cancelled == [world.triggers[0].key]
 
 
-async def test_a_trigger_that_people_can_mend_is_shown_and_goes_on(played: Played) -> None:
+async def test_a_trigger_that_people_can_fix_is_shown_and_goes_on(played: Played) -> None:
     async with promotion(played) as (world, start):
         world.trigger_error = "ProviderNotFound"
         await start()
@@ -252,20 +252,20 @@ async def test_hold_stops_deadlines_and_release_goes_on(played: Played) -> None:
         assert world.writes == ["web-staging-0"]
 
 
-async def test_hold_is_told_to_every_place_ahead(played: Played) -> None:
+async def test_hold_is_sent_to_every_place_ahead(played: Played) -> None:
     async with promotion(played) as (world, start):
         world.policies["dev"] = replace(world.policies["dev"], ahead=("staging", "prod"))
         world.verdicts["unit"] = RunState.RUNNING
         run = await start()
         await world.until(State.TESTING)
 
-        def told() -> list[bool]:
+        def holds_sent() -> list[bool]:
             return [signal.held for place, signal in world.members if place == "prod"]
 
         await run.command(Verb.HOLD)
-        await world.eventually(lambda: told() == [True])
+        await world.eventually(lambda: holds_sent() == [True])
         await run.command(Verb.RELEASE)
-        await world.eventually(lambda: told() == [True, False])
+        await world.eventually(lambda: holds_sent() == [True, False])
         assert [signal.phase for place, signal in world.members if place == "prod"] == [Phase.WORKING, Phase.GONE]
 
 
@@ -292,7 +292,7 @@ async def test_a_deleted_tracker_ends_its_workflow(played: Played) -> None:
         assert world.status.reason == "Deleted"
 
 
-async def test_a_missing_reference_says_what_is_missing_and_goes_on(played: Played) -> None:
+async def test_a_missing_reference_shows_what_is_missing_and_goes_on(played: Played) -> None:
     async with promotion(played) as (world, start):
         world.repository_failure = missing("Secret/github-token")
         await start()

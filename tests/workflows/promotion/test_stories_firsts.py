@@ -46,7 +46,7 @@ async def test_a_policy_edited_while_testing_changes_nothing_of_the_running_hop(
         world.verdicts["unit"] = RunState.RUNNING
         run = await start()
         await world.eventually(lambda: len(world.triggers) == 3)
-        # One test more, another target, a person's word, and no time left: none of it was agreed to when the hop began.
+        # One test more, another target, a person's command, and no time left: none was agreed to when the hop began.
         world.policy("dev", "prod", auto=False, tests=(a_test("unit", timeout=0.1), a_test("load")))
         edited = world.policies["dev"]
         assert edited.policy is not None

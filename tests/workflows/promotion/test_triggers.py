@@ -1,4 +1,4 @@
-"""What a refused trigger says about earlier ones: only proof that nothing was sent lets the next one be a first one."""
+"""What a refused trigger shows about earlier ones: only proof that nothing was sent makes the next one a first one."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Commits that the SCM host does not know: it may know them by the next look, so nobody remembers that it did not."""
+"""Commits that the SCM host does not know: it may know them by the next look, so that it did not is not remembered."""
 
 import asyncio
 from dataclasses import dataclass
@@ -28,14 +28,14 @@ class LateWorld(World):
         return CompareRevisionsResult(relations=tuple(Relation.UNKNOWN for _ in request.pairs))
 
 
-async def test_what_runs_is_compared_again_at_the_next_word_of_its_place(played: Played) -> None:
+async def test_what_runs_is_compared_again_at_the_next_signal_of_its_place(played: Played) -> None:
     async with promotion_in(LateWorld, played) as (world, start):
         await world.deploy("dev", NEWER)
         await start()
         await world.until(State.AWAITING_SYNC)
         await world.eventually(lambda: world.compared >= 1)
         world.known = True
-        # The place may speak while the first answer is still on its way.
+        # The place may signal while the first answer is still on its way.
         for _ in range(LOOKS):
             await world.publish("dev")
             await asyncio.sleep(0.1)

@@ -29,7 +29,7 @@ class SilentWorld(World):
         return await super().read_deployments(request)
 
     def shows(self, text: str) -> bool:
-        """Return whether the newest status says that this is what is waited for."""
+        """Return whether the newest status shows that this is what is waited for."""
         waiting = self.statuses[-1].waiting_for if self.statuses else None
         return waiting is not None and text in waiting.observed
 
@@ -81,7 +81,7 @@ async def test_retest_does_not_wait_for_a_source_that_cannot_be_read(played: Pla
         assert world.writes == ["web-staging-0"]
 
 
-async def test_a_verdict_waits_for_a_source_that_cannot_be_read_and_says_so(played: Played) -> None:
+async def test_a_verdict_waits_for_a_source_that_cannot_be_read_and_shows_it(played: Played) -> None:
     async with promotion_in(SilentWorld, played) as (world, start):
         world.verdicts["unit"] = RunState.RUNNING
         await start()
@@ -97,7 +97,7 @@ async def test_a_verdict_waits_for_a_source_that_cannot_be_read_and_says_so(play
         assert status.waiting_for.what is Waiting.PROMOTE_COMMAND
 
 
-async def test_a_verdict_that_nobody_looked_for_in_time_counts(played: Played) -> None:
+async def test_a_verdict_that_was_not_looked_for_in_time_counts(played: Played) -> None:
     async with promotion(played, timings=SELDOM) as (world, start):
         _round_of(world, 1)
         await start()

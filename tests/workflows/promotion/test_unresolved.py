@@ -74,7 +74,7 @@ class Line:
             membership=SimpleNamespace(phase=Phase.WORKING, view=lambda _environment: PROD, set_phase=self._set_phase),
             heed_commands=lambda: None,
             changed=lambda: None,
-            supersede=lambda *_words: None,
+            supersede=lambda *_parts: None,
             event=lambda reason, message, **_more: self.events.append(f"{reason} {message}"),
             enter=self._enter,
         )
@@ -116,7 +116,7 @@ def line(monkeypatch: pytest.MonkeyPatch) -> Line:
     return Line(monkeypatch)
 
 
-async def test_who_does_not_know_what_to_write_says_neither_that_it_asked_for_the_lane_nor_who_has_it(
+async def test_who_does_not_know_what_to_write_shows_neither_that_it_asked_for_the_lane_nor_who_has_it(
     line: Line,
 ) -> None:
     waiting = await line.stand(timedelta(0))
@@ -125,7 +125,7 @@ async def test_who_does_not_know_what_to_write_says_neither_that_it_asked_for_th
     assert waiting.observed == "which applications all selects is not known yet"
 
 
-async def test_once_that_has_lasted_people_are_told_why_and_its_end_is_noticed(line: Line) -> None:
+async def test_once_that_has_lasted_people_are_shown_why_and_its_end_is_noticed(line: Line) -> None:
     passing = Timings().passing
     await line.stand(timedelta(0))
     await line.stand(passing - timedelta(seconds=1))
@@ -143,7 +143,7 @@ async def test_once_that_has_lasted_people_are_told_why_and_its_end_is_noticed(l
     assert line.story.reason == "ReadyToPromote"
 
 
-def test_a_target_that_nobody_has_observed_is_not_said_to_have_been_asked(line: Line) -> None:
+def test_a_target_that_was_not_observed_is_not_shown_as_asked(line: Line) -> None:
     line.story.phase = Phase.WORKING
     assert shown(line.story, None).observed == "prod is not observed yet"
     assert shown(line.story, replace(PROD, observed_at=None, observed=())).observed == "prod is not observed yet"

@@ -78,7 +78,7 @@ async def test_a_hold_that_came_during_a_wave_waits_for_its_end_also_in_the_next
         assert {world.runs["staging"][f"web-{wave}"] for wave in range(waves)} == {MINE}
 
 
-async def test_a_run_continued_within_a_wave_gives_it_no_time_anew(
+async def test_a_run_continued_within_a_wave_gives_it_no_more_time(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     length = Length(monkeypatch)

@@ -1,4 +1,4 @@
-"""The story of a repository's list on a real Temporal server, told through the watcher's port to it."""
+"""The story of a repository's list on a real Temporal server, through the watcher's port to it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -52,7 +52,7 @@ class World(RepositorySyncActivities, DiscoveryActivities):
     tidied: int = 0
     published: list[PublishDiscoveryInput] = field(default_factory=list)
     more: int = 0
-    """How many looks say that the reading goes on."""
+    """How many looks show that the reading goes on."""
     discovered: Discovered | None = None
     gone: bool = False
     needed: bool = True
@@ -140,7 +140,7 @@ async def test_a_long_list_is_read_on_at_once(temporal_server: str) -> None:
         assert [one.cursor.etag for one in world.looks] == ["", "tag-1", "tag-2", "tag-3"]
 
 
-async def test_a_condition_is_written_where_it_says_something_new(temporal_server: str) -> None:
+async def test_a_condition_is_written_where_it_shows_something_new(temporal_server: str) -> None:
     async with served(temporal_server) as world:
         world.discovered = CAPPED
         await world.port(QUICK).ensure(REF)
@@ -148,7 +148,7 @@ async def test_a_condition_is_written_where_it_says_something_new(temporal_serve
         assert world.published == [PublishDiscoveryInput(repository=REF, discovered=CAPPED)]
 
 
-async def test_it_ends_when_nobody_needs_the_list_and_when_the_resource_is_gone(temporal_server: str) -> None:
+async def test_it_ends_when_no_one_needs_the_list_and_when_the_resource_is_gone(temporal_server: str) -> None:
     async with served(temporal_server) as world:
         world.needed = False
         await world.port().ensure(REF)

@@ -17,7 +17,7 @@ from workflows.runtime.ancestry import RELATIONS_KEPT, Comparing, KnownAncestry,
         (Relation.UNKNOWN, Relation.UNKNOWN),
     ],
 )
-def test_one_answer_says_both_directions(relation: Relation, other_way: Relation) -> None:
+def test_one_answer_shows_both_directions(relation: Relation, other_way: Relation) -> None:
     known = KnownAncestry()
     known.learn("a", "b", relation)
     assert known("a", "b") is relation

@@ -32,7 +32,7 @@ rounds = st.lists(progress(), max_size=6)
 
 
 @given(rounds)
-def test_all_passed_speaks_of_required_tests_only(tests: list[TestProgress]) -> None:
+def test_all_passed_counts_required_tests_only(tests: list[TestProgress]) -> None:
     required = [test for test in tests if test.spec.required]
     assert aggregate(tests).all_passed == all(test.state is RunState.PASSED for test in required)
 
@@ -78,7 +78,7 @@ def test_a_round_ends_when_all_required_tests_are_final(tests: list[TestProgress
 
 
 @given(rounds)
-def test_any_running_says_whether_something_is_not_final(tests: list[TestProgress]) -> None:
+def test_any_running_shows_whether_something_is_not_final(tests: list[TestProgress]) -> None:
     assert aggregate(tests).any_running == any(not test.final for test in tests)
 
 

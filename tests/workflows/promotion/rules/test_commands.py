@@ -108,8 +108,8 @@ def test_a_command_for_another_target_is_refused_and_one_without_a_target_is_not
 def test_a_refusal_for_what_is_past_names_the_command_that_fits_now(past: Command) -> None:
     answer = refusal(a_story(), Verb.PROMOTE, past)
     _, line, _ = answer.split("`")
-    *words, environment, revision = line.replace("--environment ", "").replace("--revision ", "").split()
-    assert words == ["pilotage", "-n", "shop", "promote", "web-412"]
+    *command, environment, revision = line.replace("--environment ", "").replace("--revision ", "").split()
+    assert command == ["pilotage", "-n", "shop", "promote", "web-412"]
     assert refusal(a_story(), Verb.PROMOTE, a_command(target=environment, revision=revision)) == ""
 
 
@@ -137,7 +137,7 @@ def test_a_diverged_target_is_promoted_only_with_a_reason_and_exactly_as_it_was_
     assert refusal(story, Verb.PROMOTE, a_command(reason=because, seen=seen)) == ""
 
 
-def test_a_second_approval_says_that_the_lane_is_missing() -> None:
+def test_a_second_approval_shows_that_the_lane_is_missing() -> None:
     story = a_story()
     assert story.hop is not None
     story.hop.approved_by = "grace"

@@ -79,7 +79,7 @@ def test_what_is_not_contained_and_not_older_is_never_written(case: tuple[Parent
         assert lost == set()
 
 
-def test_everything_strange_is_named_for_whoever_promotes_anyway() -> None:
+def test_everything_strange_is_named_for_the_person_who_promotes_anyway() -> None:
     observation = Observation(deployment="web", component="web", application="web", runs="b" * 40, written="c" * 40)
     judged = comparison.compare({}, Artifact(component="web", revision="a" * 40), observation)
     assert judged.judgement is Judgement.DIVERGED

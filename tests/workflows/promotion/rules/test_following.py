@@ -1,4 +1,4 @@
-"""What became of a write: lost, unsynced, failed or drifted; told from observations alone."""
+"""What became of a write: lost, unsynced, failed or drifted; known from observations alone."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -43,7 +43,7 @@ def test_what_cannot_be_read_is_no_lost_write() -> None:
     assert not following.is_reverted(SPEC, ARTIFACT, replace(WRITTEN, written_raw="", failure=unread()))
 
 
-def test_what_cannot_be_told_to_run_is_not_said_to_be_nothing() -> None:
+def test_what_is_not_known_to_run_is_not_shown_as_nothing() -> None:
     unreadable = replace(WRITTEN, runs=None, failure=unread("answered 401"))
     assert following.lag(SPEC, unreadable).startswith("web: runs an unknown revision, ")
     assert following.lag(SPEC, replace(WRITTEN, runs=None)).startswith("web: runs nothing, ")

@@ -1,4 +1,4 @@
-"""Whether a target may be written: what people are told, and in which order."""
+"""Whether a target may be written: what people are shown, and in which order."""
 
 from dataclasses import replace
 
@@ -58,7 +58,7 @@ def test_a_target_that_is_behind_fits_and_one_without_a_view_does_not() -> None:
         ((DIVERGED,), (), (PASSING,), Refusal.NONE, ""),
         ((BEHIND, DIVERGED), (), (), Refusal.DIVERGED, "web: another line"),
     ],
-    ids=["lacks a component", "unreadable", "unresolved", "unresolved for a moment", "diverged"],
+    ids=["without a component", "unreadable", "unresolved", "unresolved for a moment", "diverged"],
 )
 def test_what_cannot_be_known_comes_before_what_diverged(
     comparisons: tuple[Comparison, ...],
@@ -72,7 +72,7 @@ def test_what_cannot_be_known_comes_before_what_diverged(
     assert message in found.message if missing else found.message == message
 
 
-def test_what_usually_passes_is_told_once_it_has_lasted() -> None:
+def test_what_usually_passes_is_shown_once_it_has_lasted() -> None:
     found = fit(BEHIND, unresolved=(PASSING,), lasts=True)
     assert found == Fit(fits=False, refusal=Refusal.UNREADABLE, message="all: no answer")
 

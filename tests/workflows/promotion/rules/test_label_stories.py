@@ -75,13 +75,13 @@ class Tracker:
     writes: int = 0
 
     def look(self) -> None:
-        """Take what people said; cursors and effects are one."""
+        """Take what people asked for; cursors and effects are one."""
         self.dirty = False
-        said = instructions.by_labels(NAMES, self.host.events[self.cursor :], BEGUN)
+        given = instructions.by_labels(NAMES, self.host.events[self.cursor :], BEGUN)
         self.cursor = len(self.host.events)
-        for instruction in said:
+        for instruction in given:
             allowed = instruction.by.name != "reader"
-            self.hear(
+            self.receive(
                 Instruction(
                     id=instruction.id,
                     verb=instruction.verb,
@@ -91,9 +91,9 @@ class Tracker:
                     label=instruction.label,
                 )
             )
-        self.owed = self.owed or bool(said)
+        self.owed = self.owed or bool(given)
 
-    def hear(self, instruction: Instruction) -> None:
+    def receive(self, instruction: Instruction) -> None:
         story = self.story
         means = steering.meaning(story, instruction)
         answer = CommandAnswer(accepted=False, message=means.why_not)
@@ -112,7 +112,7 @@ class Tracker:
 
     def carry_out(self, verb: Verb, instruction: Instruction) -> None:
         if verb is Verb.RETEST:
-            # Nobody moves on past tests that failed but by having them run again.
+            # No one moves on past tests that failed but by having them run again.
             assert self.story.state in (*steering.RETESTED, State.TESTING)
             self.story.state, self.retests, self.owed = State.TESTING, self.retests + 1, True
             return
@@ -206,7 +206,7 @@ def settle(tracker: Tracker) -> None:
 
 
 def judge(tracker: Tracker) -> None:
-    """Labels and tracker say the same, nothing of others' was touched, and no more is written."""
+    """Labels and tracker agree, nothing of others' was touched, and no more is written."""
     there, story = set(tracker.host.labels), tracker.story
     states = there & set(STATES_BY_LABEL)
     kept_off = tracker.left.removals >= state_labels.REMOVALS_UNDERSTOOD
@@ -224,8 +224,8 @@ def judge(tracker: Tracker) -> None:
     assert tracker.writes == writes
     asked = [one for one in tracker.host.events if one.added and one.label in (RETEST, "pilotage/testing")]
     assert tracker.retests <= sum(one.by.name == "writer" for one in asked)
-    said = instructions.by_labels(NAMES, tracker.host.events, BEGUN)
-    assert {one.id for one in said[-50:]} <= set(story.answers)
+    given = instructions.by_labels(NAMES, tracker.host.events, BEGUN)
+    assert {one.id for one in given[-50:]} <= set(story.answers)
 
 
 @pytest.mark.parametrize("first", range(0, STORIES, 500))
@@ -249,7 +249,7 @@ def _notices(monkeypatch: pytest.MonkeyPatch, target: object, name: str, mutant:
     return False
 
 
-def test_the_stories_notice_our_own_labels_taken_for_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stories_notice_our_own_labels_taken_for_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
     original = instructions.by_labels
 
     def all_are_people(names: LabelNames, events: list[LabelEvent], begun: datetime) -> object:
@@ -258,11 +258,11 @@ def test_the_stories_notice_our_own_labels_taken_for_words(monkeypatch: pytest.M
     assert _notices(monkeypatch, instructions, "by_labels", all_are_people)
 
 
-def test_the_stories_notice_words_that_are_never_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stories_notice_instructions_that_are_never_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _notices(monkeypatch, steering, "outdated", lambda story, instruction, *, accepted: "")
 
 
-def test_a_hold_whose_label_is_taken_off_before_it_is_heard_holds_nevertheless(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hold_whose_label_is_taken_off_before_it_is_seen_holds_nevertheless(monkeypatch: pytest.MonkeyPatch) -> None:
     original = state_labels._is_to_go
 
     def greedy(names: LabelNames, wanted: WantedLabels, name: str) -> bool:

@@ -83,7 +83,7 @@ def test_labels_that_the_host_does_not_list_are_not_taken_for_removed() -> None:
     ],
     ids=["ours", "case", "steering", "another state", "foreign removed", "ours removed"],
 )
-def test_labels_that_we_put_there_are_taken_and_shown_to_nobody(labels: tuple[str, ...], *, shown: bool) -> None:
+def test_labels_that_we_put_there_are_taken_and_not_shown(labels: tuple[str, ...], *, shown: bool) -> None:
     before = replace(OPEN, labels=("urgent", "pilotage/synced") if "pilotage/synced" not in labels else ("urgent",))
     if labels == ("urgent",):
         before = replace(OPEN, labels=("urgent", "pilotage/testing"))

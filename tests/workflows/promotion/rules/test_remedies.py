@@ -25,7 +25,7 @@ def requested() -> Hop:
     return a_hop(touched={"web": Touch.REQUESTED, "api": Touch.REQUESTED})
 
 
-def said(hop: Hop, observed: Mapping[str, Observation], *wave: DeploymentSpec, hindered: tuple[str, ...] = ()) -> str:
+def remedy(hop: Hop, observed: Mapping[str, Observation], *wave: DeploymentSpec, hindered: tuple[str, ...] = ()) -> str:
     return of_wave(hop, wave or (WEB,), observed, dict.fromkeys(hindered, BUSY))
 
 
@@ -47,23 +47,23 @@ def said(hop: Hop, observed: Mapping[str, Observation], *wave: DeploymentSpec, h
         (READ_ONLY, replace(ARRIVED, settled=False), ""),
     ],
 )
-def test_what_helps_is_said_by_what_keeps_a_deployment_from_arriving(
+def test_what_helps_is_named_by_what_keeps_a_deployment_from_arriving(
     one: DeploymentSpec, seen: Observation, helps: str
 ) -> None:
-    assert said(requested(), {"web": seen}, one) == helps
+    assert remedy(requested(), {"web": seen}, one) == helps
 
 
 def test_what_we_have_not_asked_for_yet_is_nobodys_task() -> None:
     found = {BY_GIT: replace(BEHIND, sync_status="OutOfSync"), WEB: replace(ILL, sync_status="OutOfSync")}
-    assert [said(a_hop(), {"web": seen}, one) for one, seen in found.items()] == ["", ""]
+    assert [remedy(a_hop(), {"web": seen}, one) for one, seen in found.items()] == ["", ""]
 
 
 def test_an_application_that_is_gone_is_to_be_created() -> None:
-    assert said(requested(), {}).startswith("create application web, ")
+    assert remedy(requested(), {}).startswith("create application web, ")
 
 
-def test_what_is_tried_again_asks_nobody_unless_another_one_does() -> None:
+def test_what_is_tried_again_asks_no_one_unless_another_one_does() -> None:
     seen = {"web": BEHIND, "api": replace(ILL, deployment="api")}
-    assert said(requested(), seen, WEB, hindered=("web",)) == NO_ACTION
-    assert said(requested(), seen, WEB, API, hindered=("web",)) == "fix application api as its message shows"
-    assert said(requested(), seen, WEB, API, hindered=("web", "api")) == NO_ACTION
+    assert remedy(requested(), seen, WEB, hindered=("web",)) == NO_ACTION
+    assert remedy(requested(), seen, WEB, API, hindered=("web",)) == "fix application api as its message shows"
+    assert remedy(requested(), seen, WEB, API, hindered=("web", "api")) == NO_ACTION

@@ -111,15 +111,15 @@ def test_a_deadline_within_the_quiet_of_a_host_still_wakes_the_round() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tests", "words"),
+    ("tests", "reason"),
     [
         ([running(), untriggered("unsent")], "poll ci"),
         ([untriggered("unsent"), passed()], "trigger unsent again"),
         ([passed()], "end the round"),
     ],
 )
-def test_a_wake_up_is_to_read_runs_else_to_send_what_was_refused(tests: list[TestProgress], words: str) -> None:
-    assert rounds.wake_reason(a_round(*tests)) == words
+def test_a_wake_up_is_to_read_runs_else_to_send_what_was_refused(tests: list[TestProgress], reason: str) -> None:
+    assert rounds.wake_reason(a_round(*tests)) == reason
 
 
 @pytest.mark.parametrize(

@@ -43,13 +43,13 @@ def progress(state: RunState, after: timedelta, *, approval: bool = False) -> Te
     return test
 
 
-def test_a_run_that_stays_in_the_queue_says_that_no_runner_takes_it() -> None:
+def test_a_run_that_stays_in_the_queue_shows_that_no_runner_takes_it() -> None:
     assert progress(RunState.QUEUED, QUEUED_LONG / 2).message == "pending"
     waited = progress(RunState.QUEUED, QUEUED_LONG).message
     assert waited == "in the queue since 12:00 UTC: no runner has taken it; pending"
 
 
-def test_one_that_runs_or_waits_for_a_person_lacks_no_runner() -> None:
+def test_one_that_runs_or_waits_for_a_person_misses_no_runner() -> None:
     assert progress(RunState.RUNNING, QUEUED_LONG * 2).message == "pending"
     assert progress(RunState.QUEUED, QUEUED_LONG * 2, approval=True).message == "pending"
 

@@ -43,9 +43,10 @@ def test_a_test_without_a_run_is_pending_in_verdict_and_status(state: RunState |
 
 
 @pytest.mark.parametrize(
-    ("error", "message", "shown"), [("", "said", "said"), ("refused", "", "refused"), ("refused", "said", "refused")]
+    ("error", "message", "shown"),
+    [("", "failed", "failed"), ("refused", "", "refused"), ("refused", "failed", "refused")],
 )
-def test_what_keeps_a_test_from_being_read_is_shown_before_what_its_run_said(
+def test_what_keeps_a_test_from_being_read_is_shown_before_what_its_run_reported(
     error: str, message: str, shown: str
 ) -> None:
     assert test_status(progress(error=error, message=message), round_number=1).message.endswith(shown)
@@ -154,7 +155,7 @@ def test_no_approval_is_outdated_where_none_waits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tests", "words"),
+    ("tests", "ending"),
     [
         ([], "has no tests"),
         ([progress(required=False, state=RunState.PASSED)], "no test is required"),
@@ -165,5 +166,5 @@ def test_no_approval_is_outdated_where_none_waits() -> None:
         ),
     ],
 )
-def test_what_lets_a_round_pass_is_said_as_it_is(tests: list[TestProgress], words: str) -> None:
-    assert verdict(tests).endswith(words)
+def test_what_lets_a_round_pass_is_shown_as_it_is(tests: list[TestProgress], ending: str) -> None:
+    assert verdict(tests).endswith(ending)

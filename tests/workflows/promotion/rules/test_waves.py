@@ -131,7 +131,7 @@ NAMES = ("web", "api", "ui", "db")
 
 
 @given(order=st.permutations(NAMES))
-def test_all_that_failed_or_arrived_by_then_is_told_whatever_is_looked_at_first(order: list[str]) -> None:
+def test_all_that_failed_or_arrived_by_then_is_named_whatever_is_looked_at_first(order: list[str]) -> None:
     wave = [a_deployment(name) for name in order]
     seen = {"web": FAILED, "api": replace(FAILED, operation_message="no such image"), "ui": ARRIVED, "db": WRITTEN}
     act = decide(a_hop(), facts(seen, wave=wave), NOW)

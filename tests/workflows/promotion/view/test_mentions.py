@@ -44,7 +44,7 @@ def test_a_failure_counts_what_passed_and_links_what_failed() -> None:
     assert "t0" not in text
 
 
-def test_next_step_and_who_may_take_it_are_named_by_command_and_by_comment_where_the_host_hears_it() -> None:
+def test_next_step_and_who_may_take_it_are_named_by_command_and_by_comment_where_the_host_has_them() -> None:
     story = failed(RunState.FAILED)
     assert "`pilotage -n shop retest web-412`" in body(story)
     assert "`/pilotage retest`" not in body(story)

@@ -32,7 +32,7 @@ def found_in(story: PromotionState, *observed: Observation) -> Obstacle | None:
 
 
 @pytest.mark.parametrize("without", ["hop", "round"])
-def test_before_its_round_a_test_lacks_what_the_source_lacks(without: str) -> None:
+def test_before_its_round_a_test_misses_what_the_source_misses(without: str) -> None:
     story = a_story(State.TESTING)
     story.components = ("web",)
     assert story.hop is not None
@@ -43,7 +43,7 @@ def test_before_its_round_a_test_lacks_what_the_source_lacks(without: str) -> No
     assert found.reason == "DeploymentUnreadable"
 
 
-def test_within_its_round_a_test_lacks_nothing_of_the_source() -> None:
+def test_within_its_round_a_test_misses_nothing_of_the_source() -> None:
     story = a_story(State.TESTING)
     story.components = ("web",)
     assert found_in(story, replace(WEB, failure=UNREAD)) is None

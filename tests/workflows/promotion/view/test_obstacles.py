@@ -1,4 +1,4 @@
-"""What stands in the way is said twice: what removes it in `waitingFor`, and what and why in a condition."""
+"""What stands in the way is shown twice: what removes it in `waitingFor`, and what and why in a condition."""
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -91,7 +91,7 @@ def in_testing(world: World, *errors: str) -> PromotionState:
         ("ProviderMalformed: HTML for JSON", "check TestRunner/"),
     ],
 )
-def test_a_refused_test_says_what_to_fix_by_the_kind_of_refusal(world: World, error: str, fix: str) -> None:
+def test_a_refused_test_names_what_to_fix_by_the_kind_of_refusal(world: World, error: str, fix: str) -> None:
     found = find_obstacle(in_testing(world, error), source=None, target=None, command=command)
     assert found is not None
     assert (found.reason, found.object.partition("/")[0]) == ("TestRefused", "TestRunner")
@@ -146,7 +146,7 @@ def polled(world: World, *errors: str, after: timedelta = timedelta(minutes=2)) 
 
 
 @pytest.mark.parametrize(("error", "advice"), TRANSIENT.items())
-def test_only_polls_that_fail_in_a_row_are_in_the_way_and_say_what_to_check(
+def test_only_polls_that_fail_in_a_row_are_in_the_way_and_name_what_to_check(
     world: World, error: str, advice: str
 ) -> None:
     assert polled(world, error) is None
@@ -155,7 +155,7 @@ def test_only_polls_that_fail_in_a_row_are_in_the_way_and_say_what_to_check(
     assert found is not None
     assert found.unblock_with.startswith(advice)
     assert error in found.text
-    # Nobody fixes a policy for what Pilotage or the cluster suffers from.
+    # No one fixes a policy for what Pilotage or the cluster suffers from.
     assert ("PromotionPolicy/" in found.unblock_with) == error.startswith("Provider")
     assert polled(world, error, error, error, "") is None
 
@@ -212,7 +212,7 @@ def test_what_ends_by_itself_is_in_nobodys_way_until_it_has_lasted(world: World,
 
 
 @pytest.mark.parametrize("error", ["ProviderRateLimited: wait 60 s", "ProviderBusy: too many calls"])
-def test_a_request_for_quiet_that_lasts_asks_nobody_to_fix_anything(world: World, error: str) -> None:
+def test_a_request_for_quiet_that_lasts_asks_no_one_to_fix_anything(world: World, error: str) -> None:
     found = find_obstacle(in_testing(world, error), source=None, target=None, command=command)
     assert found is not None
     assert found.unblock_with == NO_ACTION
@@ -231,7 +231,7 @@ def test_a_request_for_quiet_that_lasts_asks_nobody_to_fix_anything(world: World
         ("Unexpected: it contradicts itself", "fix pull request #412"),
     ],
 )
-def test_a_pull_request_that_cannot_be_read_says_what_to_fix(problem: str, unblock: str) -> None:
+def test_a_pull_request_that_cannot_be_read_names_what_to_fix(problem: str, unblock: str) -> None:
     repository = RepositoryView(name="web", owner="acme", repository="web", full_name="acme/web", components=())
     failure = replace(fail(problem, "pull request #412"), through="GitRepository/web")
     story = PromotionState(started_at=NOON, repository=repository, failure=failure)
@@ -292,7 +292,7 @@ def test_an_application_that_argocd_does_not_show_names_the_instance_and_the_env
         ("ProviderRateLimited: wait", "ArgoCDInstance/argocd", "Unavailable", NO_ACTION),
     ],
 )
-def test_a_deployment_that_cannot_be_read_says_what_to_do_by_the_kind_of_failure(
+def test_a_deployment_that_cannot_be_read_names_what_to_do_by_the_kind_of_failure(
     error: str, object_: str, reason: str, unblock: str
 ) -> None:
     found, waiting = awaiting_sync(place(blind(error, object_)))
@@ -368,7 +368,7 @@ def test_a_target_that_cannot_be_read_is_to_be_fixed_and_not_overridden(world: W
         (BlockedBy(tracker="", reason="cannot be read"), "check the host of Environment/staging"),
     ],
 )
-def test_a_lane_that_nobody_holds_waits_for_what_keeps_the_place_from_granting_it(
+def test_a_lane_that_no_one_holds_waits_for_what_keeps_the_place_from_granting_it(
     world: World, blocked: BlockedBy | None, unblock: str
 ) -> None:
     story = PromotionState(
@@ -484,19 +484,19 @@ class FlappingWorld(World):
         return await super().poll_tests(request)
 
 
-@pytest.mark.parametrize(("failures", "told"), [(1, False), (8, True)])
+@pytest.mark.parametrize(("failures", "shown"), [(1, False), (8, True)])
 async def test_a_poll_that_fails_now_and_then_does_not_make_the_condition_flap(
-    temporal_server: str, failures: int, told: bool
+    temporal_server: str, failures: int, shown: bool
 ) -> None:
     async with promotion_in(FlappingWorld, temporal_server) as (world, start):
         world.failures = failures
         await start()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert world.failures == 0
-        assert any(resolved(status).status == "False" for status in world.statuses) == told
+        assert any(resolved(status).status == "False" for status in world.statuses) == shown
 
 
-async def test_a_failed_promotion_says_to_fix_before_the_retry(temporal_server: str) -> None:
+async def test_a_failed_promotion_asks_to_fix_before_the_retry(temporal_server: str) -> None:
     async with promotion(temporal_server) as (world, start):
         world.refuse_writes = "web-staging-0"
         await start()
@@ -504,7 +504,7 @@ async def test_a_failed_promotion_says_to_fix_before_the_retry(temporal_server: 
         assert waiting.unblock_with == "pilotage -n shop retry web-412"
 
 
-def test_a_timer_says_what_it_is_for(world: World) -> None:
+def test_a_timer_states_what_it_is_for(world: World) -> None:
     round_ = hop_of(world, "ProviderNotFound: 404").round
     assert round_ is not None
     assert wake_reason(round_) == "trigger t0 again"

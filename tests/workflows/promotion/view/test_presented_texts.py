@@ -35,7 +35,7 @@ ACTS = re.compile(r"(?:^|\W)@(?!mona\b)\w|(?:^|\W)#\d|gh-\d|://", re.IGNORECASE)
 
 
 def story(text: str) -> PromotionState:
-    """A promotion in which everything that others word is the text."""
+    """A promotion in which everything that others write is the text."""
     test = TestStatus(
         name=text, runner=text, required=True, state="Failed", url=f"https://ci/{text}", number=text, message=text
     )
@@ -99,7 +99,7 @@ def test_statuses_and_mentions_show_text_of_others_on_one_line(text: str) -> Non
 
 
 @given(TEXTS)
-def test_nobody_but_a_login_is_mentioned(author: str) -> None:
+def test_nothing_but_a_login_is_mentioned(author: str) -> None:
     strange = story("ok")
     strange.pull_request = replace(PULL_REQUEST, author=f"{author} x")
     (mention,) = present_input(REQUEST, strange, State.TESTS_FAILED, None).mentions

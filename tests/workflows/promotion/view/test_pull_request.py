@@ -204,11 +204,13 @@ def test_before_the_merge_the_status_is_on_the_head_and_afterwards_on_the_merge_
         (State.PROMOTING, CommitState.PENDING),
     ],
 )
-def test_the_status_of_the_target_tells_failed_from_ended_and_from_under_way(state: State, wanted: CommitState) -> None:
+def test_the_status_of_the_target_distinguishes_failed_from_ended_and_from_under_way(
+    state: State, wanted: CommitState
+) -> None:
     assert statuses(in_hop(state))[MERGE, "pilotage/prod"] is wanted
 
 
-def test_a_status_says_what_is_waited_for_within_what_hosts_allow() -> None:
+def test_a_status_shows_what_is_waited_for_within_what_hosts_allow() -> None:
     long = replace(WAITING, object="x" * 300)
     shown = present_input(REQUEST, in_hop(State.READY_TO_PROMOTE), State.READY_TO_PROMOTE, long).statuses[-1]
     assert shown.description.startswith("ReadyToPromote: waits for PromoteCommand x")
@@ -343,7 +345,7 @@ def test_a_free_lane_costs_no_call_and_waiting_for_a_person_is_shown() -> None:
     assert moment(in_hop(ready, reason="AwaitingPromote"), ready, NOON) is not None
 
 
-def test_an_open_pull_request_is_shown_anew_for_a_new_head() -> None:
+def test_an_open_pull_request_is_shown_again_for_a_new_head() -> None:
     story = PromotionState(started_at=NOON, state=State.AWAITING_MERGE, environment="dev")
     assert moment(story, State.AWAITING_MERGE, NOON) is None
     story.pull_request = replace(PULL_REQUEST, state=PullRequestState.OPEN, merge_sha=None)
@@ -370,7 +372,7 @@ def test_a_pull_request_that_is_open_no_more_is_not_shown_as_waiting_for_its_mer
 
 
 @pytest.mark.parametrize("kind", list(FailureKind))
-def test_the_right_to_write_is_asked_for_where_it_is_what_lacks(kind: FailureKind) -> None:
+def test_the_right_to_write_is_asked_for_where_it_is_what_misses(kind: FailureKind) -> None:
     part = RefusedPart(part="labels", failure=Failure(kind=kind, message="no"))
     assert ("GitRepository/web" in refused([part], "web")) is (kind is FailureKind.UNAUTHORIZED)
 

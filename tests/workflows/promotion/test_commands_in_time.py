@@ -1,4 +1,4 @@
-"""A person's word means what was to be seen when it was said."""
+"""A person's command means what was to be seen when it was given."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
@@ -127,5 +127,5 @@ async def test_a_hold_counts_ahead_as_soon_as_policies_can_be_read_although_noth
 
 
 def observed(world: World) -> str:
-    """Return what the newest status says of what it waits for."""
+    """Return what the newest status shows of what it waits for."""
     return world.status.waiting_for.observed if world.status.waiting_for else ""
