@@ -101,10 +101,11 @@ class MemberSignals:
                 self._send(workflow_id, tracker, None, page, asks=True)
         self.sent = {uid: sent for uid, sent in self.sent.items() if uid in members}
 
-    def answer(self, asked: MemberSignal, page: Announcements) -> PlaceSignal | None:
-        """Return the answer to a member's call, which is then owed no signal; None where a signal is to bring it.
+    def answer(self, asked: MemberSignal, page: Announcements, *, settles: bool) -> PlaceSignal | None:
+        """Return the answer to a member's call; None where a signal is to bring it.
 
-        A view that comes again is answered with what is true now, and stays owed whatever it was owed.
+        The call that brought the view `settles` what is owed to it. A view that comes again is answered with what is
+        true now, and stays owed whatever it was owed: its sender may have signalled it because it gave this call up.
         """
         member = next((one for one in self._roster.entries if one.signal == asked), None)
         if member is None or not self._can_answer(member):
@@ -114,7 +115,7 @@ class MemberSignals:
         if self._answered and self._answered + size > SIGNALS_BYTES:
             return None
         self._answered += size
-        if member.answer_due:
+        if settles:
             self.sent[asked.tracker.uid] = self._news(asked, page)[1]
             self._roster.answered(asked.tracker.uid)
         return signal

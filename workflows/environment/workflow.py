@@ -99,9 +99,9 @@ class EnvironmentWorkflow:
         """
         if self._handed_over:
             raise ApplicationError("this run has ended", type="Ended", non_retryable=True)
-        self._take(signal)
+        taken = self._take(signal)
         self._background.wake()
-        return self._sender.answer(signal, self._look(workflow.now())[0])
+        return self._sender.answer(signal, self._look(workflow.now())[0], settles=taken)
 
     def _take(self, signal: MemberSignal) -> bool:
         known = {one.tracker.uid: (one.hop, one.role) for one in self._roster.members}

@@ -109,10 +109,15 @@ class Tracker:
 
     async def calls(self, phase: Phase, **changes: Any) -> PlaceSignal | None:
         """Send the place a view with the next counter as a promotion does; return what it answers in the call."""
+        await self.becomes(phase, **changes)
+        return await self.repeats()
+
+    async def becomes(self, phase: Phase, **changes: Any) -> MemberSignal:
+        """Return a view with the next counter, which the place does not have yet."""
         counter = Counter(epoch=1, n=self.view.counter.n + 10)
         self.view = replace(self.view, counter=counter, phase=phase, **changes)
         await self.puppet.signal(Puppet.become, args=[self.view, self.world.place_id])
-        return await self.repeats()
+        return self.view
 
     async def repeats(self) -> PlaceSignal | None:
         """Send the same view once more, as a caller that lost the answer does."""

@@ -51,13 +51,13 @@ class SimPlace:
 
     def answer(self, asked: MemberSignal) -> PlaceSignal | None:
         """Take a member's view and return the place's in the call; None where a signal is to bring it."""
-        self.roster.receive(asked, self.model.time)
+        taken = self.roster.receive(asked, self.model.time)
         decision = self.decide()
         member = next((one for one in self.roster.entries if one.signal == asked), None)
         if member is None or self.observed is None:
             return None
         uid = asked.tracker.uid
-        if member.answer_due:
+        if taken:
             self.published[uid] = self.news(uid, decision)
             self.roster.answered(uid)
         return self.signal(asked.tracker, asks=False)
