@@ -24,6 +24,7 @@ from activities.models.configuration import (
     WriteKind,
     WriteSpec,
 )
+from activities.models.failures import PASSING
 from activities.models.tracking import Component, RepositoryView
 from activities.ports import MissingReason, ReferenceMissing, ResourceOpener
 from activities.refusals import note_read
@@ -221,7 +222,7 @@ class EnvironmentReader:
                     found[one.name] = silent = ProviderUnavailable(message, status=504)
                 except (ReferenceMissing, ProviderError) as error:
                     found[one.name] = error
-                    if kind_of(error).passing and isinstance(error, ProviderError):
+                    if kind_of(error) in PASSING and isinstance(error, ProviderError):
                         # The others of this instance would wait for the same.
                         silent = error
 

@@ -13,13 +13,14 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, Te
 
 from activities.models.bounds import cut
 from activities.models.budgets import FIELDS_KEPT, TEXT_BYTES
-from activities.models.failures import Failure, FailureKind
+from activities.models.failures import Failure
 from activities.models.tracking import TrackerRef
 from activities.ports import ReferenceMissing
 from activities.redaction import reading_secrets, redact
 from activities.refusals import note_failure
 from activities.slots import slot_of
 from crds.api.ports import ApiError, ApiForbidden, ApiInvalid
+from crds.reasons.problems import FailureKind
 from providers.callers import calling_for
 from providers.errors import (
     ProviderBlocked,

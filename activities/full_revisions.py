@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from activities.failures import bounded, describe, kind_of, last_attempt
 from activities.models.delivery import Observation, ReadDeploymentsResult
-from activities.models.failures import BriefFailure, Failure, FailureKind
+from activities.models.failures import BriefFailure, Failure
 from activities.ports import ReferenceMissing, ResourceOpener
+from crds.reasons.problems import FailureKind
 from providers.errors import ProviderBusy, ProviderError
 
 _FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")

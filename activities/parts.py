@@ -14,7 +14,8 @@ from temporalio import activity
 from activities.deployment_reads import DeploymentReads
 from activities.failures import application_error, refusal_of
 from activities.models.delivery import DeploymentRuns, ReadDeploymentsInput, ReadDeploymentsResult
-from activities.models.failures import Failure, FailureKind
+from activities.models.failures import Failure
+from crds.reasons.problems import FailureKind
 
 PARTS = 0.8
 """What the parts get of an attempt's time; the rest covers a busy event loop and the way to the server."""

@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 from activities.failures import bounded, describe, failure_from, last_attempt
 from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation, ReadDeploymentsResult
-from activities.models.failures import Failure, FailureKind
+from activities.models.failures import Failure
 from activities.observing import instance_of, needs_refresh, observe, unreadable
 from activities.ports import ReferenceMissing, ResourceOpener
 from activities.targets import target_of
+from crds.reasons.problems import FailureKind
 from providers.application_models import ApplicationRef, ApplicationState
 from providers.errors import (
     ProviderBusy,

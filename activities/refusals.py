@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from activities.models.credential_checks import CheckedResource
-from activities.models.failures import FailureKind
+from crds.reasons.problems import FailureKind
 from crds.resource import Resource
 from crds.v1alpha1.kinds import CONNECTED
 

@@ -24,7 +24,7 @@ from activities.failures import application_error, bounded, carried, failure_fro
 from activities.metrics import Count, count
 from activities.models.bounds import cut
 from activities.models.budgets import FOREIGN_KEPT, LINE_BYTES
-from activities.models.failures import Failure, FailureKind
+from activities.models.failures import Failure
 from activities.models.testing import (
     CancelTestsInput,
     CancelTestsResult,
@@ -44,6 +44,7 @@ from activities.parts import Parts
 from activities.ports import MissingReason, ReferenceMissing, ResourceOpener
 from activities.spans import poll_span, trigger_span
 from activities.trigger_attempts import RoundSending, ServerClock, TriggerAttempts
+from crds.reasons.problems import FailureKind
 from crds.rules.substitution import SubstitutionError, render
 from providers.callers import polling
 from providers.errors import ProviderError, ProviderNotFound, ProviderUnavailable, TriggerUnknown

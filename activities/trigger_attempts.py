@@ -9,8 +9,8 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.failures import carried
-from activities.models.failures import FailureKind
 from activities.models.testing import TriggerTestResult
+from crds.reasons.problems import FailureKind
 
 UNSENT = "no attempt can have begun a run"
 """Note of an attempt for the next one."""
@@ -65,7 +65,7 @@ class TriggerAttempts:
         value = carried(failure)
         if value.kind is FailureKind.UNTRACEABLE:
             return failure
-        if value.kind.began_nothing:
+        if value.began_nothing:
             self.begun = False
         return ApplicationError(
             failure.message,

@@ -7,7 +7,8 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 from temporalio.exceptions import TimeoutError as TimedOut
 
-from activities.models.failures import Failure, FailureKind
+from activities.models.failures import Failure
+from crds.reasons.problems import FailureKind
 
 _KNOWN = {kind.value: kind for kind in FailureKind}
 
@@ -23,7 +24,7 @@ def failure_of(refusal: BaseException, object_: str = "", *, through: str = "") 
 
 def worth_showing(failure: Failure, since: datetime, now: datetime, *, passing: timedelta) -> bool:
     """Return whether people are to know of it; what usually ends by itself, once it has lasted for `passing`."""
-    return not failure.kind.passing or now - since >= passing
+    return not failure.passing or now - since >= passing
 
 
 def _read(cause: BaseException) -> Failure:

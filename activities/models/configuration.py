@@ -247,7 +247,7 @@ class DeploymentSpec(Bounded):
     @property
     def passing(self) -> bool:
         """Whether the failure usually ends by itself, such as that of an Argo CD that does not answer."""
-        return self.failure is not None and self.failure.kind.passing
+        return self.failure is not None and self.failure.passing
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -77,7 +77,7 @@ class Observation(Bounded):
     @property
     def passing(self) -> bool:
         """Whether the failure usually ends by itself within minutes, such as of an Argo CD that is being restarted."""
-        return self.failure is not None and self.failure.kind.passing
+        return self.failure is not None and self.failure.passing
 
     def is_rolling_out(self, revision: str | None) -> bool:
         """Return whether nothing but this revision is on its way here, not settled yet, and neither failed nor ill."""

@@ -2,69 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 
 from activities.models.bounds import Bounded, Line, Short, Text
+from crds.reasons.problems import FailureKind
 
-
-class FailureKind(StrEnum):
-    """Name what an attempt failed of. Where Pilotage raises it, the value is the failure's type in Temporal as well."""
-
-    BUSY = "ProviderBusy"
-    """Our own bound of calls in flight; nothing was sent."""
-    RATE_LIMITED = "ProviderRateLimited"
-    UNAVAILABLE = "ProviderUnavailable"
-    """No answer, or 5xx."""
-    BLOCKED = "ProviderBlocked"
-    """A rule at the host forbids it for now, such as a sync window."""
-    MALFORMED = "ProviderMalformed"
-    UNAUTHORIZED = "ProviderUnauthorized"
-    NOT_FOUND = "ProviderNotFound"
-    MISCONFIGURED = "ProviderMisconfigured"
-    """A field or setting keeps Pilotage from sending anything; the message names it."""
-    REJECTED = "ProviderRejected"
-    CONFLICT = "ProviderConflict"
-    UNTRACEABLE = "TriggerUnknown"
-    """A run may have begun that no one can find."""
-    REFERENCE_MISSING = "ReferenceMissing"
-    INVALID_PARAMETERS = "InvalidParameters"
-    API_FORBIDDEN = "ApiForbidden"
-    API_INVALID = "ApiInvalid"
-    API_UNAVAILABLE = "ApiUnavailable"
-    """The Kubernetes API gives no usable answer."""
-    EXPIRED = "AttemptExpired"
-    """The attempt ran out of time within Pilotage, or no worker took it."""
-    UNREPORTED = "NothingReported"
-    """What deploys has not reported yet what runs; unknown, and not nothing."""
-    UNEXPECTED = "Unexpected"
-
-    @property
-    def passing(self) -> bool:
-        """Whether it usually ends by itself within minutes; no one has done anything wrong."""
-        return self in _PASSING
-
-    @property
-    def asks_to_wait(self) -> bool:
-        """Whether it is a request for quiet: the host's own, or ours on its behalf."""
-        return self in (FailureKind.BUSY, FailureKind.RATE_LIMITED)
-
-    @property
-    def fixable(self) -> bool:
-        """Whether it stays until a person fixes something, so that one refusal is proof enough."""
-        return self in _FIXABLE
-
-    @property
-    def began_nothing(self) -> bool:
-        """Whether an attempt that failed of it cannot have begun anything; after any other one a run may go on."""
-        return self in _BEGAN_NOTHING
-
-    @property
-    def ours(self) -> bool:
-        """Whether it is no evidence of the system that was to be called, nor of what is declared."""
-        return self in _OURS
-
-
-_PASSING = frozenset(
+PASSING = frozenset(
     {
         FailureKind.BUSY,
         FailureKind.RATE_LIMITED,
@@ -117,6 +59,31 @@ class Failure(Bounded):
     """Of a trigger, over all its attempts: True = one may have begun a run, False = none has, None = see the kind."""
 
     @property
+    def passing(self) -> bool:
+        """Whether it usually ends by itself within minutes; no one has done anything wrong."""
+        return self.kind in PASSING
+
+    @property
+    def asks_to_wait(self) -> bool:
+        """Whether it is a request for quiet: the host's own, or ours on its behalf."""
+        return self.kind in (FailureKind.BUSY, FailureKind.RATE_LIMITED)
+
+    @property
+    def fixable(self) -> bool:
+        """Whether it stays until a person fixes something, so that one refusal is proof enough."""
+        return self.kind in _FIXABLE
+
+    @property
+    def began_nothing(self) -> bool:
+        """Whether an attempt that failed of it cannot have begun anything; after any other one a run may go on."""
+        return self.kind in _BEGAN_NOTHING
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is no evidence of the system that was to be called, nor of what is declared."""
+        return self.kind in _OURS
+
+    @property
     def text(self) -> str:
         """Return what people read."""
         # These are complete sentences of ours.
@@ -141,7 +108,7 @@ class Failure(Bounded):
     @property
     def surely_unsent(self) -> bool:
         """Whether no attempt of a trigger can have begun a run."""
-        return self.kind.began_nothing if self.began is None else not self.began
+        return self.began_nothing if self.began is None else not self.began
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,8 +3,11 @@
 from enum import StrEnum
 
 
-class ProblemReason(StrEnum):
-    """Kinds of problems: what a call to another system, or to Kubernetes, failed of. Messages begin with them."""
+class FailureKind(StrEnum):
+    """Kinds of problems: what a call to another system, or to Kubernetes, failed of. Messages begin with them.
+
+    Where Pilotage raises it, the value is the failure's type in Temporal as well.
+    """
 
     BUSY = "ProviderBusy"
     """Pilotage's own bound of calls to the host; nothing was sent."""

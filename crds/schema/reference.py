@@ -9,7 +9,7 @@ from crds.group import API_VERSION
 from crds.model import CATEGORY, Scope
 from crds.reasons.conditions import ConditionReason
 from crds.reasons.events import EventReason
-from crds.reasons.problems import ProblemReason
+from crds.reasons.problems import FailureKind
 from crds.reasons.trackers import ApplicationOutcome, RecordResult, TrackerReason, WaitingReason
 from crds.resource import Resource
 from crds.rules.substitution import VARIABLES
@@ -28,7 +28,7 @@ _REASONS: tuple[tuple[str, str, type[StrEnum]], ...] = (
     ("Reasons of a wait", "`status.waitingFor.reasonCode` of a tracker:", WaitingReason),
     ("Results of a promotion", "`status.promotions[].result` of a tracker:", RecordResult),
     ("Results of an application", "`status.promotions[].applications[].result` of a tracker:", ApplicationOutcome),
-    ("Problems", "Messages about a call that failed begin with its kind:", ProblemReason),
+    ("Problems", "Messages about a call that failed begin with its kind:", FailureKind),
 )
 
 _NOTE = "<!-- Generated from the models by `python -m crds.schema.generate`; edit the models, not this file. -->\n"

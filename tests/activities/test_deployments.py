@@ -18,8 +18,8 @@ from activities.models.delivery import (
     WriteOutcome,
     WriteResult,
 )
-from activities.models.failures import FailureKind
 from activities.models.tracking import Artifact
+from crds.reasons.problems import FailureKind
 from providers.application_models import HelmParameter, SyncWindow
 from providers.errors import (
     ProviderBlocked,

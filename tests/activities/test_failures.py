@@ -19,12 +19,12 @@ from activities.failures import (
 )
 from activities.models.budgets import TEXT_BYTES
 from activities.models.credential_checks import CheckConnectionInput, CheckedResource
-from activities.models.failures import FailureKind
 from activities.models.revisions import ReadPullRequestInput
 from activities.models.testing import PollTestsInput
 from activities.ports import MissingReason, ReferenceMissing
 from activities.redaction import known
 from crds.api.ports import ApiError, ApiForbidden, ApiInvalid, ApiUnavailable
+from crds.reasons.problems import FailureKind
 from providers.errors import (
     ProviderBusy,
     ProviderConflict,

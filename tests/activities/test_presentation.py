@@ -7,7 +7,6 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.models.failures import FailureKind
 from activities.models.revisions import (
     CommitState,
     DeliveryState,
@@ -21,6 +20,7 @@ from activities.models.revisions import (
 from activities.presentation import present as present_parts
 from activities.presentation import summary_marker
 from activities.pull_requests import ScmHostActivities
+from crds.reasons.problems import FailureKind
 from crds.v1alpha1.git_repository import RepositoryMode, Show
 from providers.errors import (
     ProviderBusy,

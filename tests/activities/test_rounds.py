@@ -12,7 +12,6 @@ from temporalio.testing import ActivityEnvironment
 from activities.failures import carried
 from activities.models.configuration import TestSpec
 from activities.models.delivery import ReadDeploymentsInput
-from activities.models.failures import FailureKind
 from activities.models.testing import (
     PollTestsInput,
     PollTestsResult,
@@ -23,6 +22,7 @@ from activities.models.testing import (
 )
 from activities.slots import Slots, shared_by
 from activities.test_runs import CiActivities
+from crds.reasons.problems import FailureKind
 from providers.errors import ProviderNotFound, ProviderRateLimited, ProviderUnavailable
 from providers.models import RunPhase
 from providers.ports import TestRuns

@@ -8,7 +8,6 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.failures import carried
-from activities.models.failures import FailureKind
 from activities.models.testing import (
     CancelTestsInput,
     PollTestsInput,
@@ -18,6 +17,7 @@ from activities.models.testing import (
     TriggerTestResult,
 )
 from activities.test_runs import CiActivities
+from crds.reasons.problems import FailureKind
 from providers.errors import (
     ProviderBusy,
     ProviderError,

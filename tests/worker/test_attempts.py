@@ -15,7 +15,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Worker
 
-from activities.models.failures import FailureKind
+from crds.reasons.problems import FailureKind
 from worker.serving.deadlines import ActivityDeadline
 
 LIMIT = timedelta(seconds=1)

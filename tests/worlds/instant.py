@@ -50,7 +50,7 @@ from activities.models.delivery import (
     WriteResult,
 )
 from activities.models.drift import CreateDriftMonitorsInput, CreateDriftMonitorsResult
-from activities.models.failures import Failure, FailureKind
+from activities.models.failures import Failure
 from activities.models.git_delivery import DeliverFilesInput, DeliverFilesResult
 from activities.models.memberships import (
     OpenHopInput,
@@ -97,6 +97,7 @@ from activities.models.tracking import (
 )
 from activities.parts import runs_of
 from activities.test_runs import of_round
+from crds.reasons.problems import FailureKind
 from tests.worlds.declared import MINE, NEWER, OLD, relation
 from tests.worlds.refusals import missing
 from tests.worlds.stage import now

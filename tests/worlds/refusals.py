@@ -1,6 +1,7 @@
 """Failures as activities answer with them, for tests and fakes."""
 
-from activities.models.failures import BriefFailure, Failure, FailureKind
+from activities.models.failures import BriefFailure, Failure
+from crds.reasons.problems import FailureKind
 
 
 def missing(object_: str) -> Failure:

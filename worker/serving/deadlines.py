@@ -14,7 +14,8 @@ from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from activities.failures import application_error
-from activities.models.failures import Failure, FailureKind
+from activities.models.failures import Failure
+from crds.reasons.problems import FailureKind
 
 _logger = structlog.get_logger(__name__)
 

@@ -7,9 +7,10 @@ from typing import Protocol
 
 from activities.drift.publishing import DriftStatuses
 from activities.models.drift import GoneTracker, InstanceRef, PublishDriftInput, Silence
-from activities.models.failures import BriefFailure, FailureKind
+from activities.models.failures import BriefFailure
 from crds.api.ports import resource_of
 from crds.api.reflector import Key, ObjectChange
+from crds.reasons.problems import FailureKind
 from crds.resource import Resource
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.drift_monitor import DriftMonitor

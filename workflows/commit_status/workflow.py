@@ -22,8 +22,9 @@ from activities.models.commit_statuses import (
     PostOutcome,
     PublishPostInput,
 )
-from activities.models.failures import Failure, FailureKind
+from activities.models.failures import Failure
 from activities.models.status import PublishStatusResult
+from crds.reasons.problems import FailureKind
 from workflows import policies
 from workflows.commit_status.ordering import Slot
 from workflows.commit_status.presentation import CommitStatusProgress, details, record
@@ -165,13 +166,13 @@ class CommitStatusWorkflow:
         """Keep why it was not posted, and when it is tried again; what the host never accepts is dropped."""
         now = workflow.now()
         self._error = failure.named
-        if not (failure.kind.asks_to_wait or failure.kind.ours):
+        if not (failure.asks_to_wait or failure.ours):
             # A host that asks for quiet is well, and an attempt that was lost here is no evidence of it.
             self._failures += 1
         self._refused_since = self._refused_since or now
         self._publisher.offer(record(self._start.slot, verdict, at=now, error=failure.named))
         # Where the answer was lost and not the write, what the host shows is unknown.
-        unknown = not failure.kind.began_nothing
+        unknown = not failure.began_nothing
         self._fresh = self._fresh and not unknown
         if failure.kind in _NEVER_ACCEPTED or now - self._refused_since >= GIVE_UP:
             self._slot.dropped(unknown=unknown)
@@ -182,7 +183,7 @@ class CommitStatusWorkflow:
 
     def _pause(self, failure: Failure) -> timedelta:
         """Return how long to wait: never less than was asked, and not as long as others that were refused with it."""
-        if failure.kind.asks_to_wait and failure.wait:
+        if failure.asks_to_wait and failure.wait:
             return failure.wait + workflow.random().random() * SPREAD
         pause = backoff.pause_after(self._failures, initial=RETRY_INITIAL, maximum=RETRY_MAXIMUM)
         return max(backoff.jittered(pause), failure.wait)

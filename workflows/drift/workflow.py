@@ -204,7 +204,7 @@ class DriftWorkflow:
                 await workflow.execute_activity_method(DriftActivities.present_drift, request, **config)
             except ActivityError as error:
                 workflow.logger.warning("drift of %s stays shown", tracker.name, exc_info=error)
-                if failure_of(error).kind.passing:
+                if failure_of(error).passing:
                     self._gone.append(tracker)
 
     def _presentation_of(self, tracker: str) -> PresentDriftInput:

@@ -8,9 +8,10 @@ from temporalio.exceptions import ActivityError
 
 from activities.contracts import ConfigActivities
 from activities.models.configuration import EnvironmentView, ReadEnvironmentInput
-from activities.models.failures import Failure, FailureKind
+from activities.models.failures import Failure
 from activities.models.places import EnvironmentInput
 from activities.models.reconciliations import FluxReport, Reconciliation, first
+from crds.reasons.problems import FailureKind
 from workflows import policies
 from workflows.environment.state import KeptReports
 from workflows.failures import failure_of

@@ -102,7 +102,7 @@ class Cancelling(BackgroundTasks):
             await self._pause(one, one.again_at)
         while (failure := await self._try(one)) is not None:
             wait = max(jittered(pauses.next()), failure.wait)
-            if not failure.kind.passing or workflow.now() + wait > self._until(one):
+            if not failure.passing or workflow.now() + wait > self._until(one):
                 run.event(EventReason.CANCEL_FAILED, f"{failure.object}: {failure.text}", warning=True)
                 run.flush()
                 break

@@ -17,9 +17,10 @@ from typing import Protocol, TypeVar
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
-from activities.models.failures import Failure, FailureKind
+from activities.models.failures import Failure
 from activities.models.tracking import Timings
 from crds.reasons.events import EventReason
+from crds.reasons.problems import FailureKind
 from workflows.failures import failure_of, worth_showing
 from workflows.runtime.backoff import Backoff, jittered
 
@@ -108,7 +109,7 @@ class Asking:
             refusal = self._kept.refusal
             await self._wait(max(jittered(pauses.pause), self.asked_wait), f"{why}: try again")
             run.heed_commands()
-            if refusal is None or not refusal.kind.asks_to_wait:
+            if refusal is None or not refusal.asks_to_wait:
                 pauses.grow()
         return answer
 

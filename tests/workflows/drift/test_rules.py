@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.models.drift import Drift, DriftReading, LookForDriftResult, Silence, Suspicion, Verdict
-from activities.models.failures import BriefFailure, FailureKind
+from activities.models.failures import BriefFailure
 from activities.models.revisions import Relation, RevisionPair
+from crds.reasons.problems import FailureKind
 from workflows.drift import rules
 from workflows.runtime.ancestry import KnownAncestry
 

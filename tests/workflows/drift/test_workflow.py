@@ -31,9 +31,10 @@ from activities.models.drift import (
     SyncDriftedInput,
     Verdict,
 )
-from activities.models.failures import BriefFailure, FailureKind
+from activities.models.failures import BriefFailure
 from activities.models.revisions import CompareRevisionsInput, CompareRevisionsResult, Relation, RevisionPair
 from activities.models.tracking import Timings
+from crds.reasons.problems import FailureKind
 from worker.temporal.conversion import DATA_CONVERTER
 from worker.temporal.drift import TemporalDriftLooks
 from worker.temporal.sandbox import workflow_runner

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from temporalio.exceptions import ApplicationError
 
-from activities.models.failures import Failure, FailureKind
+from activities.models.failures import Failure
 from activities.models.testing import (
     CancelTestsInput,
     CancelTestsResult,
@@ -22,6 +22,7 @@ from activities.models.testing import (
     TriggerTestResult,
 )
 from activities.test_runs import of_round
+from crds.reasons.problems import FailureKind
 from tests.worlds.stage import Stage
 
 

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from activities.models.configuration import DeploymentSpec, EnvironmentView, FluxSpec
 from activities.models.delivery import Observation
-from activities.models.failures import BriefFailure, FailureKind
+from activities.models.failures import BriefFailure
 from activities.models.tracking import Artifact
+from crds.reasons.problems import FailureKind
 from workflows.promotion.monitoring import watched
 
 PROMOTED, THERE = "a" * 40, "b" * 40

@@ -10,13 +10,14 @@ from temporalio import activity
 from temporalio.api.enums.v1 import EventType
 from temporalio.exceptions import ApplicationError
 
-from activities.models.failures import Failure, FailureKind
+from activities.models.failures import Failure
 from activities.models.promotion import Verb
 from activities.models.revisions import PresentInput, PresentResult, RefusedPart, Shown
 from activities.models.state_labels import STATES_BY_LABEL
 from activities.models.status import ConditionStatus, State
 from activities.models.testing import RunState
 from activities.models.tracking import Timings
+from crds.reasons.problems import FailureKind
 from tests.workflows.promotion.test_continued import Length, continued
 from tests.workflows.promotion.world import FAST, Run, World, pauses, promotion_in
 

@@ -17,10 +17,11 @@ from activities.models.delivery import (
     WriteOutcome,
     WriteResult,
 )
-from activities.models.failures import Failure, FailureKind
+from activities.models.failures import Failure
 from activities.models.status import State
 from activities.models.tracking import Artifact, Timings
 from crds.reasons.events import EventReason
+from crds.reasons.problems import FailureKind
 from workflows.identity import Queues
 from workflows.promotion.run import Ended, PromotionRun
 from workflows.promotion.state import Hop, Touch

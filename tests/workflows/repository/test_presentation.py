@@ -3,8 +3,9 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from activities.models.failures import BriefFailure, Failure, FailureKind
+from activities.models.failures import BriefFailure, Failure
 from activities.models.repository_sync import Discovered, RepositoryRef, SyncRepositoryResult
+from crds.reasons.problems import FailureKind
 from workflows.repository.presentation import RepositorySyncProgress, details
 
 WEB = RepositorySyncProgress(

@@ -154,7 +154,7 @@ def given_up(round_: Round, policy: PolicySnapshot, test: TestProgress, now: dat
         return True
     if test.failure is None or test.failing_since is None or test.missed_at is None or test.missed_at < over:
         return False
-    patience = LONGEST_QUIET if test.failure.kind.asks_to_wait else last_look
+    patience = LONGEST_QUIET if test.failure.asks_to_wait else last_look
     return now - test.failing_since >= patience
 
 
@@ -211,7 +211,7 @@ def miss_poll(test: TestProgress, failure: Failure, now: datetime, passing: time
     """Write into the test that it could not be read; what asks to wait names when to look again, and is no poll."""
     test.missed_at = now
     test.next_poll = now + failure.wait if failure.wait else None
-    test.unread += not failure.kind.asks_to_wait
+    test.unread += not failure.asks_to_wait
     note_failure(test, failure, now, passing)
 
 

@@ -116,7 +116,7 @@ def unseen(hop: Hop, wave: Sequence[DeploymentSpec], observed: Mapping[str, Obse
     failures = [hop.write_failure] + [
         one.failure for one in map(observed.get, (spec.name for spec in wave if spec.name not in hop.results)) if one
     ]
-    return any(failure is not None and (failure.kind.passing or failure.kind.ours) for failure in failures)
+    return any(failure is not None and (failure.passing or failure.ours) for failure in failures)
 
 
 def decide(hop: Hop, facts: Facts, now: datetime) -> Act:

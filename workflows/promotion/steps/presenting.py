@@ -238,7 +238,7 @@ class Presenting:
             story.present_after = workflow.now() + failure.wait if failure.wait and not cancelled else None
             self._quiet_pokes = pokes
             self._answer_sync(sync, None, failure.text)
-            self._note_failure(GIVEN_UP if cancelled else failure.text, passing=failure.kind.passing and not cancelled)
+            self._note_failure(GIVEN_UP if cancelled else failure.text, passing=failure.passing and not cancelled)
             return False
         finally:
             self._at_work = None

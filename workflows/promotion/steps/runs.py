@@ -11,7 +11,7 @@ from temporalio.exceptions import ActivityError
 from activities.contracts import TestRunActivities
 from activities.models.bounds import cut
 from activities.models.budgets import LINE_BYTES
-from activities.models.failures import Failure, FailureKind
+from activities.models.failures import Failure
 from activities.models.testing import (
     PollTestsInput,
     RoundTest,
@@ -22,6 +22,7 @@ from activities.models.testing import (
     TriggerTestResult,
 )
 from crds.reasons.events import EventReason
+from crds.reasons.problems import FailureKind
 from workflows import policies
 from workflows.failures import failure_of
 from workflows.promotion.rules import rounds
@@ -166,7 +167,7 @@ def _refused(ctx: PromotionRun, test: TestProgress, failure: Failure) -> None:
     pause = pause_after(test.attempts + 1, initial=ctx.timings.reference_initial, maximum=ctx.timings.reference_maximum)
     test.next_trigger = now + max(ctx.timings.listing_lag, jittered(pause), failure.wait)
     # What was refused to keep quiet was no attempt.
-    test.attempts += not failure.kind.asks_to_wait
+    test.attempts += not failure.asks_to_wait
 
 
 def reveal_failures(ctx: PromotionRun, round_: Round) -> None:

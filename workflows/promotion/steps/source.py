@@ -13,8 +13,9 @@ from temporalio import workflow
 
 from activities.models.configuration import EnvironmentView
 from activities.models.delivery import DeploymentRuns, Observation, ReadDeploymentsInput
-from activities.models.failures import Failure, FailureKind
+from activities.models.failures import Failure
 from activities.models.tracking import Artifact
+from crds.reasons.problems import FailureKind
 from workflows.promotion.rules import comparison
 from workflows.promotion.run import PromotionRun
 from workflows.promotion.state import Hop, Round
@@ -166,7 +167,7 @@ def _unread(round_: Round, observed: Runs) -> list[str]:
 
 def _passes(round_: Round, observed: Runs) -> bool:
     """Return whether that usually ends by itself, such as an Argo CD that does not answer: no person has to fix it."""
-    return not _without(round_, observed) and all(one.failure.kind.passing for one in observed if one.failure)
+    return not _without(round_, observed) and all(one.failure.passing for one in observed if one.failure)
 
 
 def _without(round_: Round, observed: Runs) -> list[str]:

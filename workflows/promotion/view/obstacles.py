@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from activities.models.delivery import Observation
-from activities.models.failures import BriefFailure, Failure, FailureKind
+from activities.models.failures import BriefFailure, Failure
 from activities.models.places import PlaceSignal
 from activities.models.status import NO_ACTION, State
+from crds.reasons.problems import FailureKind
 from crds.reasons.trackers import WaitingReason
 from workflows.promotion.state import PromotionState, TestProgress
 
@@ -68,7 +69,7 @@ def find_obstacle(
 def _of_reference(failure: Failure) -> Obstacle:
     return Obstacle(
         object=failure.object,
-        reason=WaitingReason.UNAVAILABLE if failure.kind.passing else WaitingReason.WAITING_FOR_REFERENCE,
+        reason=WaitingReason.UNAVAILABLE if failure.passing else WaitingReason.WAITING_FOR_REFERENCE,
         text=_retried(failure.named, [failure]),
         unblock_with=_fix(failure),
     )
@@ -107,7 +108,7 @@ def _fix_of_kind(kind: FailureKind, *, what: str) -> str:
 
 def _retried(text: str, failures: Iterable[Failure]) -> str:
     """Return a text with what Pilotage does about failures that end without a person."""
-    return f"{text}; {RETRIES}" if all(failure.kind.passing for failure in failures) else text
+    return f"{text}; {RETRIES}" if all(failure.passing for failure in failures) else text
 
 
 def _together(fixes: Iterable[str]) -> str:
@@ -144,7 +145,7 @@ def _of_unobserved(failure: Failure, environment: str) -> Obstacle:
         unblock = f"fix {failure.object}, or what {environment} names"
     return Obstacle(
         object=failure.object,
-        reason=WaitingReason.UNAVAILABLE if failure.kind.passing else WaitingReason.DEPLOYMENT_UNREADABLE,
+        reason=WaitingReason.UNAVAILABLE if failure.passing else WaitingReason.DEPLOYMENT_UNREADABLE,
         text=_retried(failure.named, [failure]),
         unblock_with=unblock,
     )
@@ -152,7 +153,7 @@ def _of_unobserved(failure: Failure, environment: str) -> Obstacle:
 
 def _of_unread(environment: str, unread: Sequence[tuple[Observation, BriefFailure]]) -> Obstacle:
     failures = [failure for _, failure in unread]
-    passing = all(failure.kind.passing for failure in failures)
+    passing = all(failure.passing for failure in failures)
     return Obstacle(
         object=", ".join(dict.fromkeys(failure.object or environment for failure in failures)),
         reason=WaitingReason.UNAVAILABLE if passing else WaitingReason.DEPLOYMENT_UNREADABLE,
@@ -185,9 +186,9 @@ def _of_tests(story: PromotionState, command: CommandLine) -> Obstacle | None:
         return None
     failures = [failure for _, failure in refused]
     fixes = _together(_fix_test(test, failure) for test, failure in refused)
-    if not all(failure.kind.ours or failure.kind.asks_to_wait for failure in failures):
+    if not all(failure.ours or failure.asks_to_wait for failure in failures):
         fixes += f"; or fix PromotionPolicy/{hop.policy.name}, then {command('retest')}"
-    passing = all(failure.kind.passing for failure in failures)
+    passing = all(failure.passing for failure in failures)
     named = "; ".join(f"{test.spec.name} at {_where(test, failure)}: {failure.text}" for test, failure in refused)
     return Obstacle(
         object=", ".join(dict.fromkeys(_runner(test) for test, _ in refused)),
@@ -202,7 +203,7 @@ def _in_the_way(test: TestProgress) -> Failure | None:
     failure = test.trouble
     if test.final or failure is None:
         return None
-    certain = failure.kind.fixable or failure.kind.passing or test.run is None
+    certain = failure.fixable or failure.passing or test.run is None
     return failure if certain or test.unread >= UNREAD_POLLS else None
 
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from activities.models.bounds import together
-from activities.models.failures import FailureKind
 from activities.models.promotion import PromotionInput
 from activities.models.revisions import (
     CommitState,
@@ -19,6 +18,7 @@ from activities.models.revisions import (
 from activities.models.state_labels import DRIFTED, HOLD, place_label, state_label
 from activities.models.status import PromotionRecord, State, TestStatus, Waiting, WaitingFor
 from activities.models.tracking import PullRequestState
+from crds.reasons.problems import FailureKind
 from crds.texts.markdown import cell, inline, link, web_address
 from crds.texts.plain import one_line
 from workflows.promotion.rules.aggregate import test_status

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from activities.models.configuration import EnvironmentView
-from activities.models.failures import Failure, FailureKind
+from activities.models.failures import Failure
+from crds.reasons.problems import FailureKind
 from tests.workflows.promotion.rules.test_waves import BEHIND, MINUTE, NOW, WEB, a_hop
 from workflows.promotion.rules.boundaries import begin_wave, deadline, note_look, shown_deadline
 from workflows.promotion.rules.waves import unseen

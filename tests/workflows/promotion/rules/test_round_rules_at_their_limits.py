@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from activities.models.configuration import PolicySnapshot, TestSpec
-from activities.models.failures import Failure, FailureKind
+from activities.models.failures import Failure
 from activities.models.testing import RunRef, RunReport, RunState
 from activities.models.tracking import Artifact
+from crds.reasons.problems import FailureKind
 from tests.workflows.promotion.rules.test_commands import a_story
 from workflows.promotion.rules import rounds
 from workflows.promotion.state import Hop, PromotionState, Round, TestProgress

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from activities.models.configuration import DeploymentSpec, EnvironmentView, PolicySnapshot, TestSpec
-from activities.models.failures import Failure, FailureKind
+from activities.models.failures import Failure
 from activities.models.status import NO_ACTION, State
 from activities.models.testing import RunRef, RunReport, RunState
 from activities.models.tracking import Artifact
+from crds.reasons.problems import FailureKind
 from workflows.promotion.rules.rounds import (
     LONGEST_QUIET,
     LOOK_AGAIN,

@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.models.configuration import FindPolicyResult, PolicyOutcome
 from activities.models.delivery import Observation
-from activities.models.failures import BriefFailure, Failure, FailureKind
+from activities.models.failures import BriefFailure, Failure
 from activities.models.places import BlockedBy, Counter, Phase, PlaceSignal
 from activities.models.status import (
     NO_ACTION,
@@ -21,6 +21,7 @@ from activities.models.status import (
 )
 from activities.models.testing import PollTestsInput, PollTestsResult, RunRef, RunReport, RunState
 from activities.models.tracking import RepositoryView, Timings
+from crds.reasons.problems import FailureKind
 from tests.workflows.promotion.world import MINE, World, a_test, promotion, promotion_in
 from tests.worlds.refusals import unread
 from workflows.promotion.rules.aggregate import test_status
@@ -322,7 +323,7 @@ def test_a_place_that_cannot_be_observed_names_what_keeps_it_from_that_and_what_
     failure = fail(error, object_)
     found, waiting = awaiting_sync(place(failure=failure))
     assert (found.object, found.reason) == (object_, reason)
-    assert found.text == failure.named + ("; Pilotage retries" if failure.kind.passing else "")
+    assert found.text == failure.named + ("; Pilotage retries" if failure.passing else "")
     assert found.unblock_with.startswith(unblock)
     assert failure.message in waiting.observed
 

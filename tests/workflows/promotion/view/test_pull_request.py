@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from activities.models.configuration import PolicySnapshot, TestSpec
-from activities.models.failures import Failure, FailureKind
+from activities.models.failures import Failure
 from activities.models.promotion import PromotionInput
 from activities.models.revisions import CommitState, RefusedPart
 from activities.models.state_labels import STATES_BY_LABEL
 from activities.models.status import PolicyRef, PromotionRecord, State, TestStatus, Waiting, WaitingFor
 from activities.models.testing import RunState
 from activities.models.tracking import Artifact, PullRequest, PullRequestState, Timings, TrackerRef, TrackerSpec
+from crds.reasons.problems import FailureKind
 from workflows.promotion.state import Hop, PromotionState, Round, TestProgress
 from workflows.promotion.view import pull_request as pull_request_view
 from workflows.promotion.view.pull_request import SHOWN_AFTER, moment, present_input, refused, small_print
