@@ -6,7 +6,7 @@ from providers.shares import Shares, namespace_of
 from providers.turns import Turns
 
 
-class Places:
+class CallPlaces:
     """So many places of one event loop. One namespace never holds them all; one that becomes free goes to the next."""
 
     def __init__(self, limit: int) -> None:

@@ -52,7 +52,7 @@ class PullRequestPage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class PageWanted:
     """Which page is wanted."""
 
     following: str
@@ -86,7 +86,7 @@ class Asked:
         return count(self.following, default=1)
 
 
-PageReader = Callable[[Reply, Asked], PullRequestPage]
+PageReader = Callable[[Reply, PageWanted], PullRequestPage]
 """Reads a page, and returns whether another one is needed."""
 
 
@@ -97,7 +97,7 @@ class ConditionalLists:
         self,
         call: Callable[[Request], Awaitable[Reply]],
         *,
-        request: Callable[[Asked], Request],
+        request: Callable[[PageWanted], Request],
         reader: PageReader,
         by_update: bool = True,
     ) -> None:
@@ -107,7 +107,7 @@ class ConditionalLists:
         self.by_update = by_update
 
     async def page(self, *, since: datetime | None = None, following: str = "", etag: str = "") -> PullRequestPage:
-        asked = Asked(following=following, since=since)
+        asked = PageWanted(following=following, since=since)
         request = self._request(asked)
         if etag and not following:
             request = replace(

@@ -13,7 +13,7 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from providers.callers import caller
-from providers.places import Places
+from providers.places import CallPlaces
 
 T = TypeVar("T")
 
@@ -24,12 +24,12 @@ class Threads:
     def __init__(self, limit: int, name: str) -> None:
         self._limit = limit
         self._executor = ThreadPoolExecutor(max_workers=limit, thread_name_prefix=name)
-        self._places: WeakKeyDictionary[asyncio.AbstractEventLoop, Places] = WeakKeyDictionary()
+        self._places: WeakKeyDictionary[asyncio.AbstractEventLoop, CallPlaces] = WeakKeyDictionary()
 
     async def run(self, work: Callable[[], T]) -> T:
         """Return what the work returns, in the turn of the caller's namespace; raises what it raises."""
         loop, tenant = asyncio.get_running_loop(), caller()
-        places = self._places.setdefault(loop, Places(self._limit))
+        places = self._places.setdefault(loop, CallPlaces(self._limit))
         await places.take(tenant)
         running = loop.run_in_executor(self._executor, contextvars.copy_context().run, work)
 

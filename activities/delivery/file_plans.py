@@ -23,7 +23,7 @@ _AT_ONCE = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class CommitPlan:
     """What is to be committed on top of which head."""
 
     branch: str
@@ -35,7 +35,7 @@ class Plan:
     """The commit that carries our key already."""
 
 
-async def plan(branches: Branches, branch: str, where: str, edits: Sequence[Edit], key: str) -> Plan:
+async def plan(branches: Branches, branch: str, where: str, edits: Sequence[Edit], key: str) -> CommitPlan:
     """Read a branch and make the edits. Raises EditRefused naming what keeps a file from being written.
 
     `where` names the branch for people.
@@ -46,7 +46,7 @@ async def plan(branches: Branches, branch: str, where: str, edits: Sequence[Edit
     contents = await _read(branches, where, edits, log[0].sha)
     # It takes seconds where files are large.
     held, texts = await in_thread(partial(_edited, edits, contents))
-    return Plan(
+    return CommitPlan(
         branch=branch,
         head=log[0].sha,
         changed=tuple(FileEdit(path=path, content=new) for path, new in texts.items() if new != contents[path]),

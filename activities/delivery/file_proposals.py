@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from activities.delivery.file_edits import Edit, commit_message, marked
-from activities.delivery.file_plans import LOG, Plan, holds_nothing_else, plan
+from activities.delivery.file_plans import LOG, CommitPlan, holds_nothing_else, plan
 from activities.delivery.proposals import Proposed, awaited, led_elsewhere, merge, not_merged, refused, show_gates
 from activities.delivery.seam import Order
 from activities.models.configuration import GitWriteSpec
@@ -27,7 +27,7 @@ from providers.ports import Branches, ScmHost
 _KEY_CHARACTERS = 16
 
 
-async def propose(host: ScmHost, order: Order, git: GitWriteSpec, edits: Sequence[Edit], base: Plan) -> Proposed:
+async def propose(host: ScmHost, order: Order, git: GitWriteSpec, edits: Sequence[Edit], base: CommitPlan) -> Proposed:
     """Bring the edits that `base` misses into a pull request. Raises ProviderConflict where a branch moved."""
     branches, changes = host.branches, host.changes
     if branches is None or changes is None:
@@ -57,7 +57,7 @@ def branch_of(order: Order) -> str:
     return f"pilotage/{order.variables.get('targetEnvironment', 'delivery')}/{order.key[:_KEY_CHARACTERS]}"
 
 
-async def _begun(branches: Branches, order: Order, _git: GitWriteSpec, edits: Sequence[Edit], base: Plan) -> str:
+async def _begun(branches: Branches, order: Order, _git: GitWriteSpec, edits: Sequence[Edit], base: CommitPlan) -> str:
     """Begin our branch with the one commit that it has, and return that."""
     message = commit_message(edits, order.variables, order.key)
     return await branches.commit(
@@ -65,7 +65,7 @@ async def _begun(branches: Branches, order: Order, _git: GitWriteSpec, edits: Se
     )
 
 
-async def _found(branches: Branches, order: Order, git: GitWriteSpec, edits: Sequence[Edit], _base: Plan) -> str:
+async def _found(branches: Branches, order: Order, git: GitWriteSpec, edits: Sequence[Edit], _base: CommitPlan) -> str:
     """Return the head of our branch where it is our one commit, of an attempt whose reply was lost; else nothing.
 
     Its key is no proof: others read it there. A branch that began, and has no commit yet, gets it.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from activities.delivery.file_edits import Edit, EditRefused, Held, commit_message, edits_of
-from activities.delivery.file_plans import Plan, plan
+from activities.delivery.file_plans import CommitPlan, plan
 from activities.delivery.file_proposals import propose
 from activities.delivery.proposals import Proposed, answered, refused
 from activities.delivery.refreshing import refresh
@@ -119,7 +119,7 @@ def _where(git: GitWriteSpec) -> str:
     return f"branch {git.branch} of GitRepository {git.repository}"
 
 
-def _stands(base: Plan, order: Order) -> WriteResult:
+def _stands(base: CommitPlan, order: Order) -> WriteResult:
     """Report that nothing is to be written; a merge of our pull request is ours, also as a person made it."""
     if base.made is not None:
         return _done(base.made.sha, base.branch)

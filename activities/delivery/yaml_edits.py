@@ -14,7 +14,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.scanner import RoundTripScanner
 
-from crds.rules.yaml_paths import Entry, Index, Key, Step, YamlPath, parse_path
+from crds.rules.yaml_paths import ByField, ByIndex, ByKey, Step, YamlPath, parse_path
 from crds.texts.json_document import to_json
 
 FILE_LIMIT_BYTES = 256 * 1024
@@ -82,7 +82,7 @@ class YamlFile:
     def set_image_tag(self, image: str, tag: str) -> str:
         """Set `newTag` of a kustomization's image and return what stands there, empty where it had none yet."""
         path = f"images[name={image}]"
-        entry = self._only(path, (Key(name="images"), Entry(field="name", value=image))).node
+        entry = self._only(path, (ByKey(name="images"), ByField(field="name", value=image))).node
         if not isinstance(entry, MappingNode):
             raise YamlEditError(f"`{path}` is no mapping")
         if _values(entry, "digest"):
@@ -152,11 +152,11 @@ def _follow(node: Node, steps: YamlPath, path: str) -> list[_Found]:
 
 def _below(node: Node, step: Step) -> list[_Found]:
     match node, step:
-        case MappingNode(), Key(name=name):
+        case MappingNode(), ByKey(name=name):
             return _values(node, name)
-        case SequenceNode(), Index(position=position):
+        case SequenceNode(), ByIndex(position=position):
             return [_Found(one) for one in node.value[position : position + 1]]
-        case SequenceNode(), Entry(field=field, value=value):
+        case SequenceNode(), ByField(field=field, value=value):
             return [_Found(one) for one in node.value if any(has.node.value == value for has in _values(one, field))]
         case _:
             return []

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import ValidationError
 
 from activities.drift.judging import DriftJudgement
-from activities.drift.reading import Reader, as_reading
+from activities.drift.reading import ApplicationReader, as_reading
 from activities.failures import failure_from, last_attempt
 from activities.models.budgets import DRIFT_READINGS
 from activities.models.drift import (
@@ -56,7 +56,7 @@ class DriftLooks:
     def __init__(self, kubernetes: Kubernetes, connections: ResourceOpener) -> None:
         self._kubernetes = kubernetes
         self._connections = connections
-        self._reader = Reader(kubernetes, connections)
+        self._reader = ApplicationReader(kubernetes, connections)
 
     async def look(self, request: LookForDriftInput) -> LookForDriftResult:
         """Return what differs from the monitors' statuses."""

@@ -54,7 +54,7 @@ class _Application:
     seen: Observation
 
 
-class Reader:
+class ApplicationReader:
     """Read and judge applications."""
 
     def __init__(self, kubernetes: Kubernetes, connections: ResourceOpener) -> None:

@@ -27,7 +27,7 @@ Evaluate = Callable[[str, Mapping[str, Any]], str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class ProviderTarget:
     """The Provider of a subscription, as far as it decides what is planned."""
 
     is_flux: bool = False
@@ -47,7 +47,7 @@ class Target:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class StatusWanted:
     """A commit status that is to be posted."""
 
     repository: RepositoryAddress
@@ -59,18 +59,18 @@ class Wanted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class StatusPlan:
     """What one subscription makes of an event."""
 
     subscription: Subscription
-    target: Target | None
+    target: ProviderTarget | None
     matched: bool
     """Whether the subscription takes the event."""
     reason: str = ""
     """Why nothing is posted, where `wanted` is None."""
     fault: bool = False
     """Whether a person must fix something for it to be posted."""
-    wanted: Wanted | None = None
+    wanted: StatusWanted | None = None
 
 
 class _Dropped(Exception):
@@ -83,18 +83,18 @@ def plan(
     event: FluxEvent,
     subscriptions: Iterable[Subscription],
     *,
-    targets: Callable[[Subscription], Target | None],
+    targets: Callable[[Subscription], ProviderTarget | None],
     labels: Mapping[str, str] | None = None,
     evaluate: Evaluate,
     compat: bool = False,
-) -> tuple[Plan, ...]:
+) -> tuple[StatusPlan, ...]:
     """Plan one event for every subscription; two that would post the same status post it once.
 
     `labels` are those of the event's object, None where it cannot be read. With `compat` descriptions, contexts and
     states are those of notification-controller.
     """
     event = cleaned(event)
-    plans: list[Plan] = []
+    plans: list[StatusPlan] = []
     seen: set[tuple[str, str, str]] = set()
     # A CommitStatus first: of two equal ones it is the one that people see a condition on.
     for subscription in sorted(subscriptions, key=lambda one: (one.kind != "CommitStatus", one.namespace, one.name)):
@@ -111,26 +111,28 @@ def plan(
 def _plan(
     event: FluxEvent,
     subscription: Subscription,
-    target: Target | None,
+    target: ProviderTarget | None,
     labels: Mapping[str, str] | None,
     evaluate: Evaluate,
     *,
     compat: bool,
-) -> Plan:
+) -> StatusPlan:
     try:
         take(subscription, event, labels)
     except NotTaken as error:
-        return Plan(subscription=subscription, target=target, matched=False, reason=str(error))
+        return StatusPlan(subscription=subscription, target=target, matched=False, reason=str(error))
     try:
         wanted = _wanted(event, subscription, target, evaluate, compat=compat)
     except _Dropped as dropped:
-        return Plan(subscription=subscription, target=target, matched=True, reason=str(dropped), fault=dropped.fault)
-    return Plan(subscription=subscription, target=target, matched=True, wanted=wanted)
+        return StatusPlan(
+            subscription=subscription, target=target, matched=True, reason=str(dropped), fault=dropped.fault
+        )
+    return StatusPlan(subscription=subscription, target=target, matched=True, wanted=wanted)
 
 
 def _wanted(
-    event: FluxEvent, subscription: Subscription, target: Target | None, evaluate: Evaluate, *, compat: bool
-) -> Wanted:
+    event: FluxEvent, subscription: Subscription, target: ProviderTarget | None, evaluate: Evaluate, *, compat: bool
+) -> StatusWanted:
     if target is None:
         raise _Dropped(f"Provider `{subscription.provider}` does not exist", fault=True)
     if target.suspended:
@@ -154,7 +156,7 @@ def _wanted(
         raise _Dropped(f"spec.address of {target} {error}", fault=True) from None
     except ExpressionError as error:
         raise _Dropped(f"spec.commitStatusExpr of {target} {error}", fault=True) from None
-    return Wanted(
+    return StatusWanted(
         repository=repository,
         commit=commit,
         context=context if compat else bounded_context(context),
@@ -167,7 +169,7 @@ def _wanted(
 def _context(
     event: FluxEvent,
     subscription: Subscription,
-    target: Target,
+    target: ProviderTarget,
     metadata: Mapping[str, str],
     evaluate: Evaluate,
 ) -> str:

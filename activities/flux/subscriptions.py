@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from activities.flux.matching import Source, Subscription
-from activities.flux.planning import Target
+from activities.flux.planning import ProviderTarget
 from crds.api.ports import ApiResource
 from crds.v1alpha1.commit_status import CommitStatus
 from crds.v1alpha1.flux_provider import Provider
@@ -53,10 +53,10 @@ def from_commit_status(declared: CommitStatus) -> Subscription:
     )
 
 
-def from_provider(declared: Provider) -> Target:
+def from_provider(declared: Provider) -> ProviderTarget:
     """Read a Provider."""
     spec, metadata = declared.spec, declared.metadata
-    return Target(
+    return ProviderTarget(
         namespace=metadata.namespace or "",
         name=metadata.name,
         uid=metadata.uid or "",
@@ -96,10 +96,10 @@ def from_alert(document: Mapping[str, Any]) -> Subscription:
     )
 
 
-def from_flux_provider(document: Mapping[str, Any]) -> Target:
+def from_flux_provider(document: Mapping[str, Any]) -> ProviderTarget:
     """Read a Provider of Flux; one of a type without commit statuses is read too, and refused when it is used."""
     metadata, spec = document["metadata"], document.get("spec") or {}
-    return Target(
+    return ProviderTarget(
         is_flux=True,
         namespace=str(metadata.get("namespace", "")),
         name=str(metadata["name"]),

@@ -31,7 +31,7 @@ class NeedsClient(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Access:
+class ServerAccess:
     """One API server and how to be let in."""
 
     server: str
@@ -42,7 +42,7 @@ class Access:
     """Name that the server's certificate must bear, where it is not that of the URL."""
 
 
-def read_access(*, kubeconfig: str | None = None, context: str | None = None) -> Access:
+def read_access(*, kubeconfig: str | None = None, context: str | None = None) -> ServerAccess:
     """Read the configuration as kubectl does: the given file, $KUBECONFIG, ~/.kube/config, else the pod's own.
 
     Raises ApiUnconfigured naming what is missing, and NeedsClient for what is not served here. Runs an exec plugin.
@@ -61,7 +61,7 @@ def read_access(*, kubeconfig: str | None = None, context: str | None = None) ->
         raise ApiUnconfigured(f"no usable Kubernetes configuration ({paths}): {error}"[:512]) from None
 
 
-def _of_pod() -> Access:
+def _of_pod() -> ServerAccess:
     host, port = os.environ.get("KUBERNETES_SERVICE_HOST", ""), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
     try:
         token = (_SERVICE_ACCOUNT / "token").read_text().strip()
@@ -69,10 +69,10 @@ def _of_pod() -> Access:
     except OSError as error:
         raise ApiUnconfigured(f"the pod's own service account cannot be used: {error}"[:512]) from None
     server = f"https://{f'[{host}]' if ':' in host else host}:{port}"
-    return Access(server=server, namespace=pod_namespace(), headers={"Authorization": f"Bearer {token}"}, tls=tls)
+    return ServerAccess(server=server, namespace=pod_namespace(), headers={"Authorization": f"Bearer {token}"}, tls=tls)
 
 
-def _of_files(paths: str, context: str | None) -> Access:
+def _of_files(paths: str, context: str | None) -> ServerAccess:
     merged = _merged(paths)
     name = context or merged.current
     if name not in merged.contexts:
@@ -83,7 +83,7 @@ def _of_files(paths: str, context: str | None) -> Access:
     if cluster.get("proxy-url") or any(user.get(one) for one in _ELSEWHERE):
         raise NeedsClient
     credential = _executed(user["exec"], cluster) if user.get("exec") else user
-    return Access(
+    return ServerAccess(
         server=str(cluster["server"]).rstrip("/"),
         namespace=str(chosen.get("namespace") or "default"),
         headers=_headers(credential),

@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 
 import h11
 
-from crds.api.access import Access, read_access
+from crds.api.access import ServerAccess, read_access
 from crds.api.api_errors import api_error, secret_data, unreachable, watch_events
 from crds.api.ports import (
     PAGE_SIZE,
@@ -42,7 +42,7 @@ _FAILURES = (OSError, TimeoutError, h11.ProtocolError, EOFError)
 class LightApi:
     """Read, list, create and watch. Every method raises ApiError of the fitting kind and nothing else."""
 
-    def __init__(self, access: Access, *, kubeconfig: str | None = None, context: str | None = None) -> None:
+    def __init__(self, access: ServerAccess, *, kubeconfig: str | None = None, context: str | None = None) -> None:
         self._access = access
         self._named = {"kubeconfig": kubeconfig, "context": context}
         self._idle: list[_Connection] = []
@@ -254,7 +254,7 @@ class _Connection:
         return event
 
 
-async def _open(access: Access) -> _Connection:
+async def _open(access: ServerAccess) -> _Connection:
     url = urlsplit(access.server)
     name = access.server_name or url.hostname or ""
     port = url.port or (443 if access.tls else 80)

@@ -11,7 +11,7 @@ from crds.reasons.conditions import ConditionReason
 from crds.rules.field_errors import FieldError
 from crds.rules.shared_applications import Claimant, claimant
 from crds.rules.substitution import SubstitutionError, names_in, render
-from crds.rules.yaml_paths import Entry, Key, Step, YamlPath, YamlPathError, parse_path
+from crds.rules.yaml_paths import ByField, ByKey, Step, YamlPath, YamlPathError, parse_path
 from crds.v1alpha1.deployment import BranchWrite, Deployment, GitEdit, GitWrite
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
@@ -23,7 +23,7 @@ Repositories = Mapping[tuple[str, str], GitRepository]
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class WrittenValue:
     """One value in one file, or a whole branch."""
 
     branch: tuple[str, str]
@@ -35,12 +35,12 @@ class Value:
     @property
     def place(self) -> tuple[Step, ...]:
         """The way from the branch to the value."""
-        return (Key(name=self.file), *self.path) if self.file else ()
+        return (ByKey(name=self.file), *self.path) if self.file else ()
 
 
 def values_of(
     environment: Environment, repositories: Repositories, sources: Iterable[str]
-) -> dict[str, tuple[Value, ...]]:
+) -> dict[str, tuple[WrittenValue, ...]]:
     """Return what an Environment writes, by deployment; `sources` are Environments that changes may come from.
 
     What cannot be rendered, or is in no known repository, cannot be written either.
@@ -57,17 +57,17 @@ def values_of(
     }
 
 
-def _merged(environment: Environment, merge: BranchWrite | None, repositories: Repositories) -> Iterator[Value]:
+def _merged(environment: Environment, merge: BranchWrite | None, repositories: Repositories) -> Iterator[WrittenValue]:
     namespace = environment.metadata.namespace or ""
     written = repositories.get((namespace, merge.repository_ref.name)) if merge is not None else None
     if merge is not None and written is not None:
         for repository in _names(written):
-            yield Value(branch=(repository, merge.target))
+            yield WrittenValue(branch=(repository, merge.target))
 
 
 def _values(
     environment: Environment, deployment: Deployment, git: GitWrite, repositories: Repositories, sources: Iterable[str]
-) -> Iterator[Value]:
+) -> Iterator[WrittenValue]:
     namespace = environment.metadata.namespace or ""
     written = repositories.get((namespace, git.repository_ref.name))
     own = repositories.get((namespace, deployment.repository_ref.name))
@@ -83,7 +83,7 @@ def _values(
     for edit in git.edits:
         for file, path in _places(edit, variables, sources):
             for repository in _names(written):
-                yield Value(branch=(repository, git.branch), file=file, path=path)
+                yield WrittenValue(branch=(repository, git.branch), file=file, path=path)
 
 
 def _places(edit: GitEdit, variables: Mapping[str, str], sources: Iterable[str]) -> Iterator[tuple[str, YamlPath]]:
@@ -91,7 +91,7 @@ def _places(edit: GitEdit, variables: Mapping[str, str], sources: Iterable[str])
         used = {*names_in(edit.file), *names_in(edit.yaml_path or "")}
         for source in sources if _SOURCE in used else ("",):
             values = {**variables, _SOURCE: source}
-            path = (Key(name="images"), Entry(field="name", value=edit.kustomize_image or ""))
+            path = (ByKey(name="images"), ByField(field="name", value=edit.kustomize_image or ""))
             yield render(edit.file, values), parse_path(render(edit.yaml_path, values)) if edit.yaml_path else path
     except (SubstitutionError, YamlPathError):
         return
@@ -138,7 +138,7 @@ class _Node:
 
     def child(self, step: Step, one: Claimant) -> "_Node":
         """Return what a step leads to, to be written there by this one."""
-        if isinstance(step, Key):
+        if isinstance(step, ByKey):
             return self.keys.setdefault(step.name, _Node())
         kind = _kind(step)
         known = min([(one, kind), *(best for best in self.kinds if best[1] == kind)])
@@ -151,7 +151,7 @@ class _Node:
 
 
 def _kind(step: Step) -> str:
-    return f"={step.field}" if isinstance(step, Entry) else "position"
+    return f"={step.field}" if isinstance(step, ByField) else "position"
 
 
 class Writers:
@@ -172,13 +172,13 @@ class Writers:
                     node.least = min(node.least or one, one)
                 node.end = min(node.end or one, one)
 
-    def older(self, one: Claimant, value: Value) -> Claimant | None:
+    def older(self, one: Claimant, value: WrittenValue) -> Claimant | None:
         """Return an older Environment that may write the value, what is around it, or what is within it."""
         node: _Node | None = self._branches.get(value.branch)
         for step in value.place:
             if node is None or (node.end is not None and node.end < one):
                 break
-            if isinstance(step, Key):
+            if isinstance(step, ByKey):
                 node = node.keys.get(step.name)
                 continue
             other = node.otherwise_found(step)
@@ -222,7 +222,7 @@ def branch_errors(
     return errors
 
 
-def _taken(path: str, value: Value, owner: Claimant) -> FieldError:
+def _taken(path: str, value: WrittenValue, owner: Claimant) -> FieldError:
     branch = value.branch[1]
     if value.file:
         message = f"`{value.file}` on branch `{branch}` is written by {owner} at the same place, which is older"

@@ -11,28 +11,28 @@ _DEPTH = 50
 
 
 @dataclass(frozen=True, kw_only=True)
-class Key:
+class ByKey:
     """One key of a mapping."""
 
     name: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Index:
+class ByIndex:
     """One entry of a list, counted from 0."""
 
     position: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class ByField:
     """The one entry of a list whose field has a value."""
 
     field: str
     value: str
 
 
-Step = Key | Index | Entry
+Step = ByKey | ByIndex | ByField
 YamlPath = tuple[Step, ...]
 
 
@@ -64,7 +64,7 @@ def parse_path(text: str) -> YamlPath:
 
 def _step(match: re.Match[str]) -> Step:
     if match["index"] is not None:
-        return Index(position=int(match["index"]))
+        return ByIndex(position=int(match["index"]))
     if match["field"] is not None:
-        return Entry(field=match["field"], value=match["value"])
-    return Key(name=match["key"] or match["quoted"])
+        return ByField(field=match["field"], value=match["value"])
+    return ByKey(name=match["key"] or match["quoted"])

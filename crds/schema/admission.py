@@ -34,7 +34,7 @@ _BY_A_PERSON = "!('system:serviceaccounts:kube-system' in request.userInfo.group
 
 
 @dataclass(frozen=True, kw_only=True)
-class Admission:
+class AdmissionPolicy:
     """One policy over one kind, and its binding."""
 
     plural: str
@@ -140,8 +140,8 @@ _RESTARTS = (
 )
 
 
-ADMISSIONS: Sequence[Admission] = (
-    Admission(
+ADMISSIONS: Sequence[AdmissionPolicy] = (
+    AdmissionPolicy(
         plural=PromotionCommand.definition.plural,
         # The spec is immutable by a rule of the definition, so that an update cannot change what was allowed here.
         operations=("CREATE",),
@@ -151,7 +151,7 @@ ADMISSIONS: Sequence[Admission] = (
             _needs("object.spec.verb", "object.spec.environment", "' + object.spec.verb + '"),
         ),
     ),
-    Admission(
+    AdmissionPolicy(
         # A policy without tests that goes on by itself is a `promote` for every change to come, and one that names a
         # repository takes the place of one that does not; deleting it brings the other one back.
         plural=PromotionPolicy.definition.plural,
@@ -168,14 +168,14 @@ ADMISSIONS: Sequence[Admission] = (
             ),
         ),
     ),
-    Admission(
+    AdmissionPolicy(
         plural=Environment.definition.plural,
         operations=("CREATE", "UPDATE", "DELETE"),
         conditions={"spec-changes": _SPEC_CHANGES, "by-a-person": _BY_A_PERSON},
         # Not request.name, which is empty where a whole collection is deleted.
         validations=(_needs("'configure'", f"{_PRESENT}.metadata.name", "decide what is deployed"),),
     ),
-    Admission(
+    AdmissionPolicy(
         plural=PullRequestTracker.definition.plural,
         operations=("CREATE", "UPDATE", "DELETE"),
         conditions={"ends-or-restarts": f"({_ENDS}) || ({_RESTARTS})", "by-a-person": _BY_A_PERSON},
@@ -188,6 +188,6 @@ ADMISSIONS: Sequence[Admission] = (
 )
 
 
-def admission_documents(admissions: Iterable[Admission] = ADMISSIONS) -> tuple[dict[str, Any], ...]:
+def admission_documents(admissions: Iterable[AdmissionPolicy] = ADMISSIONS) -> tuple[dict[str, Any], ...]:
     """Build all policies and their bindings."""
     return tuple(document for one in admissions for document in one.documents())

@@ -16,7 +16,7 @@ _NAME_IT = "name one in `write.argocd.source`"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Value:
+class SpecValue:
     """One value in the spec: the JSON pointer of what is replaced, and what stands there."""
 
     pointer: str
@@ -39,26 +39,26 @@ def locate(target: ApplicationTarget, state: ApplicationState) -> ApplicationPla
     )
 
 
-def values(target: ApplicationTarget, state: ApplicationState) -> tuple[Value, ...]:
+def values(target: ApplicationTarget, state: ApplicationState) -> tuple[SpecValue, ...]:
     """Return every value that a write would have to replace, in the order of the spec."""
     if target.field is None:
         return ()
     if target.field is ApplicationField.TARGET_REVISION:
         return tuple(
-            Value(pointer=f"{state.source_paths[index]}/targetRevision", text=_at(state.target_revisions, index))
+            SpecValue(pointer=f"{state.source_paths[index]}/targetRevision", text=_at(state.target_revisions, index))
             for index in _own_sources(target, state)
         )
     named = _selected_sources(target, state)
     within = None if named is None else [f"{state.source_paths[index]}/" for index in named]
     if target.field is ApplicationField.KUSTOMIZE_IMAGE:
         found = [
-            Value(pointer=pointer, text=split_image(entry.rpartition("=")[2])[1], entry=entry)
+            SpecValue(pointer=pointer, text=split_image(entry.rpartition("=")[2])[1], entry=entry)
             for entry, pointer in zip(state.kustomize_images, state.kustomize_paths, strict=True)
             if _entry_name(entry) == target.name
         ]
     else:
         found = [
-            Value(pointer=f"{parameter.pointer}/value", text=parameter.value)
+            SpecValue(pointer=f"{parameter.pointer}/value", text=parameter.value)
             for parameter in state.helm_parameters
             if parameter.name == target.name
         ]
@@ -146,7 +146,7 @@ def _selected_sources(target: ApplicationTarget, state: ApplicationState) -> tup
     return None
 
 
-def _config_source(state: ApplicationState, found: Sequence[Value]) -> int | None:
+def _config_source(state: ApplicationState, found: Sequence[SpecValue]) -> int | None:
     if len(state.source_paths) == 1:
         return 0
     holding = {
@@ -157,7 +157,7 @@ def _config_source(state: ApplicationState, found: Sequence[Value]) -> int | Non
     return holding.pop() if len(holding) == 1 else None
 
 
-def _obstacle(target: ApplicationTarget, state: ApplicationState, found: Sequence[Value]) -> str:
+def _obstacle(target: ApplicationTarget, state: ApplicationState, found: Sequence[SpecValue]) -> str:
     if target.field is None:
         return ""
     if state.owner and not target.allow_managed:
@@ -183,7 +183,7 @@ def _nothing_to_write(target: ApplicationTarget, state: ApplicationState) -> str
             )
 
 
-def _ambiguity(target: ApplicationTarget, state: ApplicationState, found: Sequence[Value]) -> str:
+def _ambiguity(target: ApplicationTarget, state: ApplicationState, found: Sequence[SpecValue]) -> str:
     """Return why several values cannot be written together: those that hold the same of ours can."""
     where = ", ".join(one.pointer.removeprefix("/spec/") for one in found)
     match target.field:

@@ -9,10 +9,10 @@ from providers.documents import Document, moment
 from providers.errors import ProviderMalformed
 from providers.messages import Reply, Request
 from providers.models import ChangeState
-from providers.pull_request_lists import OPEN, WHOLE_PAGE, Asked, ListedPullRequest, PullRequestPage
+from providers.pull_request_lists import OPEN, WHOLE_PAGE, ListedPullRequest, PageWanted, PullRequestPage
 
 
-def list_pulls(repository: str, asked: Asked) -> Request:
+def list_pulls(repository: str, asked: PageWanted) -> Request:
     query = {
         "searchCriteria.status": "active" if asked.part == OPEN else "all",
         "$top": str(WHOLE_PAGE),
@@ -21,7 +21,7 @@ def list_pulls(repository: str, asked: Asked) -> Request:
     return wire.request("GET", f"{repository}/pullrequests", "list-updated", query=query)
 
 
-def read_pulls(reply: Reply, asked: Asked, web: str) -> PullRequestPage:
+def read_pulls(reply: Reply, asked: PageWanted, web: str) -> PullRequestPage:
     """Read a page; a full one is followed by another. `web` is the address of the repository's pages."""
     items = wire.items_of(reply)
     following = asked.start + len(items) if len(items) >= WHOLE_PAGE else None

@@ -27,7 +27,7 @@ class OwnAccount:
         self.uuid: str | None = None
 
 
-class Remembered:
+class RecentTexts:
     """Remember texts by a key, the least recently used forgotten first."""
 
     def __init__(self) -> None:
@@ -49,11 +49,11 @@ class Remembered:
         self._texts.pop(key, None)
 
 
-class KnownCommits(Remembered):
+class KnownCommits(RecentTexts):
     """Remember full hashes by abbreviated ones."""
 
 
-class MergesAtWork(Remembered):
+class MergesAtWork(RecentTexts):
     """Remember where merges in the background are asked for, so that no attempt begins one a second time."""
 
 

@@ -8,14 +8,14 @@ from providers.documents import Document, at, moment
 from providers.errors import ProviderMalformed
 from providers.messages import Reply, Request
 from providers.models import ChangeState
-from providers.pull_request_lists import Asked, ListedPullRequest, PullRequestPage, reaches
+from providers.pull_request_lists import ListedPullRequest, PageWanted, PullRequestPage, reaches
 
 _PAGE_SIZE = 50
 """The largest page of pull requests."""
 _STATES = ("OPEN", "MERGED", "DECLINED", "SUPERSEDED")
 
 
-def list_pulls(repository: str, asked: Asked) -> Request:
+def list_pulls(repository: str, asked: PageWanted) -> Request:
     """Ask for a page, the one updated last first; without states only open ones are listed."""
     return Request(
         method="GET",
@@ -31,7 +31,7 @@ def list_pulls(repository: str, asked: Asked) -> Request:
     )
 
 
-def read_pulls(reply: Reply, asked: Asked) -> PullRequestPage:
+def read_pulls(reply: Reply, asked: PageWanted) -> PullRequestPage:
     listed = tuple(_listed(one) for one in wire.values(reply, limit=_PAGE_SIZE))
     ends = reaches(listed, asked.since) or at(reply.value(), "next") is None
     return PullRequestPage(pull_requests=listed, following="" if ends else str(asked.number + 1))

@@ -9,10 +9,17 @@ from providers.documents import Document
 from providers.errors import ProviderMalformed
 from providers.messages import Reply, Request
 from providers.models import ChangeState
-from providers.pull_request_lists import OPEN, WHOLE_PAGE, Asked, ListedPullRequest, PullRequestPage, at_milliseconds
+from providers.pull_request_lists import (
+    OPEN,
+    WHOLE_PAGE,
+    ListedPullRequest,
+    PageWanted,
+    PullRequestPage,
+    at_milliseconds,
+)
 
 
-def list_pulls(repository: str, asked: Asked) -> Request:
+def list_pulls(repository: str, asked: PageWanted) -> Request:
     request = Request(
         method="GET",
         path=f"{repository}/pull-requests",
@@ -23,7 +30,7 @@ def list_pulls(repository: str, asked: Asked) -> Request:
     return wire.page_of(request, asked.start, WHOLE_PAGE)
 
 
-def read_pulls(reply: Reply, asked: Asked) -> PullRequestPage:
+def read_pulls(reply: Reply, asked: PageWanted) -> PullRequestPage:
     listed = tuple(_listed(one) for one in wire.values(reply, limit=wire.PAGE_SIZE))
     return PullRequestPage(pull_requests=listed, following=asked.after_part(wire.next_start(reply, asked.start)))
 

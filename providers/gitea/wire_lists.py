@@ -5,10 +5,10 @@ https://docs.gitea.com/api/#tag/repository/operation/repoListPullRequests
 
 from providers.gitea import wire
 from providers.messages import Reply, Request, has_next_page
-from providers.pull_request_lists import Asked, PullRequestPage, dated, reaches
+from providers.pull_request_lists import PageWanted, PullRequestPage, dated, reaches
 
 
-def list_pulls(repository: str, asked: Asked) -> Request:
+def list_pulls(repository: str, asked: PageWanted) -> Request:
     """Ask for a page, the one updated last first."""
     query = {
         "state": "all",
@@ -19,7 +19,7 @@ def list_pulls(repository: str, asked: Asked) -> Request:
     return Request(method="GET", path=f"{repository}/pulls", query=query, api="PullRequest", operation="list-updated")
 
 
-def read_pulls(reply: Reply, asked: Asked) -> PullRequestPage:
+def read_pulls(reply: Reply, asked: PageWanted) -> PullRequestPage:
     listed = tuple(dated(one, wire.read_pull(one)) for one in reply.documents())
     ends = reaches(listed, asked.since) or not has_next_page(reply)
     return PullRequestPage(pull_requests=listed, following="" if ends else str(asked.number + 1))

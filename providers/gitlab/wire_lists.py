@@ -3,10 +3,10 @@
 from providers.gitlab import wire
 from providers.gitlab.merge_requests import has_head, read_merge_request
 from providers.messages import Reply, Request
-from providers.pull_request_lists import Asked, PullRequestPage, dated, reaches
+from providers.pull_request_lists import PageWanted, PullRequestPage, dated, reaches
 
 
-def list_merge_requests(project: str, asked: Asked) -> Request:
+def list_merge_requests(project: str, asked: PageWanted) -> Request:
     """Ask for a page, the one updated last first."""
     return wire.page(
         f"{project}/merge_requests",
@@ -20,7 +20,7 @@ def list_merge_requests(project: str, asked: Asked) -> Request:
     )
 
 
-def read_merge_requests(reply: Reply, asked: Asked) -> PullRequestPage:
+def read_merge_requests(reply: Reply, asked: PageWanted) -> PullRequestPage:
     """Read a page, without those that the host still prepares: the answer changes when they are ready."""
     listed = tuple(dated(one, read_merge_request(one)) for one in reply.documents() if has_head(one))
     ends = reaches(listed, asked.since) or not wire.has_more(reply)

@@ -18,7 +18,7 @@ from crds.api.ports import (
     WatchEvent,
 )
 from crds.group import API_VERSION
-from worker.cli.options import Target
+from worker.cli.options import ClusterTarget
 from worker.cli.session import Cluster
 
 Answerer = Callable[[Document], dict[str, Any] | None]
@@ -41,7 +41,7 @@ class FakeCluster:
         """What each watch shows, or fails with; the next one first."""
         self.watched: list[str] = []
         """Versions from which watches began."""
-        self.targets: list[Target] = []
+        self.targets: list[ClusterTarget] = []
         self.failure: ApiError | None = None
         self.answer_command: Answerer = lambda _command: {"accepted": True, "message": "the promotion goes on"}
         """Called on each read of a PromotionCommand without an answer; None leaves it unanswered."""
@@ -125,7 +125,7 @@ class FakeCluster:
         return self.secrets[namespace, name]
 
     @asynccontextmanager
-    async def open(self, target: Target) -> AsyncIterator[Cluster]:
+    async def open(self, target: ClusterTarget) -> AsyncIterator[Cluster]:
         """Stand in for worker.cli.session.connect."""
         self.targets.append(target)
         self._fail()

@@ -10,7 +10,7 @@ from crds.api.ports import ApiForbidden, ApiUnavailable
 from tests.cli.conftest import tracker_spec
 from tests.cli.fake_cluster import FakeCluster
 from worker.cli.main import app
-from worker.cli.options import Target
+from worker.cli.options import ClusterTarget
 
 Complete = Callable[[str], list[str]]
 
@@ -64,13 +64,13 @@ def test_a_namespace_before_or_after_the_command_is_where_trackers_are_sought(
     shops: FakeCluster, complete: Complete, line: str
 ) -> None:
     assert complete(line) == ["web-9"]
-    assert shops.targets == [Target(namespace="other")]
+    assert shops.targets == [ClusterTarget(namespace="other")]
 
 
 def test_the_cluster_of_both_places_is_asked_and_the_later_option_wins(shops: FakeCluster, complete: Complete) -> None:
     complete("pilotage --context outer --kubeconfig config -n shop show --context inner w")
 
-    assert shops.targets == [Target(namespace="shop", kubeconfig=Path("config"), context="inner")]
+    assert shops.targets == [ClusterTarget(namespace="shop", kubeconfig=Path("config"), context="inner")]
 
 
 @pytest.mark.parametrize("line", ["pilotage -n o", "pilotage show -n o", "pilotage -n shop show --namespace o"])

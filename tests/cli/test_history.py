@@ -8,7 +8,7 @@ from typer.testing import Result
 
 from tests.cli.fake_cluster import FakeCluster
 from tests.histories.corpus import read_story
-from worker.cli.histories import Entry, Reader
+from worker.cli.histories import Entry, HistoryReader
 from worker.temporal.conversion import DATA_CONVERTER
 
 Run = Callable[..., Result]
@@ -16,7 +16,7 @@ Run = Callable[..., Result]
 
 async def entries(story: str) -> list[Entry]:
     """Return what the promotion of a recorded story shows."""
-    reader = Reader(DATA_CONVERTER)
+    reader = HistoryReader(DATA_CONVERTER)
     found: list[Entry] = []
     for run in read_story(story):
         if run.kind == "PromotionWorkflow":

@@ -15,7 +15,7 @@ from crds.api.ports import ApiForbidden, ApiResource
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from tests.cli.conftest import MERGED, OLDER, tracker_spec
 from tests.cli.fake_cluster import FakeCluster
-from worker.cli.asking import Asked
+from worker.cli.asking import WorkflowAnswer
 from worker.cli.explaining import disagreements
 from workflows.environment.state import PlaceProgress
 
@@ -381,15 +381,15 @@ def test_a_list_asks_no_workflow_in_whose_way_nothing_is(
 @pytest.mark.parametrize(
     ("asked", "found"),
     [
-        (Asked(state="Testing"), []),
-        (Asked(), []),
-        (Asked(state="Promoting"), ["the workflow is at Promoting, and the status shows Testing"]),
-        (Asked(absent=True), ["Temporal has no such workflow: `pilotage restart web-412`"]),
+        (WorkflowAnswer(state="Testing"), []),
+        (WorkflowAnswer(), []),
+        (WorkflowAnswer(state="Promoting"), ["the workflow is at Promoting, and the status shows Testing"]),
+        (WorkflowAnswer(absent=True), ["Temporal has no such workflow: `pilotage restart web-412`"]),
     ],
     ids=["agree", "not asked", "differ", "absent"],
 )
 def test_a_status_that_differs_from_the_workflow_is_noticed(
-    status: dict[str, Any], asked: Asked, found: list[str]
+    status: dict[str, Any], asked: WorkflowAnswer, found: list[str]
 ) -> None:
     document = {"metadata": {"name": "web-412"}, "spec": tracker_spec(412), "status": status}
 

@@ -15,7 +15,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from activities.flux.matching import Subscription
-from activities.flux.planning import Target
+from activities.flux.planning import ProviderTarget
 from activities.models.commit_statuses import CommitVerdict, StatusSlot, SubscriptionFault
 from activities.models.reconciliations import FluxReport, Reconciled
 from crds.rules.flux_expressions import evaluate
@@ -42,7 +42,7 @@ class Played:
 
     insecure: bool = False
     subscriptions: list[Subscription] = field(default_factory=lambda: [subscription(prefix="dev")])
-    provider: Target = field(default_factory=target)
+    provider: ProviderTarget = field(default_factory=target)
     has_synced: bool = True
     away: bool = False
     sent: list[tuple[StatusSlot, CommitVerdict]] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Played:
     def awaits(self, namespace: str) -> bool:
         return any(self.of(namespace)) or FluxPlaces(self.world.mirrors).awaits(namespace)
 
-    def target(self, one: Subscription) -> Target | None:
+    def target(self, one: Subscription) -> ProviderTarget | None:
         return self.provider if one.provider == "github" else None
 
     async def send(self, slot: StatusSlot, verdict: CommitVerdict) -> None:

@@ -20,7 +20,7 @@ from crds.v1alpha1.kinds import BY_KIND
 from tests.watcher.fakes import FakeKubernetes
 from worker.health import Health, HealthServer
 from worker.receiver.again import Again
-from worker.receiver.bodies import Places
+from worker.receiver.bodies import BodyPlaces
 from worker.receiver.deliveries import Rates
 from worker.receiver.index import Index, Target
 from worker.receiver.metrics import ReceiverMetrics
@@ -77,7 +77,7 @@ class World:
     rates: Rates = field(default_factory=Rates)
     url: str = ""
     ready: bool = True
-    places: Places = field(default_factory=lambda: Places(in_all=1, each=1))
+    places: BodyPlaces = field(default_factory=lambda: BodyPlaces(in_all=1, each=1))
     """Of the routes that are served."""
 
     def __post_init__(self) -> None:

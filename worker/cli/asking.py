@@ -21,7 +21,7 @@ _TEXT = 300
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class WorkflowAnswer:
     """What the workflow answered; `state` is empty where it was not asked, or did not answer."""
 
     state: str = ""
@@ -37,19 +37,19 @@ def configured() -> bool:
     return bool(os.environ.get("TEMPORAL_ADDRESS") or os.environ.get("TEMPORAL_PROFILE"))
 
 
-async def ask(workflow_id: str) -> Asked:
+async def ask(workflow_id: str) -> WorkflowAnswer:
     """Query one promotion; a server that does not answer costs a few seconds at most."""
     if not workflow_id or not configured():
-        return Asked()
+        return WorkflowAnswer()
     from worker.temporal.connect import TemporalUnavailable, connect
 
     try:
         async with asyncio.timeout(QUERY_SECONDS):
             return await _ask(await connect(), workflow_id)
     except TimeoutError:
-        return Asked(checks=("no answer from Temporal",))
+        return WorkflowAnswer(checks=("no answer from Temporal",))
     except TemporalUnavailable as error:
-        return Asked(checks=(str(error),))
+        return WorkflowAnswer(checks=(str(error),))
 
 
 async def next_tries(workflow_ids: Sequence[str]) -> dict[str, datetime]:
@@ -72,7 +72,7 @@ async def next_tries(workflow_ids: Sequence[str]) -> dict[str, datetime]:
     return found
 
 
-async def _ask(client: "Client", workflow_id: str) -> Asked:
+async def _ask(client: "Client", workflow_id: str) -> WorkflowAnswer:
     from temporalio.client import WorkflowQueryFailedError, WorkflowQueryRejectedError
     from temporalio.service import RPCError, RPCStatusCode
 
@@ -86,10 +86,10 @@ async def _ask(client: "Client", workflow_id: str) -> Asked:
         progress: Progress = await promotion.query(PROGRESS_QUERY, result_type=Progress)
     except refusals as error:
         absent = isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND
-        return Asked(checks=(f"the workflow does not answer: {error}"[:_TEXT],), absent=absent)
+        return WorkflowAnswer(checks=(f"the workflow does not answer: {error}"[:_TEXT],), absent=absent)
     again_at = progress.again_at
     if progress.again_by:
         with suppress(*refusals):
             environment = client.get_workflow_handle(progress.again_by)
             again_at = (await environment.query(PROGRESS_QUERY, result_type=PlaceProgress)).again_at
-    return Asked(state=str(progress.state), checks=tuple(progress.checks), again_at=again_at)
+    return WorkflowAnswer(state=str(progress.state), checks=tuple(progress.checks), again_at=again_at)

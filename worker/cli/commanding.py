@@ -28,7 +28,7 @@ NO_LIMIT: Turn = nullcontext()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class CommandRequest:
     """What a person asks for."""
 
     verb: str
@@ -44,7 +44,7 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class CommandOutcome:
     """A command as it stands, as text and exit code."""
 
     document: Document
@@ -55,8 +55,8 @@ class Answer:
 
 
 async def send(
-    session: Session, name: str, request: Request, *, timeout_seconds: float | None, turn: Turn = NO_LIMIT
-) -> Answer:
+    session: Session, name: str, request: CommandRequest, *, timeout_seconds: float | None, turn: Turn = NO_LIMIT
+) -> CommandOutcome:
     """Create the command for one tracker and wait for its answer; None waits for nothing."""
     async with turn:
         created = await _create(session, name, request)
@@ -64,26 +64,26 @@ async def send(
 
 
 async def _answered(
-    session: Session, created: Document, request: Request, timeout_seconds: float | None, turn: Turn
-) -> Answer:
+    session: Session, created: Document, request: CommandRequest, timeout_seconds: float | None, turn: Turn
+) -> CommandOutcome:
     if request.dry_run:
         return _judged(created)
     if timeout_seconds is None:
         command = created["metadata"]["name"]
-        return Answer(document=created, code=ExitCode.OK, text=f"promotioncommand/{command} created")
+        return CommandOutcome(document=created, code=ExitCode.OK, text=f"promotioncommand/{command} created")
     return _answer_of(await _await_answer(session, created, timeout_seconds, turn), timeout_seconds)
 
 
 async def send_to_all(
-    session: Session, names: Sequence[str], request: Request, *, timeout_seconds: float | None
-) -> list[Answer]:
+    session: Session, names: Sequence[str], request: CommandRequest, *, timeout_seconds: float | None
+) -> list[CommandOutcome]:
     """Create the same command for several trackers; each has its own answer, an error too, and hides no other's."""
     if len(names) == 1:
         return [await send(session, names[0], request, timeout_seconds=timeout_seconds)]
     # Only calls take turns, not waits: where no answer comes, the last one has waited no longer than the first.
     turn = asyncio.Semaphore(CALLS_AT_ONCE)
 
-    async def send_one(name: str) -> Answer:
+    async def send_one(name: str) -> CommandOutcome:
         try:
             return await send(session, name, request, timeout_seconds=timeout_seconds, turn=turn)
         except ApiError as error:
@@ -94,7 +94,7 @@ async def send_to_all(
     return list(await asyncio.gather(*(send_one(name) for name in names)))
 
 
-async def send_to_place(session: Session, request: Request, *, timeout_seconds: float | None) -> Answer:
+async def send_to_place(session: Session, request: CommandRequest, *, timeout_seconds: float | None) -> CommandOutcome:
     """Create the command for an environment itself and wait for its answer; None waits for nothing."""
     environment = object_name(request.environment or "", "penv", "environment", "environments")
     spec = {
@@ -115,7 +115,7 @@ async def lost_trackers(session: Session) -> list[str]:
     return [tracker.metadata.name for tracker in trackers if lost(tracker)]
 
 
-async def _create(session: Session, name: str, request: Request) -> Document:
+async def _create(session: Session, name: str, request: CommandRequest) -> Document:
     tracker = await session.read(PullRequestTracker, name)
     requested_by = await session.user_name()
     # A restart is asked for where the tracker begins, and so is everything for an attempt that no status is of
@@ -134,7 +134,7 @@ async def _create(session: Session, name: str, request: Request) -> Document:
     return await _post(session, f"{name}-{request.verb}", spec, request)
 
 
-async def _post(session: Session, prefix: str, spec: Mapping[str, object], request: Request) -> Document:
+async def _post(session: Session, prefix: str, spec: Mapping[str, object], request: CommandRequest) -> Document:
     document = {
         "apiVersion": API_VERSION,
         "kind": PromotionCommand.definition.kind,
@@ -163,10 +163,10 @@ async def _await_answer(session: Session, created: Document, timeout_seconds: fl
     return document
 
 
-def _judged(document: Document) -> Answer:
+def _judged(document: Document) -> CommandOutcome:
     spec = document["spec"]
     revision = f" at {short(spec['revision'])}" if spec.get("revision") else ""
-    return Answer(
+    return CommandOutcome(
         document=document,
         code=ExitCode.OK,
         text=f"{_subject(spec)}{revision} may be given (dry run)",
@@ -174,13 +174,13 @@ def _judged(document: Document) -> Answer:
     )
 
 
-def _answer_of(document: Document, timeout_seconds: float) -> Answer:
+def _answer_of(document: Document, timeout_seconds: float) -> CommandOutcome:
     command = parse(PromotionCommand, document)
     subject = _subject(document["spec"])
     tracker = command.spec.tracker_ref.name if command.spec.tracker_ref is not None else ""
     message = f": {command.status.message}" if command.status.message else ""
     if command.status.accepted is None:
-        return Answer(
+        return CommandOutcome(
             document=document,
             code=ExitCode.TIMEOUT,
             text=f"{subject}: no answer after {timeout_seconds:g} s",
@@ -188,13 +188,13 @@ def _answer_of(document: Document, timeout_seconds: float) -> Answer:
         )
     if command.status.accepted:
         replaced = "; ".join(f"{name} holds {held}" for name, held in (command.spec.target_revisions or {}).items())
-        return Answer(
+        return CommandOutcome(
             document=document,
             code=ExitCode.OK,
             text=f"{subject} accepted{message}",
             advice=f"it replaces what diverged: {replaced}" if replaced else "",
         )
-    return Answer(
+    return CommandOutcome(
         document=document,
         code=ExitCode.FAILED,
         text=f"{subject} refused{message}",
@@ -210,7 +210,7 @@ def _subject(spec: Mapping[str, Any]) -> str:
     return f"{tracker['name']}: {spec['verb']} ({spec['environment']})"
 
 
-def _failed(name: str, request: Request, error: CliError) -> Answer:
+def _failed(name: str, request: CommandRequest, error: CliError) -> CommandOutcome:
     status = {
         "apiVersion": "v1",
         "kind": "Status",
@@ -219,4 +219,4 @@ def _failed(name: str, request: Request, error: CliError) -> Answer:
         "details": {"group": GROUP, "kind": PullRequestTracker.definition.kind, "name": name},
     }
     text = f"{name}: {request.verb} failed: {error.message}"
-    return Answer(document=status, code=error.code, text=text, advice=error.advice)
+    return CommandOutcome(document=status, code=error.code, text=text, advice=error.advice)

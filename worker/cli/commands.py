@@ -17,7 +17,7 @@ from worker.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from worker.cli.commanding import Answer
+    from worker.cli.commanding import CommandOutcome
 
 REASON_LENGTH = 1024
 DEFAULT_TIMEOUT_SECONDS = 60.0
@@ -74,14 +74,14 @@ def _add(app: typer.Typer, command_name: str, verb: str, description: str, *, hi
         kubeconfig: KubeconfigOption = None,
         context: ContextOption = None,
     ) -> None:
-        from worker.cli.commanding import Answer, Request, send_to_all
+        from worker.cli.commanding import CommandOutcome, CommandRequest, send_to_all
         from worker.cli.session import Session, with_session
 
-        request = Request(
+        request = CommandRequest(
             verb=verb, reason=checked_reason(reason), environment=environment, revision=revision, dry_run=dry_run
         )
 
-        async def act(session: Session) -> list[Answer]:
+        async def act(session: Session) -> list[CommandOutcome]:
             chosen = await session.trackers(names)
             return await send_to_all(session, chosen, request, timeout_seconds=timeout if wait else None)
 
@@ -113,15 +113,15 @@ def restart(
     context: ContextOption = None,
 ) -> None:
     """Begin a new attempt; with --lost of all lost promotions."""
-    from worker.cli.commanding import Answer, Request, lost_trackers, send_to_all
+    from worker.cli.commanding import CommandOutcome, CommandRequest, lost_trackers, send_to_all
     from worker.cli.output import note
     from worker.cli.session import Session, with_session
 
     if bool(names) == lost:
         raise typer.BadParameter("give either names of trackers or --lost", param_hint="NAME")
-    request = Request(verb="restart", reason=checked_reason(reason), dry_run=dry_run)
+    request = CommandRequest(verb="restart", reason=checked_reason(reason), dry_run=dry_run)
 
-    async def act(session: Session) -> list[Answer]:
+    async def act(session: Session) -> list[CommandOutcome]:
         chosen = await session.trackers(names) if names else await lost_trackers(session)
         return await send_to_all(session, chosen, request, timeout_seconds=timeout if wait else None)
 
@@ -139,7 +139,7 @@ def checked_reason(reason: str | None) -> str | None:
     return None if reason is None else plain(reason)
 
 
-def finish(answers: "list[Answer]", output: Output) -> None:
+def finish(answers: "list[CommandOutcome]", output: Output) -> None:
     """Print the answers, and exit with the highest of their codes."""
     from worker.cli.exits import ExitCode
     from worker.cli.output import as_list, documents, line, note

@@ -16,7 +16,7 @@ from worker.cli.options import (
 
 if TYPE_CHECKING:
     from crds.v1alpha1.pull_request_tracker import PullRequestTracker
-    from worker.cli.asking import Asked
+    from worker.cli.asking import WorkflowAnswer
     from worker.cli.checks import Check
 
 NO_ACTION = "no action needed"
@@ -39,16 +39,16 @@ def why(
 ) -> None:
     """Explain what a promotion waits for, and what ends the wait."""
     from crds.v1alpha1.pull_request_tracker import PullRequestTracker
-    from worker.cli.asking import Asked, ask
+    from worker.cli.asking import WorkflowAnswer, ask
     from worker.cli.checks import Check, checks_of
     from worker.cli.evidence import gather
     from worker.cli.session import Session, with_session
 
-    async def explain(session: Session) -> "tuple[PullRequestTracker, list[Check], Asked]":
+    async def explain(session: Session) -> "tuple[PullRequestTracker, list[Check], WorkflowAnswer]":
         tracker = await session.read(PullRequestTracker, await session.tracker(name))
         evidence = await gather(session, tracker)
         workflow = tracker.status.workflow
-        asked = await ask(workflow.id) if ask_workflow and workflow is not None else Asked()
+        asked = await ask(workflow.id) if ask_workflow and workflow is not None else WorkflowAnswer()
         differing = [Check(subject="workflow", ok=False, text=text) for text in disagreements(tracker, asked)]
         return tracker, [*differing, *checks_of(evidence)], asked
 
@@ -59,7 +59,7 @@ def why(
         _print_document(tracker, checks, asked, output)
 
 
-def _print(tracker: "PullRequestTracker", checks: "list[Check]", asked: "Asked", *, every: bool) -> None:
+def _print(tracker: "PullRequestTracker", checks: "list[Check]", asked: "WorkflowAnswer", *, every: bool) -> None:
     from worker.cli.output import line, paragraph
 
     answer = answer_of(tracker, asked)
@@ -81,7 +81,7 @@ def _print(tracker: "PullRequestTracker", checks: "list[Check]", asked: "Asked",
     paragraph(answer[-1])
 
 
-def answer_of(tracker: "PullRequestTracker", asked: "Asked") -> list[str]:
+def answer_of(tracker: "PullRequestTracker", asked: "WorkflowAnswer") -> list[str]:
     """Return the answer in lines: the state, what is waited for, the next try, and, last, what ends the wait."""
     from worker.cli import trackers, values
 
@@ -104,7 +104,9 @@ def answer_of(tracker: "PullRequestTracker", asked: "Asked") -> list[str]:
     return lines
 
 
-def _print_document(tracker: "PullRequestTracker", checks: "list[Check]", asked: "Asked", output: Output) -> None:
+def _print_document(
+    tracker: "PullRequestTracker", checks: "list[Check]", asked: "WorkflowAnswer", output: Output
+) -> None:
     from worker.cli import values
     from worker.cli.output import documents
 
@@ -128,7 +130,7 @@ def _print_document(tracker: "PullRequestTracker", checks: "list[Check]", asked:
     documents(answer, output)
 
 
-def disagreements(tracker: "PullRequestTracker", asked: "Asked") -> list[str]:
+def disagreements(tracker: "PullRequestTracker", asked: "WorkflowAnswer") -> list[str]:
     """Return in what the status and the workflow differ, each with what helps. Pure."""
     status, name = tracker.status, tracker.metadata.name
     found = []

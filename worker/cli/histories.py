@@ -35,7 +35,7 @@ class Entry:
     text: str
 
 
-class Reader:
+class HistoryReader:
     """Read events in their order, and remember what later ones are about. One for each promotion."""
 
     def __init__(self, converter: DataConverter) -> None:
@@ -157,7 +157,7 @@ async def recount(workflow_id: str) -> list[Entry]:
 
 async def read_history(client: Client, workflow_id: str) -> list[Entry]:
     """Read all runs of a promotion, from the first on that Temporal keeps. Raises RPCError."""
-    reader, runs = Reader(client.data_converter), [run async for run in _runs(client, workflow_id)]
+    reader, runs = HistoryReader(client.data_converter), [run async for run in _runs(client, workflow_id)]
     found: list[Entry] = []
     for events in reversed(runs):
         found += await reader.read(events)

@@ -25,8 +25,8 @@ from worker.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from worker.cli.commanding import Answer, Request
-    from worker.cli.options import Target
+    from worker.cli.commanding import CommandOutcome, CommandRequest
+    from worker.cli.options import ClusterTarget
 
 NamesArgument = Annotated[
     list[str] | None,
@@ -66,11 +66,11 @@ def hold(
     With --environment alone nothing is written there until --for is over, or you release the hold: checked at each
     write. The answer names the hold, who had written, and who was stopped.
     """
-    from worker.cli.commanding import Request
+    from worker.cli.commanding import CommandRequest
 
     if names and duration is not None:
         raise typer.BadParameter("is for an environment, without names of trackers", param_hint="--for")
-    request = Request(
+    request = CommandRequest(
         verb="hold",
         reason=checked_reason(reason),
         environment=environment,
@@ -98,13 +98,13 @@ def release(
     context: ContextOption = None,
 ) -> None:
     """Let a held change go on; with --environment and --hold end your own environment hold."""
-    from worker.cli.commanding import Request
+    from worker.cli.commanding import CommandRequest
 
     if names and hold_id is not None:
         raise typer.BadParameter("is for an environment, without names of trackers", param_hint="--hold")
     if not names and environment and hold_id is None:
         raise typer.BadParameter("names the hold: `pilotage envs NAME` lists them", param_hint="--hold")
-    request = Request(
+    request = CommandRequest(
         verb="release",
         reason=checked_reason(reason),
         environment=environment,
@@ -117,15 +117,15 @@ def release(
 
 
 def _send(
-    target: "Target", names: list[str] | None, request: "Request", timeout_seconds: float | None
-) -> "list[Answer]":
-    from worker.cli.commanding import Answer, send_to_all, send_to_place
+    target: "ClusterTarget", names: list[str] | None, request: "CommandRequest", timeout_seconds: float | None
+) -> "list[CommandOutcome]":
+    from worker.cli.commanding import CommandOutcome, send_to_all, send_to_place
     from worker.cli.session import Session, with_session
 
     if not names and not request.environment:
         raise typer.BadParameter("name trackers, or an environment with --environment", param_hint="NAME")
 
-    async def act(session: Session) -> list[Answer]:
+    async def act(session: Session) -> list[CommandOutcome]:
         if names:
             chosen = await session.trackers(names)
             return await send_to_all(session, chosen, request, timeout_seconds=timeout_seconds)

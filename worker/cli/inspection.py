@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from crds.api.ports import Document
     from crds.v1alpha1.pull_request_tracker import PullRequestTracker
-    from worker.cli.listing import Listing
+    from worker.cli.listing import Columns
 
 NamesArgument = Annotated[
     list[str] | None,
@@ -53,13 +53,13 @@ def get(
     context: ContextOption = None,
 ) -> None:
     """List trackers: where each is and what it waits for."""
-    from worker.cli.listing import Listing, hindered, plain_state_of
+    from worker.cli.listing import Columns, hindered, plain_state_of
     from worker.cli.session import TRACKERS, Session, name_of, with_session
 
     wanted_states = _states(state or ())
     if names and (everywhere or selector):
         raise typer.BadParameter("names exclude --all-namespaces and --selector", param_hint="NAME")
-    printer = _Printer(output, Listing(wide=output == Output.WIDE, everywhere=everywhere))
+    printer = _Printer(output, Columns(wide=output == Output.WIDE, everywhere=everywhere))
 
     async def act(session: Session) -> None:
         chosen = set(await session.trackers(names)) if names else None
@@ -109,7 +109,7 @@ def _states(given: "Sequence[str]") -> frozenset[str]:
 class _Printer:
     """Print a list, and what changes of it, in one format."""
 
-    def __init__(self, output: Output, listing: "Listing") -> None:
+    def __init__(self, output: Output, listing: "Columns") -> None:
         self._output, self.listing = output, listing
         self._widths: list[int] = []
 

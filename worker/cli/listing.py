@@ -27,7 +27,7 @@ TITLE_LENGTH = 40
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listing:
+class Columns:
     """Which columns are shown."""
 
     wide: bool = False

@@ -17,7 +17,7 @@ from worker.cli.flux import app as flux
 from worker.cli.holding import hold, release
 from worker.cli.inspection import get, show
 from worker.cli.offline import crds, validate
-from worker.cli.options import ContextOption, KubeconfigOption, NamespaceOption, Target
+from worker.cli.options import ClusterTarget, ContextOption, KubeconfigOption, NamespaceOption
 from worker.cli.output import line, note
 from worker.cli.places import envs, where
 from worker.cli.processes import receiver, release_finalizers, watcher, worker
@@ -80,7 +80,7 @@ def _root(
     Exit codes: 0 done, 1 refused or failed, 2 wrong usage or setting, 3 not found, 4 no answer in time, 5 cluster not
     reachable.
     """
-    invocation.obj = Target(namespace=namespace, kubeconfig=kubeconfig, context=context)
+    invocation.obj = ClusterTarget(namespace=namespace, kubeconfig=kubeconfig, context=context)
 
 
 for look in (get, show, why, watch, envs, where, drift):

@@ -21,8 +21,8 @@ from providers.ports import TestRuns
 from providers.redaction import shown
 from worker.cli import session
 from worker.cli.exits import CliError, ExitCode
-from worker.cli.options import Target
-from worker.cli.validating import Finding, Loaded
+from worker.cli.options import ClusterTarget
+from worker.cli.validating import Loaded, LocatedError
 from worker.logs import configure_logs
 from worker.opening.resources import ClusterOpener, open_clients
 from worker.settings import InvalidSettings, Settings, load_settings
@@ -42,9 +42,9 @@ class _Test:
     namespace: str
     runner: str
     job: str
-    finding: Finding
+    finding: LocatedError
 
-    def warn(self, message: str) -> Finding:
+    def warn(self, message: str) -> LocatedError:
         return replace(self.finding, message=shown(message, limit=TEXT_BYTES))
 
 
@@ -105,7 +105,7 @@ class _Runners:
         return spec.type, runs
 
 
-def look(target: Target, loaded: Loaded) -> tuple[Finding, ...]:
+def look(target: ClusterTarget, loaded: Loaded) -> tuple[LocatedError, ...]:
     """Return a warning for each test whose runs do not show their key, or whose runner could not be asked.
 
     Raises CliError for a wrong setting only: whatever is away or forbidden is a warning.
@@ -120,7 +120,7 @@ def look(target: Target, loaded: Loaded) -> tuple[Finding, ...]:
     return asyncio.run(_look(target, loaded, settings)) if any(_tests(loaded, "")) else ()
 
 
-async def _look(target: Target, loaded: Loaded, settings: Settings) -> tuple[Finding, ...]:
+async def _look(target: ClusterTarget, loaded: Loaded, settings: Settings) -> tuple[LocatedError, ...]:
     try:
         async with session.opener(target) as cluster, open_clients(settings) as http:
             namespace = target.namespace or cluster.default_namespace
@@ -167,5 +167,5 @@ def _tests(loaded: Loaded, namespace: str) -> Iterator[_Test]:
             continue
         home, name = policy.metadata.namespace or namespace, policy.metadata.name
         for index, test in enumerate(policy.spec.tests):
-            finding = Finding(place=place, kind=kind, name=name, path=f"spec.tests[{index}].job", message="")
+            finding = LocatedError(place=place, kind=kind, name=name, path=f"spec.tests[{index}].job", message="")
             yield _Test(namespace=home, runner=test.runner_ref.name, job=test.job, finding=finding)

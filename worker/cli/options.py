@@ -51,7 +51,7 @@ def read_output(text: "str | Output") -> Output:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class ClusterTarget:
     """Which cluster and namespace is meant; None where kubectl's own rules decide."""
 
     namespace: str | None = None
@@ -113,11 +113,13 @@ TrackersArgument = Annotated[
 ]
 
 
-def choose(invocation: typer.Context, namespace: str | None, kubeconfig: Path | None, context: str | None) -> Target:
+def choose(
+    invocation: typer.Context, namespace: str | None, kubeconfig: Path | None, context: str | None
+) -> ClusterTarget:
     """Merge options given after the command's name with those before it; the later ones win."""
     root = invocation.find_root()
     # While the shell completes a line no command runs, and there is no Target of the options before its name.
-    target = root.obj if isinstance(root.obj, Target) else _target(root.params)
+    target = root.obj if isinstance(root.obj, ClusterTarget) else _target(root.params)
     chosen = namespace or target.namespace
     if chosen is not None:
         from worker.cli.naming import object_name
@@ -131,11 +133,13 @@ def choose(invocation: typer.Context, namespace: str | None, kubeconfig: Path | 
     )
 
 
-def _given(context: typer.Context) -> Target:
+def _given(context: typer.Context) -> ClusterTarget:
     """Return what a line that is not complete yet has named so far."""
     here = _target(context.params)
     return choose(context, here.namespace, here.kubeconfig, here.context)
 
 
-def _target(named: Mapping[str, Any]) -> Target:
-    return Target(namespace=named.get("namespace"), kubeconfig=named.get("kubeconfig"), context=named.get("context"))
+def _target(named: Mapping[str, Any]) -> ClusterTarget:
+    return ClusterTarget(
+        namespace=named.get("namespace"), kubeconfig=named.get("kubeconfig"), context=named.get("context")
+    )

@@ -36,10 +36,10 @@ def init(
     Use: pilotage -n shop init github acme/web -e dev -e staging -e prod > pilotage.yaml
     """
     from worker.cli.output import document, note
-    from worker.cli.starting import Wanted, resources
+    from worker.cli.starting import KnownRepository, resources
     from worker.cli.yaml_text import to_yaml
 
-    wanted = Wanted(
+    wanted = KnownRepository(
         host=host,
         repository=repository,
         name=name or "",

@@ -22,7 +22,7 @@ from crds.api.ports import (
 from crds.group import GROUP, VERSION
 from worker.cli.exits import CliError, ExitCode
 from worker.cli.naming import choose_trackers, read_tracker
-from worker.cli.options import Target
+from worker.cli.options import ClusterTarget
 
 if TYPE_CHECKING:
     # Short commands show documents as they are: the models alone would take longer to load than such a command lasts.
@@ -74,7 +74,7 @@ class Cluster(Protocol):
         """Follow a list from a resourceVersion on; the iterator ends where the server ends the watch."""
 
 
-Opener = Callable[[Target], AbstractAsyncContextManager[Cluster]]
+Opener = Callable[[ClusterTarget], AbstractAsyncContextManager[Cluster]]
 
 
 class Session:
@@ -156,7 +156,7 @@ def _not_found_advice(resource: ApiResource, error: ApiError) -> str:
 
 
 @asynccontextmanager
-async def connect(target: Target) -> AsyncIterator[Cluster]:
+async def connect(target: ClusterTarget) -> AsyncIterator[Cluster]:
     """Open the cluster that kubectl would reach, with the small client where it serves what is configured."""
     from crds.api.access import NeedsClient
     from crds.api.light import LightApi
@@ -178,7 +178,7 @@ opener: Opener = connect
 """How commands reach a cluster; tests put a cluster of their own here."""
 
 
-def with_session(target: Target, action: Callable[[Session], Awaitable[Answer]]) -> Answer:
+def with_session(target: ClusterTarget, action: Callable[[Session], Awaitable[Answer]]) -> Answer:
     """Run one action against the cluster; an error of the API server ends the command with its exit code."""
 
     async def run() -> Answer:

@@ -29,7 +29,7 @@ _OWNERS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class KnownRepository:
     """What is known of a repository when it begins."""
 
     host: str
@@ -49,7 +49,7 @@ class Wanted:
         return (f"{self.host.lower()}-token", "argocd-token")
 
 
-def resources(wanted: Wanted) -> tuple[Document, ...]:
+def resources(wanted: KnownRepository) -> tuple[Document, ...]:
     """Build the resources. Raises CliError with USAGE for what cannot be declared so."""
     host = next((one for one in ScmHost if one.value.lower() == wanted.host.lower()), None)
     if host is None:
@@ -85,7 +85,7 @@ def resources(wanted: Wanted) -> tuple[Document, ...]:
     return tuple(_checked(kind, one, spec, wanted.namespace) for kind, one, spec in declared)
 
 
-def _environment(wanted: Wanted, name: str, environment: str) -> dict[str, Any]:
+def _environment(wanted: KnownRepository, name: str, environment: str) -> dict[str, Any]:
     deployment = {
         "name": name,
         "repositoryRef": {"name": name},

@@ -48,14 +48,14 @@ def sync(
     context: ContextOption = None,
 ) -> None:
     """Read labels and comments now, and have the pull request show what is true."""
-    from worker.cli.commanding import Answer, Request, send
+    from worker.cli.commanding import CommandOutcome, CommandRequest, send
     from worker.cli.exits import ExitCode
     from worker.cli.output import documents, line, note
     from worker.cli.session import Session, with_session
 
-    async def act(session: Session) -> tuple[Answer, "LabelSync | None"]:
+    async def act(session: Session) -> tuple[CommandOutcome, "LabelSync | None"]:
         tracker = await session.tracker(name)
-        request = Request(verb="sync", reason=checked_reason(reason), dry_run=dry_run)
+        request = CommandRequest(verb="sync", reason=checked_reason(reason), dry_run=dry_run)
         answer = await send(session, tracker, request, timeout_seconds=timeout)
         if dry_run or answer.code is not ExitCode.OK:
             return answer, None

@@ -58,7 +58,7 @@ def line_of(node: Any, path: str) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class LocatedError:
     """One error, with everything that is needed to find it."""
 
     place: SourceLocation
@@ -89,12 +89,12 @@ class Finding:
 class Report:
     """What was checked and what was found."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[LocatedError, ...]
     files: int
     resources: int
     passed_over: int
     """Documents of other API groups."""
-    warnings: tuple[Finding, ...] = ()
+    warnings: tuple[LocatedError, ...] = ()
     """What the hosts showed; nothing of it makes a file invalid."""
 
     @property
@@ -128,7 +128,7 @@ class Loaded:
 
     files: int
     documents: tuple[tuple[SourceLocation, Any], ...]
-    unreadable: tuple[Finding, ...]
+    unreadable: tuple[LocatedError, ...]
 
     def of_kind(self, kind: str) -> Iterator[tuple[SourceLocation, dict[str, Any]]]:
         """Yield the documents of one of Pilotage's kinds; each has `metadata`, and nothing else is sure."""
@@ -142,7 +142,7 @@ class Loaded:
 def load_files(paths: Sequence[Path]) -> Loaded:
     """Read all files once, standard input too. Raises CliError for a path that cannot be read."""
     documents: list[tuple[SourceLocation, Any]] = []
-    unreadable: list[Finding] = []
+    unreadable: list[LocatedError] = []
     files = list(dict.fromkeys(_files(paths)))
     for file in files:
         try:
@@ -157,7 +157,7 @@ def load_files(paths: Sequence[Path]) -> Loaded:
 def check_loaded(loaded: Loaded) -> Report:
     """Check all resources as one set; files that are no YAML are findings too."""
     found = [
-        Finding(
+        LocatedError(
             place=loaded.documents[error.index][0].of(error.error.path),
             kind=error.kind,
             name=error.name,
@@ -230,11 +230,11 @@ def _documents(text: str) -> Iterator[tuple[Any, Any]]:
             yield node, document
 
 
-def _unreadable(file: Path, error: YAMLError) -> Finding:
+def _unreadable(file: Path, error: YAMLError) -> LocatedError:
     mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
     problem = (error.problem if isinstance(error, MarkedYAMLError) else None) or str(error).splitlines()[0]
     line = mark.line + 1 if mark is not None else 1
-    return Finding(
+    return LocatedError(
         place=SourceLocation(file=str(file), line=line), kind="", name="", path="", message=f"no YAML: {problem}"
     )
 

@@ -160,12 +160,12 @@ def render(tracker: "PullRequestTracker") -> Any:
     from rich.text import Text
 
     from worker.cli import trackers, values
-    from worker.cli.listing import Listing
+    from worker.cli.listing import Columns
     from worker.cli.output import rich_table
 
     at = values.now()
     status = tracker.status
-    listing = Listing()
+    listing = Columns()
     parts: list[Any] = [rich_table(listing.columns, [listing.row(tracker.to_wire(), at)])]
     if status.waiting_for:
         parts.append(Text(one_line(f"waits for {trackers.waiting_line(status.waiting_for, at)}")))

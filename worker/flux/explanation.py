@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from activities.flux.events import FluxEvent, NotAnEvent, read_event
 from activities.flux.matching import Subscription
-from activities.flux.planning import Plan, Target, plan
+from activities.flux.planning import ProviderTarget, StatusPlan, plan
 from activities.flux.states import flux_state
 from activities.flux.subscriptions import (
     ALERT,
@@ -81,7 +81,7 @@ def _subscriptions(documents: Sequence[Mapping[str, Any]]) -> Iterator[Subscript
 
 
 def _targets(documents: Sequence[Mapping[str, Any]]) -> Any:
-    found: dict[tuple[bool, str, str], Target] = {}
+    found: dict[tuple[bool, str, str], ProviderTarget] = {}
     for document in documents:
         if _is(document, API_VERSION.partition("/")[0], "Provider"):
             target = from_provider(_read(Provider, document))
@@ -91,7 +91,7 @@ def _targets(documents: Sequence[Mapping[str, Any]]) -> Any:
             continue
         found[target.is_flux, target.namespace, target.name] = target
 
-    def of(subscription: Subscription) -> Target | None:
+    def of(subscription: Subscription) -> ProviderTarget | None:
         return found.get((subscription.kind == ALERT, subscription.namespace, subscription.provider))
 
     return of
@@ -121,7 +121,7 @@ def _is(document: Mapping[str, Any], group: str, kind: str) -> bool:
     return str(document.get("apiVersion", "")).partition("/")[0] == group and document.get("kind") == kind
 
 
-async def _explained(event: FluxEvent, made: Plan, *, compat: bool) -> dict[str, Any]:
+async def _explained(event: FluxEvent, made: StatusPlan, *, compat: bool) -> dict[str, Any]:
     wanted = made.wanted
     shown: dict[str, Any] = {
         "subscription": str(made.subscription),
@@ -167,7 +167,7 @@ class _Network(httpx.AsyncBaseTransport):
         return httpx.Response(201 if request.method != "GET" else 200, json={}, request=request)
 
 
-async def _request(made: Plan, kind: GitProviderType) -> httpx.Request | str:
+async def _request(made: StatusPlan, kind: GitProviderType) -> httpx.Request | str:
     """Return the request that posts a plan, or why there is none."""
     wanted = made.wanted
     if wanted is None:

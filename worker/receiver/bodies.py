@@ -29,7 +29,7 @@ class Refused(Exception):
         self.answer = Answer(status=status, reason=reason, seconds=seconds, headers=headers or {})
 
 
-class Places:
+class BodyPlaces:
     """Bound how many bodies run, in all and for each who shares them."""
 
     def __init__(self, *, in_all: int, each: int, refusal: HTTPStatus = HTTPStatus.TOO_MANY_REQUESTS) -> None:

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from activities.flux.events import FluxEvent
-from activities.flux.planning import Plan
+from activities.flux.planning import StatusPlan
 from activities.flux.subscriptions import COMMIT_STATUS
 from activities.models.commit_statuses import SubscriptionFault
 from worker.temporal.outcomes import WorkflowsUnavailable
@@ -31,7 +31,7 @@ class Faults:
         self._newest: dict[tuple[str, str], SubscriptionFault] = {}
         self._at_work: dict[tuple[str, str], asyncio.Task[None]] = {}
 
-    def add(self, event: FluxEvent, plans: Sequence[Plan]) -> None:
+    def add(self, event: FluxEvent, plans: Sequence[StatusPlan]) -> None:
         """Have the faults of an event shown."""
         for made in plans:
             key = (made.subscription.namespace, made.subscription.name)

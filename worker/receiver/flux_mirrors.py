@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 import structlog
 
 from activities.flux.matching import Subscription
-from activities.flux.planning import Target
+from activities.flux.planning import ProviderTarget
 from activities.flux.subscriptions import (
     ALERT,
     FLUX_VERSIONS,
@@ -38,7 +38,7 @@ class Subscriptions(Protocol):
         """Yield the subscriptions of a namespace; of all for an empty one."""
         ...
 
-    def target(self, subscription: Subscription) -> Target | None:
+    def target(self, subscription: Subscription) -> ProviderTarget | None:
         """Return the Provider of a subscription; None where it does not exist."""
         ...
 
@@ -64,7 +64,7 @@ class FluxMirrors:
         self._statuses = self._mirror(resource_of(CommitStatus.definition), _commit_status, self._statuses_in.follow)
         self._providers = self._mirror(resource_of(Provider.definition), _provider)
         self._alerts: list[Reflector[Subscription]] = []
-        self._flux_providers: list[Reflector[Target]] = []
+        self._flux_providers: list[Reflector[ProviderTarget]] = []
 
     @property
     def has_synced(self) -> bool:
@@ -96,7 +96,7 @@ class FluxMirrors:
         """Return whether a namespace has any subscription."""
         return bool(self._statuses_in.at(namespace) or self._alerts_in.at(namespace))
 
-    def target(self, subscription: Subscription) -> Target | None:
+    def target(self, subscription: Subscription) -> ProviderTarget | None:
         """Return the Provider of a subscription; None where it does not exist."""
         mirrors = self._flux_providers if subscription.kind == ALERT else self._providers
         key = Key(subscription.namespace, subscription.provider)
@@ -158,5 +158,5 @@ def _commit_status(document: Mapping[str, Any]) -> Subscription:
     return from_commit_status(CommitStatus.from_wire(document))
 
 
-def _provider(document: Mapping[str, Any]) -> Target:
+def _provider(document: Mapping[str, Any]) -> ProviderTarget:
     return from_provider(Provider.from_wire(document))

@@ -20,7 +20,7 @@ from aiohttp import web
 from activities.flux.events import FluxEvent, NotAnEvent, read_event
 from activities.flux.matching import wants_labels
 from activities.flux.metadata import cleaned
-from activities.flux.planning import Evaluate, Plan, plan
+from activities.flux.planning import Evaluate, StatusPlan, plan
 from activities.flux.subscriptions import COMMIT_STATUS
 from activities.models.commit_statuses import CommitVerdict, StatusSlot
 from activities.models.reconciliations import FluxReport
@@ -28,7 +28,7 @@ from crds.api.ports import ApiError
 from providers.documents import parsed
 from providers.errors import ProviderMalformed
 from providers.reading import in_thread, read
-from worker.receiver.bodies import Answer, Places, Refused, read_body, respond
+from worker.receiver.bodies import Answer, BodyPlaces, Refused, read_body, respond
 from worker.receiver.flux_faults import Faults
 from worker.receiver.flux_mirrors import Subscriptions
 from worker.receiver.flux_repeats import Repeats
@@ -102,8 +102,8 @@ class FluxRoutes:
         self._insecure = insecure
         self._repeats = repeats or Repeats()
         self._clock = clock
-        self._bodies = Places(in_all=BODIES_AT_ONCE, each=BODIES_OF_SENDER, refusal=AGAIN)
-        self._events = Places(in_all=EVENTS_AT_ONCE, each=EVENTS_OF_SENDER, refusal=AGAIN)
+        self._bodies = BodyPlaces(in_all=BODIES_AT_ONCE, each=BODIES_OF_SENDER, refusal=AGAIN)
+        self._events = BodyPlaces(in_all=EVENTS_AT_ONCE, each=EVENTS_OF_SENDER, refusal=AGAIN)
         self._noted = -LOG_AGAIN_SECONDS
 
     def routes(self) -> Sequence[web.RouteDef]:
@@ -186,7 +186,7 @@ class FluxRoutes:
         except NotAnEvent as error:
             raise Refused(HTTPStatus.BAD_REQUEST, str(error)) from None
 
-    async def _plans(self, namespace: str, event: FluxEvent) -> tuple[Plan, ...]:
+    async def _plans(self, namespace: str, event: FluxEvent) -> tuple[StatusPlan, ...]:
         subscriptions = tuple(self._subscriptions.of(namespace))
         labels = await self._labels(event) if wants_labels(subscriptions, cleaned(event)) else None
         return await in_thread(
@@ -200,7 +200,9 @@ class FluxRoutes:
             )
         )
 
-    async def _post(self, event: FluxEvent, plans: Sequence[Plan], reports: Sequence[tuple[Place, FluxReport]]) -> int:
+    async def _post(
+        self, event: FluxEvent, plans: Sequence[StatusPlan], reports: Sequence[tuple[Place, FluxReport]]
+    ) -> int:
         """Signal every workflow; return how many post statuses. Raises WorkflowsUnavailable where one is not reached.
 
         What some got by then they get again with the repetition, which changes nothing there.
@@ -220,7 +222,7 @@ class FluxRoutes:
             _logger.warning("an event of Flux is refused", sender=sender, reason=reason)
 
 
-def signal_of(event: FluxEvent, made: Plan) -> tuple[StatusSlot, CommitVerdict] | None:
+def signal_of(event: FluxEvent, made: StatusPlan) -> tuple[StatusSlot, CommitVerdict] | None:
     """Return the workflow that a plan concerns, and what it is signalled; None where nothing is to be posted."""
     wanted, target = made.wanted, made.target
     if wanted is None or target is None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
-from activities.flux.planning import Plan
+from activities.flux.planning import StatusPlan
 
 BUCKETS_SECONDS = (0.01, 0.05, 0.25, 1.0)
 """Each answer is due within a second."""
@@ -66,7 +66,7 @@ class FluxMetrics:
         self._events.labels(str(code)).inc()
         self._seconds.observe(seconds)
 
-    def planned(self, made: Plan) -> None:
+    def planned(self, made: StatusPlan) -> None:
         """Count what one subscription made of an event: `posted`, `skipped`, `refused` or `not taken`."""
         if made.wanted is not None:
             result = "posted"

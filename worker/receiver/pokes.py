@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from crds.api.backoff import STANDARD
-from providers.places import Places
+from providers.places import CallPlaces
 from providers.shares import Shares
 from worker.receiver.index import Target
 from worker.temporal.outcomes import WorkflowsUnavailable
@@ -44,7 +44,7 @@ class Pokes:
         """Targets that are to be poked once more when their gap is over."""
         self._at_work: dict[Target, asyncio.Task[None]] = {}
         self._kept = Shares(PENDING_LIMIT)
-        self._places = Places(AT_ONCE)
+        self._places = CallPlaces(AT_ONCE)
 
     @property
     def depth(self) -> int:

@@ -24,7 +24,7 @@ from providers.webhooks.events import Event, NotAnEvent, as_document
 from providers.webhooks.senders import SENDERS, Sender
 from providers.webhooks.signatures import NotProven
 from worker.receiver.again import Again
-from worker.receiver.bodies import Answer, Places, Refused, read_body, refuse_large, respond
+from worker.receiver.bodies import Answer, BodyPlaces, Refused, read_body, refuse_large, respond
 from worker.receiver.deliveries import Rates, SeenDeliveries
 from worker.receiver.hooks import KINDS, NO_NAMESPACE, Hook, hook_at
 from worker.receiver.index import Index, Target
@@ -73,7 +73,7 @@ class HookRoutes:
         self._senders = senders
         self._clock = clock
         self._seen = SeenDeliveries()
-        self._places = Places(in_all=BODIES_AT_ONCE, each=BODIES_OF_NAMESPACE)
+        self._places = BodyPlaces(in_all=BODIES_AT_ONCE, each=BODIES_OF_NAMESPACE)
         self._noted: dict[Hook, float] = {}
         """When it was logged last that deliveries to an address are not proved; of resources that exist alone."""
 

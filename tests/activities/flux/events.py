@@ -5,7 +5,7 @@ from typing import Any
 
 from activities.flux.events import FluxEvent, read_event
 from activities.flux.matching import Source, Subscription
-from activities.flux.planning import Target
+from activities.flux.planning import ProviderTarget
 
 SHA = "a" * 39 + "1"
 NOW = datetime(2026, 1, 31, 10, 0, tzinfo=UTC)
@@ -49,7 +49,7 @@ def subscription(**changes: Any) -> Subscription:
     return Subscription(**values)
 
 
-def target(**changes: Any) -> Target:
+def target(**changes: Any) -> ProviderTarget:
     values: dict[str, Any] = {
         "namespace": "flux-system",
         "name": "github",
@@ -59,4 +59,4 @@ def target(**changes: Any) -> Target:
         "document": {"metadata": {"uid": "0c9c2e41-d2f9-4f9b-9464-32d3ba7a25e9", "name": "github"}, "spec": {}},
         **changes,
     }
-    return Target(**values)
+    return ProviderTarget(**values)

@@ -6,7 +6,7 @@ import pytest
 
 from activities.flux.events import FluxEvent
 from activities.flux.matching import Source, Subscription, wants_labels
-from activities.flux.planning import Plan, Target, plan
+from activities.flux.planning import ProviderTarget, StatusPlan, plan
 from activities.flux.subscriptions import from_alert
 from activities.flux.verdicts import Verdict
 from crds.rules.flux_expressions import evaluate
@@ -18,7 +18,9 @@ FLUX_EXAMPLE = (
 )
 
 
-def planned(given: FluxEvent, one: Subscription | None = None, to: Target | None = None, **options: Any) -> Plan:
+def planned(
+    given: FluxEvent, one: Subscription | None = None, to: ProviderTarget | None = None, **options: Any
+) -> StatusPlan:
     found = to or target()
     (made,) = plan(given, [one or subscription()], targets=lambda _: found, evaluate=evaluate, **options)
     return made
@@ -153,7 +155,7 @@ def test_a_provider_that_does_not_exist_is_a_fault() -> None:
         (subscription(), target(expression="event.involvedObject.name + event.involvedObject.name + 'x'")),
     ],
 )
-def test_long_contexts_that_differ_at_their_end_stay_two(one: Subscription, to: Target) -> None:
+def test_long_contexts_that_differ_at_their_end_stay_two(one: Subscription, to: ProviderTarget) -> None:
     contexts = set()
     for last in "ab":
         involved = {**document()["involvedObject"], "namespace": "flux-system", "name": "n" * 252 + last}

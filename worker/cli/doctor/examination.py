@@ -10,7 +10,7 @@ from worker.cli.doctor.installed import admissions, definitions
 from worker.cli.doctor.rights import rights
 from worker.cli.doctor.temporal import temporal
 from worker.cli.findings import Finding, well, wrong
-from worker.cli.options import Target
+from worker.cli.options import ClusterTarget
 from worker.cli.session import Session
 from worker.settings import InvalidSettings, Settings, load_settings, misspelt
 
@@ -25,7 +25,7 @@ class _Extent:
     namespaces: Sequence[str]
 
 
-async def examine(target: Target, accounts: Mapping[str, str]) -> list[Finding]:
+async def examine(target: ClusterTarget, accounts: Mapping[str, str]) -> list[Finding]:
     """Look at everything, in the order in which an installation is made."""
     extent, findings = _settings()
     namespaces = (target.namespace,) if target.namespace else extent.namespaces
