@@ -49,7 +49,7 @@ from crds.api.ports import Document, Kubernetes, resource_of
 from crds.resource import Resource
 from crds.rules.environments import validate_repository
 from crds.rules.field_errors import FieldError, errors_of
-from crds.rules.policies import validate_policy
+from crds.rules.promotion_policies import validate_policy
 from crds.rules.selection import (
     SelectionOutcome,
     UnreadablePolicy,

@@ -10,7 +10,7 @@ import httpx
 
 from providers.addresses import host_of, port_of
 from providers.bodies import read_body, read_lines
-from providers.budgets import budget_of
+from providers.call_budgets import budget_of
 from providers.credentials import check_destination, check_proxy, fingerprint
 from providers.decoding import decoded, decoded_in_steps, is_crowded
 from providers.error_mapping import asked_wait, moved, refusal

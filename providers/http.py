@@ -17,8 +17,8 @@ import httpcore
 import httpx
 
 from providers.addresses import AddressRules, CheckedTransport, Endpoint, host_of, port_of
-from providers.admission import Admission
 from providers.bodies import ACCEPTED_CODING
+from providers.call_admission import Admission
 from providers.errors import ProviderMisconfigured
 from providers.learned import Learned
 from providers.models import Proxy, Route

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from providers.budgets import budget_of
+from providers.call_budgets import budget_of
 from providers.models import ScmIdentity
 from providers.series import OTHER, Names
 

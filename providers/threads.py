@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
+from providers.call_places import CallPlaces
 from providers.callers import caller
-from providers.places import CallPlaces
 
 T = TypeVar("T")
 

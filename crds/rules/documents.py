@@ -15,7 +15,7 @@ from crds.resource import Resource
 from crds.rules.environments import validate_environment, validate_repository
 from crds.rules.field_errors import FieldError, errors_of
 from crds.rules.flux import validate_commit_status, validate_provider
-from crds.rules.policies import missing, validate_policy
+from crds.rules.promotion_policies import missing, validate_policy
 from crds.rules.references import reference_errors, undeclared
 from crds.rules.repositories import conflict_errors, discovery_errors, oldest_of
 from crds.rules.secrets import consent_errors, users_of

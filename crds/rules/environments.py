@@ -8,7 +8,7 @@ from crds.paths import Overlaps, TooCostly, path_error
 from crds.rules.field_errors import FieldError
 from crds.rules.flux_deliveries import flux_errors
 from crds.rules.git_writes import git_write_errors
-from crds.rules.policies import missing, repository_errors, template_errors
+from crds.rules.promotion_policies import missing, repository_errors, template_errors
 from crds.rules.substitution import VARIABLE_NAME, SubstitutionError, names_in, render
 from crds.v1alpha1.deployment import ArgoCDDeployment
 from crds.v1alpha1.environment import Environment

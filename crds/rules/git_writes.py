@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from crds.rules.field_errors import FieldError
-from crds.rules.policies import repository_errors, template_errors
+from crds.rules.promotion_policies import repository_errors, template_errors
 from crds.rules.substitution import SubstitutionError, names_in, render
 from crds.rules.yaml_paths import YamlPathError, parse_path
 from crds.v1alpha1.deployment import BranchWrite, Deployment, GitEdit, GitWrite, Write

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from crds.reasons.conditions import ConditionReason
 from crds.resource import Resource
 from crds.rules.field_errors import FieldError
-from crds.rules.policies import missing
+from crds.rules.promotion_policies import missing
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository, ProviderKind

@@ -27,7 +27,7 @@ from activities.models.budgets import (
 )
 from activities.models.configuration import DeploymentSpec, EnvironmentView, TestSpec
 from crds.fields import NAME_MAX_LENGTH
-from crds.rules.policies import MAX_TESTS_BYTES
+from crds.rules.promotion_policies import MAX_TESTS_BYTES
 from crds.v1alpha1.deployment import ArgoCDDeployment, ArgoCDWrite, BranchWrite, GitEdit, GitWrite
 from crds.v1alpha1.drift_monitor import MAX_PARAMETERS, MONITOR_NAME_MAX_LENGTH
 from crds.v1alpha1.environment import EnvironmentSpec

@@ -23,6 +23,81 @@ SAME = {
     "Verdict": "how something that was looked at is judged",
 }
 """Names of two rooms that mean the same, and what."""
+ROLES = {
+    "adapter": "a vendor's implementation of a port",
+    "asking": "questions to a workflow, and to activities",
+    "backoff": "growing pauses between attempts",
+    "bodies": "HTTP bodies, bounded before they are read",
+    "calls": "calls to one system, with what their failures mean",
+    "carrying": "what a run hands to the next one, cut to its size",
+    "configuration": "what is declared for a promotion, as one value",
+    "failures": "what a call failed of",
+    "metrics": "what a process counts",
+    "options": "what can be set of an adapter, or of a command",
+    "pacing": "when a workflow looks again",
+    "ports": "seams, as Protocols",
+    "presentation": "what people read of a workflow, or of a promotion",
+    "presenting": "when that is written",
+    "process": "a process from its start to its end",
+    "publishing": "writing what others read",
+    "reading": "reading much, without holding up others",
+    "redaction": "keeping credentials out of texts",
+    "refusals": "calls that a credential was refused",
+    "registry": "which implementations there are",
+    "settings": "variables of the environment",
+    "state": "all that continue-as-new carries",
+    "tracing": "traces of round trips",
+    "wire": "requests and answers of a vendor, as values",
+    "workflow": "a workflow",
+}
+"""Module names for a role that each room may fill, and which."""
+SUBJECTS = {
+    "ancestry": "how two commits relate",
+    "branches": "branches of a repository",
+    "codec_server": "the codec server",
+    "commands": "commands of a person",
+    "commit_statuses": "commit statuses for Flux",
+    "conditions": "conditions of a resource",
+    "credential_checks": "checks of what a connection names",
+    "credentials": "what a Secret holds for a system",
+    "delivery": "how an artifact gets into an environment",
+    "deployments": "what runs by which means",
+    "documents": "what was decoded, with its types checked",
+    "drift": "what runs differs from what was promoted",
+    "entries": "what a mirror keeps of an object",
+    "environments": "environments",
+    "events": "what was reported once, by us or by others",
+    "gates": "what must hold before a write",
+    "label_looks": "how labels look",
+    "memberships": "who is a member of a place",
+    "places": "an environment as its workflow sees it",
+    "pull_requests": "pull requests",
+    "reports": "what events of Flux report",
+    "repositories": "repositories",
+    "repository_sync": "the list of a repository's pull requests",
+    "repository_syncs": "the workflows of those lists",
+    "resources": "resources of Kubernetes",
+    "revisions": "commits",
+    "rights": "what a credential or process may do",
+    "runs": "runs at CI systems",
+    "secrets": "Secrets that resources name",
+    "shared_applications": "applications that several environments name",
+    "stalls": "workflows that do not go on",
+    "state_labels": "labels that show the state",
+    "status": "the status of a tracker",
+    "steering": "labels and comments by which people command",
+    "targets": "what of an application is written",
+    "testing": "a round of tests",
+    "trackers": "trackers",
+    "argocd": "Argo CD",
+    "azure_devops": "Azure DevOps",
+    "flux": "Flux",
+    "gitea": "Gitea",
+    "github": "GitHub",
+    "gitlab": "GitLab",
+    "jenkins": "Jenkins",
+}
+"""Module names of one subject in several rooms, and which."""
 
 
 @cache
@@ -35,6 +110,18 @@ def classes() -> dict[str, dict[str, bool]]:
                 if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                     bases = {ast.unparse(base).partition("[")[0] for base in node.bases}
                     found[node.name][str(path.relative_to(ROOT))] = "Protocol" in bases
+    return found
+
+
+@cache
+def module_rooms() -> dict[str, set[str]]:
+    """Return the rooms of each module name; all vendors of `providers/` are one room."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            room = path.parent.relative_to(ROOT)
+            if path.stem != "__init__":
+                found[path.stem].add("vendors" if (path.parent / "adapter.py").exists() else str(room))
     return found
 
 
@@ -67,6 +154,13 @@ def homonyms() -> list[str]:
 
 def test_a_class_name_of_two_rooms_means_one_thing() -> None:
     assert [name for name in homonyms() if name not in SAME] == []
+
+
+def test_a_module_name_of_two_rooms_means_one_thing() -> None:
+    shared = {name for name, rooms in module_rooms().items() if len(rooms) > 1}
+    assert sorted(shared - {*ROLES, *SUBJECTS}) == []
+    assert sorted({*ROLES, *SUBJECTS} - module_rooms().keys()) == []
+    assert sorted(SUBJECTS.keys() - shared) == []
 
 
 def test_what_is_listed_is_there() -> None:

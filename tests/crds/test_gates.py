@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from crds.reasons.conditions import ConditionReason
-from crds.rules.policies import validate_policy
+from crds.rules.promotion_policies import validate_policy
 from crds.rules.selection import SelectionOutcome, select_policy
 from crds.v1alpha1.environment import Environment
 from tests.crds.resources import a_test, environment, environments, policy

@@ -7,7 +7,7 @@ from crds.conditions import ConditionStatus
 from crds.reasons.conditions import ConditionReason
 from crds.rules.environments import validate_environment
 from crds.rules.field_errors import FieldError
-from crds.rules.policies import valid_condition, validate_policy
+from crds.rules.promotion_policies import valid_condition, validate_policy
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.promotion_policy import PromotionPolicy

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from activities.failures import BUSY_DELAY, spread
-from providers.admission import Admission
+from providers.call_admission import Admission
 from providers.callers import calling_for
 from providers.errors import ProviderBusy, ProviderRateLimited
 from tests.worlds.stage import VirtualTime

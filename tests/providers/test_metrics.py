@@ -7,7 +7,7 @@ import pytest
 import structlog
 from prometheus_client import REGISTRY
 
-from providers.budgets import budget_of
+from providers.call_budgets import budget_of
 from providers.errors import ProviderError
 from providers.metrics import Call, record_scm_call
 from providers.models import ScmIdentity

@@ -23,7 +23,7 @@ from crds.rules.documents import validate_document
 from crds.rules.environments import validate_environment, validate_repository
 from crds.rules.flux import pattern_error, validate_provider
 from crds.rules.flux_deliveries import tag_edit
-from crds.rules.policies import validate_policy
+from crds.rules.promotion_policies import validate_policy
 from crds.rules.references import reference_errors
 from crds.rules.repositories import conflict_errors, discovery_errors, oldest_of
 from crds.rules.secrets import consent_errors, users_of

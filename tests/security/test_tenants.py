@@ -27,7 +27,7 @@ from activities.slots import Slots, shared_by, slot_of
 from crds.api.ports import resource_of
 from crds.api.reflector import Key, Reflector
 from crds.v1alpha1.test_runner import TestRunner
-from providers.admission import Admission
+from providers.call_admission import Admission
 from providers.callers import calling_for
 from providers.errors import ProviderBusy
 from providers.http import HttpClients, HttpOptions

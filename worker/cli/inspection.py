@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from crds.api.ports import Document
     from crds.v1alpha1.pull_request_tracker import PullRequestTracker
-    from worker.cli.listing import Columns
+    from worker.cli.rows import Columns
 
 NamesArgument = Annotated[
     list[str] | None,
@@ -53,7 +53,7 @@ def get(
     context: ContextOption = None,
 ) -> None:
     """List trackers: where each is and what it waits for."""
-    from worker.cli.listing import Columns, hindered, plain_state_of
+    from worker.cli.rows import Columns, hindered, plain_state_of
     from worker.cli.session import TRACKERS, Session, name_of, with_session
 
     wanted_states = _states(state or ())
@@ -152,8 +152,8 @@ def show(
 ) -> None:
     """Show one tracker, or several, with tests, promotions and conditions."""
     from worker.cli.asking import next_tries
-    from worker.cli.listing import hindered
     from worker.cli.output import as_list, documents, line
+    from worker.cli.rows import hindered
     from worker.cli.session import TRACKERS, Session, parse, with_session
 
     async def read(session: Session) -> "tuple[list[Document], Mapping[str, datetime]]":

@@ -110,7 +110,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, indent: str 
 
 def listed(columns: Sequence[str] | None, rows: Sequence[Sequence[str]], *, widths: Sequence[int] = ()) -> list[int]:
     """Print a list as kubectl does, cut to the width of a terminal; return the widths, for rows that follow."""
-    from worker.cli.listing import lines_of
+    from worker.cli.rows import lines_of
 
     terminal = sys.stdout.isatty()
     grid = [[one_line(cell) or "-" for cell in row] for row in rows]

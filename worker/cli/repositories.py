@@ -35,8 +35,8 @@ def init(
 
     Use: pilotage -n shop init github acme/web -e dev -e staging -e prod > pilotage.yaml
     """
+    from worker.cli.first_resources import KnownRepository, resources
     from worker.cli.output import document, note
-    from worker.cli.starting import KnownRepository, resources
     from worker.cli.yaml_text import to_yaml
 
     wanted = KnownRepository(
@@ -79,9 +79,9 @@ def track(
 ) -> None:
     """Make the tracker of one pull request, whether `discovery` matches it or not."""
     from crds.api.ports import Document
+    from worker.cli.first_resources import make_tracker
     from worker.cli.output import documents, line
     from worker.cli.session import Session, name_of, with_session
-    from worker.cli.starting import make_tracker
 
     async def act(session: Session) -> Document:
         return await make_tracker(session, number, repository=repository, environment=environment, dry_run=dry_run)

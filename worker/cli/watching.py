@@ -160,8 +160,8 @@ def render(tracker: "PullRequestTracker") -> Any:
     from rich.text import Text
 
     from worker.cli import trackers, values
-    from worker.cli.listing import Columns
     from worker.cli.output import rich_table
+    from worker.cli.rows import Columns
 
     at = values.now()
     status = tracker.status

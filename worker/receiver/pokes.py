@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from crds.api.backoff import STANDARD
-from providers.places import CallPlaces
+from providers.call_places import CallPlaces
 from providers.shares import Shares
 from worker.receiver.index import Target
 from worker.temporal.outcomes import WorkflowsUnavailable

@@ -18,7 +18,7 @@ from crds.resource import Resource
 from crds.rules.environments import validate_environment, validate_repository
 from crds.rules.field_errors import FieldError
 from crds.rules.flux import validate_commit_status, validate_provider
-from crds.rules.policies import valid_condition, validate_policy
+from crds.rules.promotion_policies import valid_condition, validate_policy
 from crds.rules.repositories import conflict_errors, discovery_errors, oldest_of
 from crds.rules.selection import PolicyIndex
 from crds.rules.shared_applications import Claimant, Named, names_of, owners_of, server_of, taken_errors

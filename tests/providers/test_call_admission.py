@@ -9,7 +9,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from providers.admission import Admission
+from providers.call_admission import Admission
 from providers.callers import calling_for, polling
 from providers.errors import ProviderBusy, ProviderError, ProviderRateLimited, ProviderUnavailable
 from providers.messages import Request

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
-from providers.budgets import Budget
+from providers.call_budgets import Budget
 from providers.callers import caller, polls
 from providers.errors import ProviderBusy, ProviderRateLimited
 from providers.metrics import CALL_WAIT, CALLS_HELD
