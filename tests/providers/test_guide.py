@@ -32,6 +32,9 @@ _BLOCK = re.compile(
     r'^```(?P<language>\w+) file="(?P<file>\S+)"(?: (?P<how>adds|row)="(?P<what>\S+)")?\n(?P<code>.*?)^```$',
     re.M | re.S,
 )
+_NAMED = re.compile(r"`(\w+)` (?:of|in)\s+`([\w/]+\.py)`")
+_HOST = re.compile(r"azureDevOps|AZURE_DEVOPS|AzureDevOps")
+"""As each table of hosts names one of them."""
 _LINK = re.compile(r"\]\(([^)#]+)")
 TOKEN = "sandbox-codebarn-token"
 
@@ -265,3 +268,23 @@ def test_files_and_pages_that_the_page_names_exist() -> None:
     linked = [PAGE.parent / link for link in _LINK.findall(text) if "://" not in link]
     changed = [ROOT / one.file for one in blocks() if one.what]
     assert [str(path) for path in (*linked, *changed) if not path.exists()] == []
+
+
+def test_what_the_page_names_in_a_file_stands_there() -> None:
+    named = _NAMED.findall(PAGE.read_text())
+    assert len(named) >= 8
+    assert [(name, path) for name, path in named if name not in (ROOT / path).read_text()] == []
+
+
+def test_the_page_names_each_file_that_lists_the_hosts() -> None:
+    text = PAGE.read_text()
+    files = [
+        path.relative_to(ROOT)
+        for folder in ("crds", "providers", "worker", "activities", "workflows", "deploy/local")
+        for path in (ROOT / folder).rglob("*.py")
+        if "azure_devops" not in str(path) and "flux" not in path.name and _HOST.search(path.read_text())
+    ]
+    # Flux's own types of hosts are another list, which Flux decides.
+    listing = sorted(str(path) for path in files if path.parent != Path("activities/flux"))
+    assert len(listing) >= 8
+    assert [path for path in listing if path not in text] == []
