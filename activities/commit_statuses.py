@@ -71,8 +71,10 @@ class CommitStatusPosts(CommitStatusActivities):
         if request.look_first:
             async with _within(provider.timeout):
                 newest = await statuses.newest(slot.commit)
-            shown = _of_context(newest, provider.host.capabilities.listed_context(slot.context))
-            if (outcome := judge(request, wanted, shown)) is not None:
+            capabilities = provider.host.capabilities
+            shown = _of_context(newest, capabilities.listed_context(slot.context))
+            listed = replace(wanted, url=capabilities.listed_url(wanted.url))
+            if (outcome := judge(request, listed, shown)) is not None:
                 return outcome
         async with _within(provider.timeout):
             await statuses.set(slot.commit, wanted)

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -186,13 +186,19 @@ class _Presenter:
                 changed = [status for status in wanted if status not in shown.statuses]
             else:
                 newest = await self._host.commit_statuses.newest(sha)
-                listed = self._host.capabilities.listed_context
-                changed = [one for one in wanted if not _is_shown(one, newest.get(listed(one.context)))]
+                changed = [one for one in wanted if not self._is_shown(one, newest)]
             self._statuses += [status for status in wanted if status not in changed]
             for status in changed:
                 await self._host.commit_statuses.set(sha, _to_commit_status(status))
                 self._statuses.append(status)
                 self._writes += 1
+
+    def _is_shown(self, wanted: DesiredStatus, newest: Mapping[str, CommitStatus]) -> bool:
+        capabilities = self._host.capabilities
+        there = newest.get(capabilities.listed_context(wanted.context))
+        if there is None or (there.state, there.url) != (StatusState(wanted.state), capabilities.listed_url(wanted.url)):
+            return False
+        return reads_as(there.description, wanted.description)
 
     async def _show_deployments(self, shown: Shown | None) -> None:
         """Show them where the host has them; a credential without the right is reported, and fails nothing."""
@@ -347,9 +353,3 @@ def _to_commit_status(status: DesiredStatus) -> CommitStatus:
     return CommitStatus(
         context=status.context, state=StatusState(status.state), description=status.description, url=status.url
     )
-
-
-def _is_shown(wanted: DesiredStatus, newest: CommitStatus | None) -> bool:
-    if newest is None or newest.state != StatusState(wanted.state) or newest.url != wanted.url:
-        return False
-    return reads_as(newest.description, wanted.description)

@@ -289,6 +289,8 @@ class Capabilities:
     """Characters of a comment; the host refuses, or cuts, a longer one."""
     listed_context: Callable[[str], str] = str
     """The context by which the host lists a commit status that was set: a long one may be cut."""
+    listed_url: Callable[[str], str] = str
+    """The address with which the host lists it: one that it would refuse is left out."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -162,7 +162,10 @@ class AzureDevOpsHost:
     def __init__(self, *, credential: Credential, calls: AzureDevOpsCalls) -> None:
         self._calls = calls
         self.capabilities = Capabilities(
-            label_case=False, label_limit=wire.LABEL_LIMIT, listed_context=wire_statuses.listed_context
+            label_case=False,
+            label_limit=wire.LABEL_LIMIT,
+            listed_context=wire_statuses.listed_context,
+            listed_url=wire_statuses.listed_url,
         )
         self.pull_requests = AzureDevOpsPullRequests(calls)
         self.pull_request_lists = ConditionalLists(

@@ -10,7 +10,7 @@ from providers.documents import Document, likely_moment, required_number, requir
 from providers.messages import Reply, Request, segment
 from providers.models import CommitStatus, StatusState
 from providers.redaction import shortened
-from providers.status_keys import bounded_key
+from providers.status_keys import bounded_key, fitting_url
 
 # Of name and genre each; longer ones are refused with 400, as are longer descriptions and addresses.
 KEY_LIMIT = 128
@@ -71,9 +71,8 @@ def create_status(repository: str, sha: str, status: CommitStatus) -> Request:
         "description": shortened(status.description, DESCRIPTION_LIMIT),
         "context": context_parts(status.context),
     }
-    # Any other text is refused with 400.
-    if status.url.startswith(("http://", "https://")) and len(status.url) <= _URL_LIMIT:
-        body["targetUrl"] = status.url
+    if url := listed_url(status.url):
+        body["targetUrl"] = url
     return request("POST", f"{repository}/commits/{segment(sha)}/statuses", "create", api="CommitStatus", json=body)
 
 
@@ -88,6 +87,11 @@ def context_parts(context: str) -> Mapping[str, str]:
 def listed_context(context: str) -> str:
     """Return a context as it is read back: each of its parts is cut where it is too long."""
     return _context_of(**context_parts(context))
+
+
+def listed_url(url: str) -> str:
+    """Return an address as it is read back: any other text is refused with 400."""
+    return fitting_url(url, _URL_LIMIT)
 
 
 def _read_context(row: Document) -> str:

@@ -106,7 +106,9 @@ class BitbucketCloudHost:
 
     def __init__(self, *, credential: Credential, calls: BitbucketCloudCalls) -> None:
         self._calls = calls
-        self.capabilities = Capabilities(labels=False, html=False, comment_limit=wire.COMMENT_LIMIT)
+        self.capabilities = Capabilities(
+            labels=False, html=False, comment_limit=wire.COMMENT_LIMIT, listed_url=wire.listed_url
+        )
         self.pull_requests = BitbucketCloudPullRequests(calls)
         self.pull_request_lists = ConditionalLists(
             calls.call, request=partial(wire_lists.list_pulls, calls.repository), reader=wire_lists.read_pulls

@@ -22,7 +22,7 @@ from providers.errors import ProviderError, ProviderMalformed
 from providers.messages import Reply, Request, segment
 from providers.models import ChangeState, Comment, CommitStatus, HostPullRequest, StatusState
 from providers.redaction import shortened
-from providers.status_keys import bounded_key
+from providers.status_keys import bounded_key, fitting_url
 
 PAGE_SIZE = 100
 # A host that always names a next page must not keep us reading.
@@ -184,6 +184,11 @@ def _read_status(status: Document, standing_in: str) -> CommitStatus:
     )
 
 
+def listed_url(url: str) -> str:
+    """Return an address as it is read back; for a longer one the commit's own page stands."""
+    return fitting_url(url, _URL_LIMIT)
+
+
 def standing_in_url(repository: str, sha: str) -> str:
     """Return the page of a commit: the host wants an address with every status."""
     return f"https://bitbucket.org{repository.removeprefix('/repositories')}/commits/{segment(sha)}"
@@ -194,7 +199,6 @@ def set_status(repository: str, sha: str, status: CommitStatus) -> Request:
 
     https://developer.atlassian.com/cloud/bitbucket/rest/api-group-commit-statuses/
     """
-    fits = status.url.startswith(("http://", "https://")) and len(status.url) <= _URL_LIMIT
     return Request(
         method="POST",
         path=f"{repository}/commit/{segment(sha)}/statuses/build",
@@ -203,7 +207,7 @@ def set_status(repository: str, sha: str, status: CommitStatus) -> Request:
             "state": _STATES[status.state],
             "name": shortened(status.context, TEXT_LIMIT),
             "description": shortened(status.description, TEXT_LIMIT),
-            "url": status.url if fits else standing_in_url(repository, sha),
+            "url": listed_url(status.url) or standing_in_url(repository, sha),
         },
         api="CommitStatus",
         operation="create",

@@ -122,7 +122,9 @@ class BitbucketDataCenterHost:
 
     def __init__(self, *, credential: Credential, calls: BitbucketDataCenterCalls) -> None:
         self._calls = calls
-        self.capabilities = Capabilities(labels=False, html=False, comment_limit=wire.COMMENT_LIMIT)
+        self.capabilities = Capabilities(
+            labels=False, html=False, comment_limit=wire.COMMENT_LIMIT, listed_url=wire.listed_url
+        )
         self.pull_requests = BitbucketDataCenterPullRequests(calls)
         self.pull_request_lists = ConditionalLists(
             calls.call,

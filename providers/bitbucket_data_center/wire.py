@@ -22,7 +22,7 @@ from providers.errors import ProviderError, ProviderMalformed, ProviderUnauthori
 from providers.messages import Reply, Request, segment
 from providers.models import ChangeState, Comment, CommitStatus, HostPullRequest, StatusState
 from providers.redaction import shortened
-from providers.status_keys import bounded_key
+from providers.status_keys import bounded_key, fitting_url
 
 # Without it a write that carries no JSON is taken for one of another site's page.
 HEADERS: Mapping[str, str] = {"X-Atlassian-Token": "no-check"}
@@ -198,6 +198,11 @@ def _read_status(status: Document, standing_in: str) -> CommitStatus:
     )
 
 
+def listed_url(url: str) -> str:
+    """Return an address as it is read back; for a longer one the commit's own page stands."""
+    return fitting_url(url, _URL_LIMIT)
+
+
 def standing_in_url(base: str, repository: str, sha: str) -> str:
     """Return the page of a commit: the host wants an address with every status."""
     server = base.strip().rstrip("/").removesuffix("/rest")
@@ -206,7 +211,6 @@ def standing_in_url(base: str, repository: str, sha: str) -> str:
 
 def set_status(repository: str, sha: str, status: CommitStatus, standing_in: str) -> Request:
     """Set one status; the one with the same key is overwritten. Answered with 204."""
-    fits = status.url.startswith(("http://", "https://")) and len(status.url) <= _URL_LIMIT
     key = bounded_key(status.context, TEXT_LIMIT)
     return Request(
         method="POST",
@@ -218,7 +222,7 @@ def set_status(repository: str, sha: str, status: CommitStatus, standing_in: str
             "state": _STATES[status.state],
             "name": shortened(status.context, TEXT_LIMIT),
             "description": shortened(status.description, TEXT_LIMIT),
-            "url": status.url if fits else standing_in,
+            "url": listed_url(status.url) or standing_in,
         },
         api="CommitStatus",
         operation="create",

@@ -16,6 +16,7 @@ from providers.models import Capabilities, ChangedFiles, Comment, CommitStatus, 
 from providers.ports import NO_LOOKS, Branches, DeploymentRecords, PullRequestChanges, Steering
 from providers.pull_request_lists import ConditionalLists
 from providers.reading import read
+from providers.status_keys import fitting_url
 
 # What is answered for other events of a pull request, which have numbers like comments.
 _NO_COMMENT = 204
@@ -150,7 +151,7 @@ class GiteaHost:
 
     def __init__(self, *, credential: Credential, calls: GiteaCalls) -> None:
         self._calls = calls
-        self.capabilities = Capabilities(label_limit=wire.LABEL_LIMIT)
+        self.capabilities = Capabilities(label_limit=wire.LABEL_LIMIT, listed_url=fitting_url)
         self.pull_requests = GiteaPullRequests(calls)
         self.pull_request_lists = ConditionalLists(
             calls.call, request=partial(wire_lists.list_pulls, calls.repository), reader=wire_lists.read_pulls

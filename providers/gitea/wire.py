@@ -23,6 +23,7 @@ from providers.label_looks import default_look
 from providers.messages import Reply, Request, segment
 from providers.models import ChangeState, Comment, CommitStatus, HostPullRequest, LabelLook, StatusState
 from providers.redaction import shortened
+from providers.status_keys import fitting_url
 
 # The largest page that a host gives unless its administrator allows more; smaller ones are possible as well.
 # https://docs.gitea.com/administration/config-cheat-sheet#api-api
@@ -166,8 +167,8 @@ def read_statuses(reply: Reply) -> tuple[NumberedStatus, ...]:
 def create_status(repository: str, sha: str, status: CommitStatus) -> Request:
     """Add a status; texts of any length are kept whole. Any state is accepted, so that only known ones are sent."""
     body = {"state": status.state.value, "context": status.context, "description": status.description}
-    if status.url.startswith(("http://", "https://")):
-        body["target_url"] = status.url
+    if url := fitting_url(status.url):
+        body["target_url"] = url
     path = f"{repository}/statuses/{segment(sha)}"
     return Request(method="POST", path=path, json=body, api="CommitStatus", operation="create")
 

@@ -31,6 +31,7 @@ from providers.models import (
 from providers.ports import NO_LOOKS, Branches, CommitStatuses, DeploymentRecords, PullRequestChanges, Steering
 from providers.pull_request_lists import ConditionalLists
 from providers.reading import read
+from providers.status_keys import fitting_url
 
 # Pull requests whose last answer is kept for a free 304; about 1 KB each.
 _REMEMBERED_PULLS = 10_000
@@ -201,7 +202,7 @@ class GitHubHost:
     ) -> None:
         scope = f"{base_url} {fingerprint(credential)} "
         self._calls = calls
-        self.capabilities = Capabilities(label_case=False, deployment_records=True)
+        self.capabilities = Capabilities(label_case=False, deployment_records=True, listed_url=fitting_url)
         self.pull_requests = GitHubPullRequests(calls, http.memory(RememberedPulls), scope)
         self.pull_request_lists = ConditionalLists(
             calls.call, request=partial(wire_lists.list_pulls, calls.repository), reader=wire_lists.read_pulls

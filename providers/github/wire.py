@@ -21,6 +21,7 @@ from providers.label_looks import default_look
 from providers.messages import Reply, Request, segment
 from providers.models import Ancestry, ChangeState, Comment, CommitStatus, HostPullRequest, LabelLook, StatusState
 from providers.redaction import shortened
+from providers.status_keys import fitting_url
 
 # Newer versions miss `merge_commit_sha`; the old one is served until at least 24 months after its successor.
 HEADERS: Mapping[str, str] = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
@@ -171,8 +172,8 @@ def create_status(repository: str, sha: str, status: CommitStatus) -> Request:
         "description": shortened(status.description, DESCRIPTION_LIMIT),
     }
     # The host answers 422 for any other scheme and for an empty text.
-    if status.url.startswith(("http://", "https://")):
-        body["target_url"] = status.url
+    if url := fitting_url(status.url):
+        body["target_url"] = url
     return Request(
         method="POST",
         path=f"{repository}/statuses/{segment(sha)}",

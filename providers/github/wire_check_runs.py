@@ -8,6 +8,7 @@ from providers.github import wire
 from providers.messages import Reply, Request, segment
 from providers.models import CommitStatus, StatusState
 from providers.redaction import shortened
+from providers.status_keys import fitting_url
 
 TITLE_LIMIT = 255
 _ENDED = "completed"
@@ -84,8 +85,8 @@ def _shown(status: CommitStatus) -> dict[str, object]:
         shown |= {"status": _ENDED, "conclusion": _CONCLUSIONS[status.state]}
     else:
         shown["status"] = "in_progress"
-    if status.url.startswith(("http://", "https://")):
-        shown["details_url"] = status.url
+    if url := fitting_url(status.url):
+        shown["details_url"] = url
     return shown
 
 

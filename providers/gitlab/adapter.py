@@ -163,6 +163,8 @@ class GitLabHost:
             label_limit=merge_requests.LABEL_LIMIT,
             deployment_records=True,
             comment_limit=notes.NOTE_LIMIT,
+            listed_context=statuses.listed_context,
+            listed_url=statuses.listed_url,
         )
         self.pull_requests = GitLabMergeRequests(calls)
         self.pull_request_lists = ConditionalLists(

@@ -15,7 +15,7 @@ from providers.gitlab.wire import STATUS_API, message_in, page
 from providers.messages import Reply, Request, segment
 from providers.models import CommitStatus, StatusState
 from providers.redaction import shortened
-from providers.status_keys import bounded_key
+from providers.status_keys import bounded_key, fitting_url
 
 REF = "pilotage"
 """Under which the host keeps the pipeline of our statuses; it need not be a branch."""
@@ -66,13 +66,12 @@ def create_status(project: str, sha: str, status: CommitStatus, *, state: str = 
     """Set a status, or make it go through `state` on its way; 400 may mean that it is in the wrong state for that."""
     body = {
         "state": state or _STATES[status.state],
-        "name": bounded_key(status.context, TEXT_LIMIT),
+        "name": listed_context(status.context),
         "ref": REF,
         "description": shortened(status.description, TEXT_LIMIT),
     }
-    # A longer address would be refused, and a cut one leads nowhere.
-    if status.url.startswith(("http://", "https://")) and len(status.url) <= TEXT_LIMIT:
-        body["target_url"] = status.url
+    if url := listed_url(status.url):
+        body["target_url"] = url
     return Request(
         method="POST",
         path=f"{project}/statuses/{segment(sha)}",
@@ -81,6 +80,16 @@ def create_status(project: str, sha: str, status: CommitStatus, *, state: str = 
         operation="create",
         accepts=frozenset() if state else frozenset({400}),
     )
+
+
+def listed_context(context: str) -> str:
+    """Return a context as the host lists it."""
+    return bounded_key(context, TEXT_LIMIT)
+
+
+def listed_url(url: str) -> str:
+    """Return an address as the host lists it: a longer one would be refused."""
+    return fitting_url(url, TEXT_LIMIT)
 
 
 def detour(status: CommitStatus, refused: Reply) -> tuple[str, ...]:
