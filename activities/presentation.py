@@ -196,7 +196,10 @@ class _Presenter:
     def _is_shown(self, wanted: DesiredStatus, newest: Mapping[str, CommitStatus]) -> bool:
         capabilities = self._host.capabilities
         there = newest.get(capabilities.listed_context(wanted.context))
-        if there is None or (there.state, there.url) != (StatusState(wanted.state), capabilities.listed_url(wanted.url)):
+        if there is None or (there.state, there.url) != (
+            StatusState(wanted.state),
+            capabilities.listed_url(wanted.url),
+        ):
             return False
         return reads_as(there.description, wanted.description)
 

@@ -504,7 +504,11 @@ async def test_contexts_that_differ_beyond_what_a_host_keeps_of_them_stay_two(sc
 
 @EACH_KIND_OF_STATUS
 async def test_an_address_is_listed_as_it_was_sent_or_left_out(scm: ScmHost) -> None:
-    for context, url in (("long", f"https://x/{'y' * 290}"), ("longer", f"https://x/{'y' * 990}"), ("other", "ftp://x")):
+    for context, url in (
+        ("long", f"https://x/{'y' * 290}"),
+        ("longer", f"https://x/{'y' * 990}"),
+        ("other", "ftp://x"),
+    ):
         status = CommitStatus(context=context, state=StatusState.SUCCESS, description="done", url=url)
         await scm.commit_statuses.set(seed.MERGE_SHA, status)
         listed = (await scm.commit_statuses.newest(seed.MERGE_SHA))[context].url
