@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -12,6 +13,7 @@ from temporalio import activity
 from activities import memberships
 from activities.contracts import ConfigActivities
 from activities.deployment_reads import DeploymentReads
+from activities.drift.monitors import create_monitors
 from activities.environments import EnvironmentReader, read_resource
 from activities.failures import bounded, failure_from, reported
 from activities.models.budgets import TRACKERS_LISTED
@@ -202,7 +204,13 @@ class ResourceConfigActivities(ConfigActivities):
     @reported
     async def open_hop(self, request: OpenHopInput) -> OpenHopResult:
         """Choose the policy, and meet the target that it names."""
-        return await memberships.open_hop(request, find=self._find, read=self._read_environment, send=self._places.send)
+        return await memberships.open_hop(
+            request,
+            find=self._find,
+            read=self._read_environment,
+            send=self._places.send,
+            watch=partial(create_monitors, self._kubernetes),
+        )
 
     @activity.defn
     @reported

@@ -19,6 +19,7 @@ from activities.models.configuration import (
     ReadEnvironmentInput,
     ReadEnvironmentResult,
 )
+from activities.models.drift import CreateDriftMonitorsInput
 from activities.models.memberships import (
     OpenHopInput,
     OpenHopResult,
@@ -33,11 +34,19 @@ from activities.ports import Places
 
 
 async def take_lane(places: Places, reads: DeploymentReads, request: TakeLaneInput) -> TakeLaneResult:
-    """Send the view, then read: what is read after the grant was taken is changed by no other promotion."""
-    parts = Parts()
-    await places.send(request.view)
+    """Send the view, then read: what is read after the grant was taken is changed by no other promotion.
+
+    Who is to get in line first takes the lane only where it is granted in the call.
+    """
+    parts, view, answer = Parts(), request.view, None
+    if request.ready is not None:
+        answer = await places.send(request.ready)
+        if answer is None or answer.grant is None or answer.grant.answers != request.ready.signal.counter:
+            return TakeLaneResult(taken=False, answer=answer)
+        view = replace(view, signal=replace(view.signal, received=answer.counter))
+    await places.send(view)
     read = await parts.read(reads, request.read)
-    return TakeLaneResult(observations=read.observations if read is not None else None)
+    return TakeLaneResult(observations=read.observations if read is not None else None, answer=answer)
 
 
 async def send_views(places: Places, request: SendViewsInput) -> SendViewsResult:
@@ -61,18 +70,26 @@ async def open_hop(
     find: Callable[[FindPolicyInput], Awaitable[FindPolicyResult]],
     read: Callable[[ReadEnvironmentInput], Awaitable[ReadEnvironmentResult]],
     send: Callable[[SendViewInput], Awaitable[PlaceSignal | None]],
+    watch: Callable[[CreateDriftMonitorsInput], Awaitable[object]],
 ) -> OpenHopResult:
     """End the hop before, and find the policy; where there is one, read its target and send that the view.
 
     What ends the hop is sent in each attempt, also where no policy can be found: a lane is handed back by it.
     """
     parts, asked = Parts(), request.find
-    leaving = asyncio.ensure_future(parts.attempt(_all_sent(send, request.farewells)))
+
+    async def watching() -> bool:
+        if request.watch is not None:
+            await watch(request.watch)
+        return request.watch is not None
+
+    before = asyncio.gather(parts.attempt(_all_sent(send, request.farewells)), parts.attempt(watching()))
     try:
         opened = await _opened(request, parts, await find(asked), read=read, send=send)
     finally:
-        left = await leaving
-    return fitting(replace(opened, left=left is not None, farewell_answer=left.answer if left is not None else None))
+        left, watched = await before
+    answer = left.answer if left is not None else None
+    return fitting(replace(opened, left=left is not None, farewell_answer=answer, watched=bool(watched)))
 
 
 async def _opened(

@@ -63,6 +63,14 @@ def send_view(queues: Queues, timings: Timings, *, summary: str) -> ActivityConf
     return config
 
 
+def stand_in_line(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+    """Get in line, and take the lane where it is free: once, since a second attempt would find a lane that is taken,
+    and could not know by whom. The step's next wait gets in line again."""
+    config = _config(queues.config, timings, _backoff(initial=1, maximum=30, attempts=1), summary)
+    config["schedule_to_close_timeout"] = AWAITED_WITHIN
+    return config
+
+
 def send_last_view(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
     """Send places the last view of a promotion that ended: no step awaits it, and no one would repeat it."""
     return _config(queues.config, timings, _backoff(initial=1, maximum=30), summary)

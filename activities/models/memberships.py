@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from activities.models.configuration import EnvironmentView, FindPolicyInput, FindPolicyResult
 from activities.models.delivery import Observation, ReadDeploymentsInput
+from activities.models.drift import CreateDriftMonitorsInput
 from activities.models.places import Counter, MemberSignal, PlaceSignal, SendViewInput
 from activities.models.tracking import Timings
 
@@ -16,6 +17,9 @@ class TakeLaneInput:
     repository: str
     view: SendViewInput
     read: ReadDeploymentsInput
+    ready: SendViewInput | None = None
+    """What stands in line first; the lane is taken only where the place grants it in its answer. None = it is granted.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +28,10 @@ class TakeLaneResult:
 
     observations: tuple[Observation, ...] | None = None
     """What the deployments run, read after the view was sent; None where that failed or took too long."""
+    taken: bool = True
+    """Whether the lane is taken; else the tracker stands in line for it."""
+    answer: PlaceSignal | None = None
+    """The place's view as the tracker got in line; None where it was there before, or the view follows by signal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +65,8 @@ class OpenHopInput:
     """Environment -> the newest counter that the member has of it."""
     farewells: tuple[SendViewInput, ...] = ()
     """What ends the hop before: views of the places that it was about, one of which awaits an answer at most."""
+    watch: CreateDriftMonitorsInput | None = None
+    """What is to be watched where the change arrived; None where nothing is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,3 +84,5 @@ class OpenHopResult:
     """Whether every place of `farewells` has its view."""
     farewell_answer: PlaceSignal | None = None
     """Of the place among them whose answer is awaited; None where that follows by signal."""
+    watched: bool = False
+    """Whether what `watch` names is watched."""

@@ -12,11 +12,13 @@ from activities.configuration import ResourceConfigActivities
 from activities.models.configuration import DeploymentSpec, FindPolicyInput, PolicyOutcome, WriteSpec
 from activities.models.delivery import ReadDeploymentsInput
 from activities.models.memberships import OpenHopInput, SendViewsInput, TakeLaneInput
-from activities.models.places import Counter, MemberSignal, Phase, PlaceSignal, SendViewInput
+from activities.models.places import Counter, Grant, MemberSignal, Phase, PlaceSignal, SendViewInput
 from activities.models.tracking import Timings, TrackerRef
 from providers.application_models import ApplicationRef, ApplicationState
 from tests.activities.cluster import Cluster, shop
 from tests.activities.fakes import FakeConnections, FakeDeployments, application
+
+VIEW, READY, EARLIER = Counter(epoch=1, n=3), Counter(epoch=1, n=8), Counter(epoch=1, n=7)
 
 
 @dataclass
@@ -26,6 +28,8 @@ class AnsweringPlaces:
     away: set[str] = field(default_factory=set)
     sent: list[str] = field(default_factory=list)
     views: list[SendViewInput] = field(default_factory=list)
+    granted: Counter | None = None
+    """The Ready that the lane is granted for."""
 
     async def send(self, request: SendViewInput) -> PlaceSignal | None:
         if request.environment in self.away:
@@ -35,7 +39,11 @@ class AnsweringPlaces:
         if not request.signal.awaits_answer:
             return None
         return PlaceSignal(
-            environment=request.environment, counter=Counter(epoch=1, n=1), observed=(), observed_at=None
+            environment=request.environment,
+            counter=VIEW,
+            observed=(),
+            observed_at=None,
+            grant=Grant(answers=self.granted, hop=1) if self.granted is not None else None,
         )
 
 
@@ -104,6 +112,27 @@ async def test_who_takes_the_lane_reads_the_target_in_the_same_call() -> None:
     taken = await ActivityEnvironment().run(serving(places, argocd).take_lane, TAKES)
     assert places.sent == ["staging"]
     assert [one.deployment for one in taken.observations or ()] == ["web-eu"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "taken", "sent"),
+    [
+        (READY, True, ["staging", "staging"]),
+        (EARLIER, False, ["staging"]),
+        (None, False, ["staging"]),
+    ],
+    ids=["granted", "granted for an earlier view", "not granted"],
+)
+async def test_who_stands_in_line_takes_the_lane_where_it_is_granted_in_the_call(
+    answers: Counter | None, taken: bool, sent: list[str]
+) -> None:
+    argocd = FakeDeployments(applications={"web-eu": application("web-eu")})
+    places = AnsweringPlaces(granted=answers)
+    ready = replace(view("staging", Phase.READY), signal=replace(member(Phase.READY), counter=READY))
+    found = await ActivityEnvironment().run(serving(places, argocd).take_lane, replace(TAKES, ready=ready))
+    assert (found.taken, places.sent, bool(argocd.calls)) == (taken, sent, taken)
+    # The place sees that the lane was taken by who received its grant.
+    assert [one.signal.received for one in places.views[1:]] == [VIEW] * (len(sent) - 1)
 
 
 async def test_a_read_that_hangs_keeps_no_one_from_taking_the_lane() -> None:

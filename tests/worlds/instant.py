@@ -292,14 +292,21 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
     @activity.defn
     async def open_hop(self, request: OpenHopInput) -> OpenHopResult:
         return await memberships.open_hop(
-            request, find=self.find_policy, read=self.read_environment, send=self.send_view
+            request,
+            find=self.find_policy,
+            read=self.read_environment,
+            send=self.send_view,
+            watch=self.create_drift_monitors,
         )
 
     @activity.defn
     async def take_lane(self, request: TakeLaneInput) -> TakeLaneResult:
+        answer = await self.send_view(request.ready) if request.ready is not None else None
+        if request.ready is not None and (answer is None or answer.grant is None):
+            return TakeLaneResult(taken=False, answer=answer)
         await self.send_view(request.view)
         read = await self._read_meanwhile(request.read)
-        return TakeLaneResult(observations=read.observations if read is not None else None)
+        return TakeLaneResult(observations=read.observations if read is not None else None, answer=answer)
 
     @activity.defn
     async def create_drift_monitors(self, request: CreateDriftMonitorsInput) -> CreateDriftMonitorsResult:

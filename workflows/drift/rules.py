@@ -28,12 +28,6 @@ class Decided:
             return self.verdict.kind is not None
         return self.verdict.kind is not reading.shown
 
-    @property
-    def transition(self) -> bool:
-        """Whether people see another state than before, or one of another promotion."""
-        reading = self.reading
-        return self.verdict.kind is not reading.shown or reading.shown_tracker not in ("", reading.tracker)
-
     def change(self, seen: str) -> DriftChange:
         """Return what is to be written."""
         reading = self.reading
@@ -127,12 +121,14 @@ def syncs_wanted(shown: Iterable[Decided]) -> tuple[DriftReading, ...]:
 
 
 def trackers_to_present(shown: Iterable[Decided]) -> tuple[str, ...]:
-    """Return the trackers whose pull requests show something else now, or what drifted long ago once more."""
+    """Return the trackers whose pull requests show something else now, or what drifted long ago once more.
+
+    What was in place and still is shows nothing there, whosever promotion brought it.
+    """
     names: dict[str, None] = {}
     for one in shown:
         reading = one.reading
-        first = not reading.shown_tracker and one.verdict.kind is None
-        if first or not (one.transition or one.verdict.kind is not None):
+        if one.verdict.kind is None and reading.shown is None:
             continue
         names.update(dict.fromkeys(name for name in (reading.tracker, reading.shown_tracker) if name))
     return tuple(names)

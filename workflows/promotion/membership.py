@@ -23,7 +23,7 @@ from activities.models.bounds import cut
 from activities.models.budgets import LINE_BYTES
 from activities.models.configuration import FindPolicyInput
 from activities.models.delivery import Observation, ReadDeploymentsInput
-from activities.models.memberships import SendViewsInput, TakeLaneInput
+from activities.models.memberships import SendViewsInput, TakeLaneInput, TakeLaneResult
 from activities.models.places import Counter, MemberSignal, Phase, PlaceSignal, SendViewInput
 from activities.models.promotion import PromotionInput
 from activities.models.tracking import Artifact
@@ -181,6 +181,35 @@ class Membership:
         except ActivityError as refusal:
             self._send_later(refusal, target)
             return None
+
+    async def stand_in_line(self, reading: ReadDeploymentsInput | None) -> TakeLaneResult | None:
+        """Stand in line for the lane of the hop's target, and take it where it is free; None where nothing was asked.
+
+        Who is held or ended meanwhile has the lane all the same, and hands it back.
+        """
+        hop = self.story.hop
+        if hop is None or reading is None:
+            await self.set_phase(Phase.READY)
+            return None
+        target = hop.policy.target
+        self._begin(Phase.READY)
+        request = TakeLaneInput(
+            namespace=reading.namespace,
+            repository=reading.repository,
+            ready=self._next_view(target, "target", Phase.READY),
+            view=self._next_view(target, "target", Phase.HOLDER),
+            read=reading,
+        )
+        config = policies.stand_in_line(self.queues, self.timings, summary=f"stand in line for {target}")
+        try:
+            result = await workflow.execute_activity_method(ConfigActivities.take_lane, request, **config)
+        except ActivityError as refusal:
+            self._send_later(refusal, target)
+            return None
+        self.answered(result.answer)
+        if result.taken:
+            self._begin(Phase.HOLDER)
+        return result
 
     def answered(self, answer: PlaceSignal | None) -> None:
         """Take the view that a place answered with, if it did."""

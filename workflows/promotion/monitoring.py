@@ -1,7 +1,8 @@
-"""Have what arrived watched, in the background: an API server that is away holds up no promotion.
+"""Have what arrived watched: an API server that is away holds up no promotion.
 
-Steps only name where the change is now. One task for each place has its monitors made; what is open is carried, so that
-continuing as new ends the tasks and the next run begins them again. A deleted tracker has nothing watched any more.
+Steps name where the change is now, and have it watched by the call that opens the next hop. Where there is none, or it
+could not, one task for each place has its monitors made in the background. What is open is carried, so that continuing
+as new ends the tasks and the next run begins them again. A deleted tracker has nothing watched any more.
 """
 
 import asyncio
@@ -50,18 +51,23 @@ class Monitoring(BackgroundTasks):
         super().__init__()
         self._run = run
         self._gone = False
+        self._begun: list[CreateDriftMonitorsInput] = []
+        """What has a task of its own."""
 
-    def begin(
+    def note(
         self,
         view: EnvironmentView | None,
         observed: Sequence[Observation],
         artifacts: Sequence[Artifact] | None = None,
-    ) -> None:
-        """Have the change watched in an environment; `artifacts` is what was promoted there, else what is observed."""
+    ) -> CreateDriftMonitorsInput | None:
+        """Return what has the change watched in an environment, and note that it is to be made.
+
+        `artifacts` is what was promoted there, else what is observed. None where there is nothing to watch.
+        """
         story, request = self._run.story, self._run.request
         found = watched(view, story.components or (), observed, artifacts)
         if view is None or not found or self._gone:
-            return
+            return None
         one = CreateDriftMonitorsInput(
             tracker=request.tracker,
             repository=request.spec.repository,
@@ -70,12 +76,27 @@ class Monitoring(BackgroundTasks):
             promoted_at=workflow.now(),
         )
         story.unwatched = [*story.unwatched, one][-KEPT:]
-        self.start(self._create(one))
+        return one
+
+    def begin(self, one: CreateDriftMonitorsInput | None) -> None:
+        """Have what was noted made in the background, once."""
+        if one is not None and not self._gone and one not in self._begun:
+            self._begun.append(one)
+            self.start(self._create(one))
+
+    def made(self, one: CreateDriftMonitorsInput | None) -> None:
+        """Note that it is watched."""
+        self._run.story.unwatched = [other for other in self._run.story.unwatched if other is not one]
 
     def resume(self) -> None:
-        """Go on with what an earlier run has left."""
+        """Have made what an earlier run, or a step that was left, only noted."""
         for one in self._run.story.unwatched:
-            self.start(self._create(one))
+            self.begin(one)
+
+    def stop(self) -> None:
+        """Leave what is open to the next run."""
+        self._begun.clear()
+        super().stop()
 
     def give_up(self) -> None:
         """Make nothing any more: monitors go with their tracker."""
@@ -95,7 +116,7 @@ class Monitoring(BackgroundTasks):
                 EventReason.NOT_WATCHED, f"{one.environment} is not watched for drift: {failure.named}", warning=True
             )
             run.flush()
-        run.story.unwatched = [other for other in run.story.unwatched if other is not one]
+        self.made(one)
 
 
 def watched(

@@ -36,6 +36,7 @@ from workflows.promotion.environments import Environments
 from workflows.promotion.membership import Membership
 from workflows.promotion.monitoring import Monitoring
 from workflows.promotion.rules import commands, comparison
+from workflows.promotion.standing import AT_ONCE, Standing
 from workflows.promotion.state import RELATIONS_KEPT, SUPERSEDED_KEPT, PromotionState
 from workflows.runtime import lifetime
 from workflows.runtime.ancestry import PAIRS_PER_CALL, compare_revisions
@@ -60,9 +61,6 @@ NEWS = timedelta(minutes=1)
 """How long a mirror of the API server may take to show a change, at the most."""
 EVENTS_BEFORE_CONTINUING = 500
 
-AT_ONCE = timedelta(seconds=2)
-"""How old a read may be that a step did not make itself."""
-
 
 class Ended(Exception):
     """Leave every step at once: the tracker was aborted or deleted, or its pull request closed."""
@@ -78,16 +76,6 @@ class Continue(Exception):
 
 class CommandWaits(Exception):
     """Leave the step before it decides: a command was accepted that the step carries out first, begun again."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReadWithLane:
-    """Hold what was read of a target as its lane was taken."""
-
-    observations: tuple[Observation, ...]
-    at: datetime
-    seen: Snapshot
-    """Taken before it was read: a look taken later would miss what changed meanwhile."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +115,7 @@ class PromotionRun:
         self.monitoring = Monitoring(self)
         self.asking = Asking(self, story)
         self.environments = Environments(request, story, self.asking, fresh=lambda: self.fresh)
-        self._read_with_lane: ReadWithLane | None = None
+        self.standing = Standing(self)
         self._opened: OpenedAhead | None = None
         self.again_at: datetime | None = None
         """When the step at hand tries again what failed: for queries alone, as statuses would cost writes."""
@@ -338,22 +326,6 @@ class PromotionRun:
     ) -> Answer:
         """Ask until answered; meanwhile the cause is shown, with what to fix, and a poke asks again at once."""
         return await self.asking.retry_until_answered(ask, object_=object_, why=why, through=through)
-
-    async def take_lane(self) -> None:
-        """Take the lane that was granted, and have its target read: what `read_with_lane` returns, once."""
-        target = self.story.hop.policy.target if self.story.hop is not None else ""
-        reading = self.environments.reading(target) if self.environments.known(target) is not None else None
-        seen = self.look(target)
-        observations = await self.membership.take_lane(reading)
-        if observations is not None:
-            self._read_with_lane = ReadWithLane(observations=observations, at=workflow.now(), seen=seen)
-
-    def read_with_lane(self) -> tuple[Observation, ...] | None:
-        """Return what the target ran when its lane was taken, to the first who asks, and only at once; else None."""
-        found, self._read_with_lane = self._read_with_lane, None
-        if found is None or found.seen.changed() or workflow.now() - found.at > AT_ONCE:
-            return None
-        return found.observations
 
     def keep_opened(self, opened: OpenHopResult, pokes: int) -> None:
         """Keep what opened the next hop, asked for after so many pokes."""

@@ -157,6 +157,7 @@ class PromotionWorkflow:
     async def _finish(self) -> None:
         """Cancel what still runs, leave all environments, and wait for the last status and presentation."""
         ctx, story = self._ctx, self._story
+        ctx.monitoring.resume()
         ctx.supersede(f"the tracker is {story.state}", *Verb)
         self._steering.stop()
         if story.hold is not None:
@@ -251,9 +252,11 @@ class PromotionWorkflow:
     @workflow.signal(description="What the monitors of this tracker report")
     def drift(self, notice: DriftNotice) -> None:
         """Show on the pull request what drifted, or that nothing does any more."""
-        if notice.order > self._story.drift.order:
+        before = self._story.drift
+        if notice.order > before.order:
             self._story.drift = notice
-            self._ctx.changed()
+            if (notice.drifted, notice.lines) != (before.drifted, before.lines):
+                self._ctx.changed()
 
     @workflow.signal(description="Somebody labelled the pull request, or wrote on it")
     def pull_request_poked(self, by: str) -> None:

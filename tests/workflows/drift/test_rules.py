@@ -144,12 +144,14 @@ def test_one_sync_is_requested_for_each_time_that_it_gets_out_of_sync_where_that
     assert len(rules.syncs_wanted(found)) == wanted
 
 
-def test_pull_requests_show_a_change_and_of_one_that_a_newer_tracker_took_over() -> None:
+def test_pull_requests_show_a_change_and_what_drifted_before_a_newer_tracker_took_over() -> None:
     over = rules.decide([reading(None, shown=Drift.OUT_OF_SYNC)], KnownAncestry())
-    taken = rules.decide([reading(None, tracker="web-413")], KnownAncestry())
+    taken = rules.decide([reading(None, shown=Drift.OUT_OF_SYNC, tracker="web-413")], KnownAncestry())
+    in_place = rules.decide([reading(None, tracker="web-413")], KnownAncestry())
     same = rules.decide([reading(None)], KnownAncestry())
     assert rules.trackers_to_present(over) == ("web-412",)
     assert rules.trackers_to_present(taken) == ("web-413", "web-412")
+    assert rules.trackers_to_present(in_place) == ()
     assert rules.trackers_to_present(same) == ()
 
 

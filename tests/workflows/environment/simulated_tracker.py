@@ -1,6 +1,6 @@
 """A tracker of the model: it keeps the contract that design §5 gives a promotion, and nothing more."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from activities.models.places import Counter, MemberSignal, Phase, PlaceSignal
@@ -37,6 +37,8 @@ class SimTracker:
     n: int = 0
     ready_counter: Counter | None = None
     granted: bool = False
+    taking: MemberSignal | None = None
+    """What the call that stands in line sends at once where the lane is granted in it, whatever came in between."""
     artifacts: dict[str, str] = field(default_factory=dict)
     round_passed: bool = False
     passed: set[tuple[str, str]] = field(default_factory=set)
@@ -71,25 +73,25 @@ class SimTracker:
             self.member_of.pop(environment, None)
         else:
             self.member_of[environment] = role
-        received = self.views.get(environment)
         self.resend.discard(environment)
         self.sent_at = self.model.now
-        self.model.to_place(
-            environment,
-            MemberSignal(
-                tracker=self.ref,
-                number=self.number,
-                workflow_id=self.ref.name,
-                counter=counter,
-                hop=self.hop,
-                role=role,
-                phase=phase,
-                held=self.held,
-                revision=self.commit,
-                components=self.components,
-                artifacts=tuple(Artifact(component=key, revision=value) for key, value in self.artifacts.items()),
-                received=received.counter if received else None,
-            ),
+        self.model.to_place(environment, self.view(environment, role, phase, counter))
+
+    def view(self, environment: str, role: str, phase: Phase, counter: Counter) -> MemberSignal:
+        received = self.views.get(environment)
+        return MemberSignal(
+            tracker=self.ref,
+            number=self.number,
+            workflow_id=self.ref.name,
+            counter=counter,
+            hop=self.hop,
+            role=role,
+            phase=phase,
+            held=self.held,
+            revision=self.commit,
+            components=self.components,
+            artifacts=tuple(Artifact(component=key, revision=value) for key, value in self.artifacts.items()),
+            received=received.counter if received else None,
         )
 
     def enter(self, phase: Phase) -> None:
@@ -115,6 +117,15 @@ class SimTracker:
             return
         ready = self.ready_counter
         fresh = ready is not None and signal.grant.answers.as_tuple() >= ready.as_tuple()
+        taking, self.taking = self.taking, None
+        if taking is not None and fresh and signal.environment == self.target and signal.grant.answers == ready:
+            self.model.to_place(self.target, replace(taking, received=signal.counter))
+            if self.model.dice.random() < 0.8:
+                self.phase, self.ready_counter, self.granted = Phase.HOLDER, None, False
+                return
+            # The answer of the call is lost: the step gets in line again.
+            self.retell.add(signal.environment)
+            return
         if signal.environment == self.target and self.phase is Phase.READY and fresh and not self.held:
             self.granted = True
         elif self.phase is not Phase.HOLDER:
@@ -129,7 +140,7 @@ class SimTracker:
 
     def hold(self, held: bool) -> None:
         self.held = held
-        if held and self.phase is Phase.READY:
+        if held and self.phase is Phase.READY and self.taking is None:
             self.phase, self.ready_counter, self.granted = Phase.WORKING, None, False
         for environment in ENVIRONMENTS[self.at :]:
             role, phase = self.phase_at(environment)
@@ -190,6 +201,10 @@ class SimTracker:
             self.promote()
         elif not self.held:
             self.go_on()
+        elif self.state is State.READY and self.phase in (Phase.READY, Phase.HOLDER):
+            # Held while the call stood in line: the step hands back what that took.
+            self.taking = None
+            self.speak(Phase.WORKING)
 
     def end(self) -> None:
         if self.writing:
@@ -248,12 +263,19 @@ class SimTracker:
             if self.phase is Phase.READY:
                 self.enter(Phase.WORKING)
             self.start_round()
-        elif judgement == "ahead" and self.phase is not Phase.READY:
+        elif judgement == "ahead" and self.phase not in (Phase.READY, Phase.HOLDER):
             self.enter(Phase.READY)
-        elif judgement != "ahead" and self.phase is Phase.READY:
+            if self.model.dice.random() < 0.7:
+                self.n += 1
+                self.taking = self.view(self.target, "target", Phase.HOLDER, Counter(epoch=self.ref.attempt, n=self.n))
+            return
+        elif judgement != "ahead" and self.phase in (Phase.READY, Phase.HOLDER):
             self.enter(Phase.WORKING)
+        # The call that stood in line is over.
+        self.taking = None
         if self.granted and self.phase is Phase.READY:
             self.enter(Phase.HOLDER)
+        if self.phase is Phase.HOLDER:
             self.state = State.PROMOTING
 
     def promote(self) -> None:

@@ -186,7 +186,7 @@ class World:
         dice = self.dice("open a hop")
         left = self._carry_all(request.farewells)
         slow, late, lost = (not self.calm and dice.random() < 0.1 for _ in range(3))
-        opened = self._open(request, slow=slow, late=late)
+        opened = replace(self._open(request, slow=slow, late=late), watched=request.watch is not None and not late)
         return opened if lost else replace(opened, left=True, farewell_answer=left.answer)
 
     def _open(self, request: OpenHopInput, *, slow: bool, late: bool) -> OpenHopResult:
@@ -214,11 +214,21 @@ class World:
         )
 
     def take_lane(self, request: TakeLaneInput) -> TakeLaneResult:
-        """Carry the view of a holder to its place, then read the place, now and then too slowly."""
-        self.send_view(request.view)
+        """Carry the view of a holder to its place, then read the place, now and then too slowly.
+
+        Who has to stand in line first holds the lane only where the place grants it in the call.
+        """
+        view, answer = request.view, None
+        if request.ready is not None:
+            answered = self.send_view(request.ready)
+            answer = answered if isinstance(answered, PlaceSignal) else None
+            if answer is None or answer.grant is None or answer.grant.answers != request.ready.signal.counter:
+                return TakeLaneResult(taken=False, answer=answer)
+            view = replace(view, signal=replace(view.signal, received=answer.counter))
+        self.send_view(view)
         late = not self.calm and self.dice("read with the lane").random() < 0.1
         observations = None if late else self.applications.read_deployments(request.read).observations
-        return TakeLaneResult(observations=observations)
+        return TakeLaneResult(observations=observations, answer=answer)
 
     def create_drift_monitors(self, _request: CreateDriftMonitorsInput) -> CreateDriftMonitorsResult:
         """Have what arrived watched, which changes nothing here."""

@@ -244,7 +244,7 @@ async def _observe(ctx: PromotionRun, hop: Hop, *, since: datetime | None = None
     if since is None or place is None or place.observed_at is None or place.observed_at <= since:
 
         async def ask() -> tuple[Observation, ...]:
-            return ctx.read_with_lane() or await ctx.environments.observe(hop.policy.target)
+            return ctx.standing.observed() or await ctx.environments.observe(hop.policy.target)
 
         found = await ctx.retry_until_answered(ask, object_=f"Environment/{hop.policy.target}", why="read the target")
     else:

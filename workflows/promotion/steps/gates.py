@@ -63,7 +63,7 @@ async def await_turn(ctx: PromotionRun) -> State:
             return ended
         await _stand_in_line(ctx, hop)
         ctx.heed_commands()
-        if ctx.membership.granted and ctx.membership.phase is Phase.READY and not ctx.held:
+        if (ctx.membership.granted or ctx.membership.phase is Phase.HOLDER) and not ctx.held:
             return await _take_lane(ctx, hop)
         await _wait_for_change(
             ctx, seen, why=f"await the lane of {hop.policy.target}", quiet=ctx.membership.phase is Phase.READY
@@ -77,7 +77,8 @@ async def _take_lane(ctx: PromotionRun, hop: Hop) -> State:
     ctx.story.inbox.done(Verb.PROMOTE, Verb.RETRY)
     hop.untouched = True
     state = ctx.enter(State.PROMOTING)
-    await ctx.take_lane()
+    if ctx.membership.phase is not Phase.HOLDER:
+        await ctx.standing.take_lane()
     return state
 
 
@@ -144,9 +145,10 @@ async def _stand_in_line(ctx: PromotionRun, hop: Hop) -> None:
         ctx.enter(State.READY_TO_PROMOTE, reason=reason, message=fit.message)
     ctx.changed()
     # Only now: what the target is sent comes from a state that is complete.
-    if may and ctx.membership.phase is not Phase.READY:
-        await ctx.membership.set_phase(Phase.READY)
-    elif not may and ctx.membership.phase is Phase.READY:
+    in_line = ctx.membership.phase in (Phase.READY, Phase.HOLDER)
+    if may and not in_line:
+        await ctx.standing.get_in_line()
+    elif not may and in_line:
         await ctx.membership.set_phase(Phase.WORKING)
 
 

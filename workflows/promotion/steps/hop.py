@@ -10,6 +10,7 @@ from temporalio.workflow import ActivityConfig
 from activities.contracts import ConfigActivities
 from activities.models.bounds import cut, together
 from activities.models.configuration import FindPolicyInput, FindPolicyResult, PolicyOutcome
+from activities.models.drift import CreateDriftMonitorsInput
 from activities.models.memberships import OpenHopInput, OpenHopResult
 from activities.models.places import Phase, SendViewInput
 from activities.models.promotion import Verb
@@ -45,14 +46,16 @@ async def choose_hop(ctx: PromotionRun) -> State:
     # Taken before anything is read: what changes meanwhile must wake the wait for a policy.
     ctx.looked_at = ctx.pokes
     view = await ctx.environments.get(story.environment)
+    watch = None
     if story.environment not in story.arrived:
         story.arrived.append(story.environment)
         merge = story.pull_request.merge_sha if story.pull_request else None
         ctx.event(EventReason.ARRIVED, f"{short(merge)} runs in {story.environment}")
-        _watch(ctx, story.environment)
+        watch = _watched(ctx, story.environment)
     if view.final:
+        ctx.monitoring.begin(watch)
         return State.COMPLETED
-    opened = ctx.take_opened() or await open_hop(ctx)
+    opened = ctx.take_opened() or await open_hop(ctx, watch)
     found = opened.found
     if found.policy is None:
         return _await_policy(ctx, found)
@@ -72,7 +75,7 @@ async def await_policy(ctx: PromotionRun) -> State:
     return await choose_hop(ctx)
 
 
-async def open_hop(ctx: PromotionRun) -> OpenHopResult:
+async def open_hop(ctx: PromotionRun, watch: CreateDriftMonitorsInput | None = None) -> OpenHopResult:
     """Ask for the policy of where the change is; an API error is shown and asked again, never "not found".
 
     Its target is met in the same call, unless we are a member of another one: that is left before a new one is met.
@@ -84,9 +87,11 @@ async def open_hop(ctx: PromotionRun) -> OpenHopResult:
             return OpenHopResult(
                 found=await workflow.execute_activity_method(ConfigActivities.find_policy, request, **config)
             )
-        return await _ask_to_open(ctx)
+        return await _ask_to_open(ctx, watch)
 
-    return _learn(ctx, await ctx.retry_until_answered(ask, object_="PromotionPolicy", why="policy"))
+    opened = await ctx.retry_until_answered(ask, object_="PromotionPolicy", why="policy")
+    _settle(ctx, watch, made=opened.watched)
+    return _learn(ctx, opened)
 
 
 def _finding(ctx: PromotionRun) -> tuple[FindPolicyInput, ActivityConfig]:
@@ -102,7 +107,9 @@ def _finding(ctx: PromotionRun) -> tuple[FindPolicyInput, ActivityConfig]:
     )
 
 
-async def _ask_to_open(ctx: PromotionRun, farewells: tuple[SendViewInput, ...] = ()) -> OpenHopResult:
+async def _ask_to_open(
+    ctx: PromotionRun, watch: CreateDriftMonitorsInput | None, farewells: tuple[SendViewInput, ...] = ()
+) -> OpenHopResult:
     request, config = _finding(ctx)
     view, received = ctx.membership.joining_view()
     return await workflow.execute_activity_method(
@@ -115,6 +122,7 @@ async def _ask_to_open(ctx: PromotionRun, farewells: tuple[SendViewInput, ...] =
             timings=ctx.timings,
             received=received,
             farewells=farewells,
+            watch=watch,
         ),
         **config,
     )
@@ -256,7 +264,7 @@ async def end_hop(ctx: PromotionRun, record: PromotionRecord) -> State:
     if label not in story.labels:
         story.labels.append(label)
     story.arrived.append(target)
-    _watch(ctx, target, record.artifacts if record.result == "Promoted" else None)
+    watch = _watched(ctx, target, record.artifacts if record.result == "Promoted" else None)
     view = ctx.views.get(target)
     final = record.result == "Promoted" and view is not None and view.final
     story.environment, story.hop = target, None
@@ -271,26 +279,42 @@ async def end_hop(ctx: PromotionRun, record: PromotionRecord) -> State:
     leaving = [(target, *farewell)]
     if source in ctx.membership.member_of:
         leaving.append((source, "source", Phase.GONE))
-    if final or not await _leave_and_open(ctx, leaving):
+    if final:
+        ctx.monitoring.begin(watch)
+    if final or not await _leave_and_open(ctx, leaving, watch):
         await ctx.membership.send_views(*leaving)
     return state
 
 
-def _watch(ctx: PromotionRun, environment: str, promoted: Sequence[Artifact] | None = None) -> None:
-    """Have the change watched where it arrived; without what was promoted there, what its place observed counts."""
+def _watched(
+    ctx: PromotionRun, environment: str, promoted: Sequence[Artifact] | None = None
+) -> CreateDriftMonitorsInput | None:
+    """Return what watches the change where it arrived; without what was promoted, what its place observed counts."""
     place = ctx.membership.view(environment)
-    ctx.monitoring.begin(ctx.views.get(environment), place.observed if place is not None else (), promoted)
+    return ctx.monitoring.note(ctx.views.get(environment), place.observed if place is not None else (), promoted)
 
 
-async def _leave_and_open(ctx: PromotionRun, leaving: Sequence[tuple[str, str, Phase]]) -> bool:
+def _settle(ctx: PromotionRun, watch: CreateDriftMonitorsInput | None, *, made: bool) -> None:
+    """Have watched in the background what the call that opened the hop could not."""
+    if made:
+        ctx.monitoring.made(watch)
+    else:
+        ctx.monitoring.begin(watch)
+
+
+async def _leave_and_open(
+    ctx: PromotionRun, leaving: Sequence[tuple[str, str, Phase]], watch: CreateDriftMonitorsInput | None
+) -> bool:
     """Send the farewells together with what opens the next hop, which is kept for it; False where they are not sent."""
     ctx.looked_at, pokes = ctx.pokes, ctx.pokes
     try:
-        opened = await _ask_to_open(ctx, ctx.membership.farewells(*leaving))
+        opened = await _ask_to_open(ctx, watch, ctx.membership.farewells(*leaving))
     except ActivityError as refusal:
         # What finds no answer is asked again by the step that needs it, and its cause is shown there.
         workflow.logger.info("the next hop could not be opened with the end of this one", exc_info=refusal)
+        ctx.monitoring.begin(watch)
         return False
+    _settle(ctx, watch, made=opened.watched)
     ctx.membership.answered(opened.farewell_answer)
     ctx.keep_opened(_learn(ctx, opened), pokes)
     return opened.left

@@ -71,7 +71,7 @@ def moment(story: PromotionState, shown: State, now: datetime) -> tuple[object, 
     Steps that pass in moments are not shown: entering Testing, waiting, failing and ending are.
     """
     hop = story.hop
-    place = (shown, story.hops, len(story.records), story.problem, story.drift)
+    place = (shown, story.hops, len(story.records), story.problem, story.drift.drifted, story.drift.lines)
     lasts = until_lasting(story, now) <= timedelta(0)
     match shown:
         case State.PENDING:
@@ -155,6 +155,12 @@ def present_input(
         ui_url=web_address(request.ui_url),
         shown=story.shown or _seen(story),
     )
+
+
+def labels_of(wanted: PresentInput) -> tuple[object, ...]:
+    """Return what is wanted of the labels."""
+    standing = (wanted.steering_labels, wanted.labels, wanted.cleared)
+    return (wanted.state_label, wanted.place_label, *standing, wanted.labels_left)
 
 
 def _standing(story: PromotionState) -> tuple[str, ...]:

@@ -318,7 +318,7 @@ def _ready(
             f'{command("promote")} --reason "…"',
             "a target that the change contains",
         )
-    if story.phase is not Phase.READY:
+    if story.phase not in (Phase.READY, Phase.HOLDER):
         wanted = "a target that can be read"
         if obstacle is None:
             return _unread(story, Waiting.TARGET, name, _unknown(story, target), wanted)
