@@ -46,7 +46,12 @@ async def take_lane(places: Places, reads: DeploymentReads, request: TakeLaneInp
         view = replace(view, signal=replace(view.signal, received=answer.counter))
     await places.send(view)
     read = await parts.read(reads, request.read)
-    return TakeLaneResult(observations=read.observations if read is not None else None, answer=answer)
+    return with_room(TakeLaneResult(observations=read.observations if read is not None else None, answer=answer))
+
+
+def with_room(taken: TakeLaneResult) -> TakeLaneResult:
+    """Leave the read out of an answer that would be too large with it: one that is made alone has room."""
+    return taken if len(to_json(taken)) < VALUE_BYTES else replace(taken, observations=None)
 
 
 async def send_views(places: Places, request: SendViewsInput) -> SendViewsResult:

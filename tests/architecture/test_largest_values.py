@@ -11,7 +11,7 @@ from activities import contracts, memberships
 from activities.models.budgets import STATUS_BYTES, VALUE_BYTES
 from activities.models.delivery import WatchDeploymentsInput
 from activities.models.drift import DriftNotice, DriftWorkflowInput
-from activities.models.memberships import OpenHopResult
+from activities.models.memberships import OpenHopResult, TakeLaneResult
 from activities.models.places import MemberSignal, PlaceSignal
 from activities.models.pull_requests_news import PullRequestNews
 from activities.models.status import PublishPlaceInput, PublishStatusInput
@@ -27,7 +27,7 @@ from workflows.promotion.state import PromotionStart
 from workflows.promotion.steps.publishing import newest_events
 from workflows.sizes import encoded_size
 
-BUDGETED = (OpenHopResult, PublishPlaceInput, PublishStatusInput, WatchDeploymentsInput)
+BUDGETED = (OpenHopResult, PublishPlaceInput, PublishStatusInput, TakeLaneResult, WatchDeploymentsInput)
 """Types whose senders keep a budget of their own; a test below names it for each."""
 
 
@@ -65,6 +65,14 @@ def test_a_hop_is_opened_without_the_view_of_a_target_that_has_no_room_in_the_an
     kept = memberships.fitting(opened)
     assert encoded_size(kept) < VALUE_BYTES
     assert (kept.found, kept.environment, kept.sent, kept.answer) == (opened.found, opened.environment, False, None)
+
+
+def test_a_lane_is_taken_without_the_read_of_a_target_that_has_no_room_in_the_answer() -> None:
+    taken = largest(TakeLaneResult)
+    assert encoded_size(taken) > VALUE_BYTES
+    kept = memberships.with_room(taken)
+    assert encoded_size(kept) < VALUE_BYTES
+    assert (kept.observations, kept.answer, kept.taken) == (None, taken.answer, taken.taken)
 
 
 def test_the_largest_status_of_a_place_keeps_the_newest_of_its_history() -> None:

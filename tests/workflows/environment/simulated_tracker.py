@@ -124,7 +124,7 @@ class SimTracker:
                 self.phase, self.ready_counter, self.granted = Phase.HOLDER, None, False
                 return
             # The answer of the call is lost: the step gets in line again.
-            self.retell.add(signal.environment)
+            self.resend.add(signal.environment)
             return
         if signal.environment == self.target and self.phase is Phase.READY and fresh and not self.held:
             self.granted = True
@@ -204,7 +204,7 @@ class SimTracker:
         elif self.state is State.READY and self.phase in (Phase.READY, Phase.HOLDER):
             # Held while the call stood in line: the step hands back what that took.
             self.taking = None
-            self.speak(Phase.WORKING)
+            self.enter(Phase.WORKING)
 
     def end(self) -> None:
         if self.writing:

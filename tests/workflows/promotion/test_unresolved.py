@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -72,6 +73,7 @@ class Line:
             held=False,
             environments=SimpleNamespace(unresolved=lambda _environment: self.unresolved),
             membership=SimpleNamespace(phase=Phase.WORKING, view=lambda _environment: PROD, set_phase=self._set_phase),
+            standing=SimpleNamespace(get_in_line=partial(self._set_phase, Phase.READY)),
             heed_commands=lambda: None,
             changed=lambda: None,
             supersede=lambda *_parts: None,
@@ -186,7 +188,7 @@ async def test_a_source_that_cannot_be_read_for_a_moment_is_no_missing_reference
         pokes=0,
         environments=environments,
         membership=SimpleNamespace(view=lambda _environment: None),
-        still_asked_to_wait=lambda _object: timedelta(0),
+        asking=SimpleNamespace(still_asked_to_wait=lambda _object: timedelta(0)),
     )
     artifact = Artifact(component="web", revision="a" * 40)
     round_ = Round(number=1, artifacts=(artifact,), tests=[], started_at=NOON)
