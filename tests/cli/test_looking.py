@@ -186,7 +186,7 @@ def test_watch_prints_changes_and_ends_with_the_promotion(
 
     assert result.exit_code == 0
     lines = [line.split(" ", 2)[2] for line in result.stdout.splitlines()]
-    assert lines[0] == "Testing dev: waits for Verdict dev-to-staging"
+    assert lines[0] == "Testing dev: waits for Verdict on dev-to-staging"
     assert "test e2e (try 2): Running" in lines
     assert lines[-1] == "Completed prod"
     assert len(lines) == len(set(lines))

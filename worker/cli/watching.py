@@ -104,7 +104,8 @@ class LineView:
         status = tracker.status
         state = " ".join(part for part in (trackers.state_of(tracker), status.environment or "") if part)
         waiting = status.waiting_for
-        lines = [f"{state}: waits for {waiting.what} {waiting.object or ''}".rstrip() if waiting else state]
+        on = f" on {waiting.object}" if waiting and waiting.object else ""
+        lines = [f"{state}: waits for {waiting.what}{on}" if waiting else state]
         lines += [
             f"test {test.name}{f' (try {test.retry + 1})' if test.retry else ''}: {test.state}"
             + (f" {test.url}" if test.url else "")

@@ -31,6 +31,7 @@ from crds.api.backoff import STANDARD
 from worker.temporal.calls import CALL_TIMEOUT
 from worker.temporal.conversion import configured_converter
 from worker.temporal.encryption import EncryptionMisconfigured
+from worker.temporal.pages import place_page
 from worker.temporal.search_attributes import add_attributes, find_missing
 from worker.temporal.settings import unreachable_server, unreadable_configuration, unusable_configuration
 from worker.tracing import client_interceptors
@@ -208,6 +209,7 @@ class TemporalPlaces:
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             task_queue=self._queues.promotions,
             static_summary=f"{request.namespace}/{request.environment}: {request.repository}",
+            static_details=place_page(request.namespace, request.environment, request.repository),
             search_attributes=place_attributes(request.namespace, request.environment, request.repository),
             priority=Priority(fairness_key=fairness_key(request.namespace)),
         )
@@ -242,6 +244,7 @@ class TemporalPlaces:
             start_signal=MEMBER_SIGNAL,
             start_signal_args=[request.signal],
             static_summary=f"{request.namespace}/{request.environment}: {request.repository}",
+            static_details=place_page(request.namespace, request.environment, request.repository),
             search_attributes=place_attributes(request.namespace, request.environment, request.repository),
             priority=Priority(fairness_key=fairness_key(request.namespace)),
             rpc_timeout=CALL_TIMEOUT,

@@ -15,6 +15,7 @@ from temporalio.common import (
 from activities.models.credential_checks import CheckedResource, CredentialCheckInput
 from activities.models.tracking import Timings
 from worker.temporal.calls import CALL_TIMEOUT, found, starting
+from worker.temporal.pages import credential_check_page
 from workflows.identity import (
     CREDENTIAL_CHECK_WORKFLOW,
     POKE_SIGNAL,
@@ -75,6 +76,7 @@ class TemporalCredentialChecks:
                 task_queue=self._queue,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                 static_summary=f"{connection.kind} {connection.namespace}/{connection.name}",
+                static_details=credential_check_page(connection),
                 search_attributes=_attributes(connection),
                 priority=Priority(priority_key=_BEHIND_PROMOTIONS, fairness_key=fairness_key(connection.namespace)),
                 rpc_timeout=CALL_TIMEOUT,

@@ -15,6 +15,7 @@ from temporalio.common import (
 from activities.models.drift import DriftWorkflowInput, GoneTracker, InstanceRef
 from activities.models.tracking import Timings
 from worker.temporal.calls import CALL_TIMEOUT, starting
+from worker.temporal.pages import drift_page
 from workflows.identity import (
     DRIFT_WORKFLOW,
     POKE_SIGNAL,
@@ -61,6 +62,7 @@ class TemporalDriftLooks:
                 task_queue=self._queue,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                 static_summary=f"drift at {instance.namespace}/{instance.name}",
+                static_details=drift_page(instance),
                 search_attributes=TypedSearchAttributes([SearchAttributePair(key, instance.namespace)]),
                 priority=Priority(priority_key=_BEHIND_PROMOTIONS, fairness_key=fairness_key(instance.namespace)),
                 rpc_timeout=CALL_TIMEOUT,

@@ -28,6 +28,7 @@ from activities.models.tracking import Timings, TrackerRef, TrackerSpec
 from worker.temporal.calls import CALL_TIMEOUT, found, starting
 from worker.temporal.links import workflow_link
 from worker.temporal.outcomes import Look, WorkflowState, WorkflowsUnavailable
+from worker.temporal.pages import promotion_page
 from worker.temporal.stalls import Stalls
 from workflows.identity import (
     DELETED_SIGNAL,
@@ -101,7 +102,7 @@ class TemporalPromotions:
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     static_summary=change,
-                    static_details=_details(attempt, spec),
+                    static_details=promotion_page(attempt, spec),
                     memo={MEMO_CHANGE: change},
                     priority=Priority(fairness_key=fairness_key(attempt.namespace)),
                     search_attributes=_attributes(attempt, spec),
@@ -192,16 +193,6 @@ def _state(description: WorkflowExecutionDescription | None) -> WorkflowState:
         return WorkflowState.ABSENT
     # A status that this version does not know is not the end of anything.
     return _STATES.get(description.status or WorkflowExecutionStatus.RUNNING, WorkflowState.RUNNING)
-
-
-def _details(attempt: TrackerRef, spec: TrackerSpec) -> str:
-    """Return what leads from the page of a workflow to its tracker, as Markdown."""
-    namespace, name = attempt.namespace, attempt.name
-    return (
-        f"Attempt {attempt.attempt} of PullRequestTracker `{namespace}/{name}`, from `{spec.environment}` on.\n\n"
-        f"    pilotage -n {namespace} why {name}\n"
-        f"    kubectl -n {namespace} describe prt {name}"
-    )
 
 
 def _attributes(attempt: TrackerRef, spec: TrackerSpec) -> TypedSearchAttributes:

@@ -12,6 +12,7 @@ from activities.ports import PlaceSilent
 from worker.temporal.calls import CALL_TIMEOUT, found, starting
 from worker.temporal.connect import ANSWER_TIMEOUT, place_attributes
 from worker.temporal.outcomes import WorkflowsUnavailable
+from worker.temporal.pages import place_page
 from workflows.identity import (
     ENVIRONMENT_WORKFLOW,
     RECONCILIATIONS_QUERY,
@@ -53,6 +54,7 @@ class TemporalReports:
                 start_signal=REPORT_SIGNAL,
                 start_signal_args=[report],
                 static_summary=f"{namespace}/{environment}: {repository}",
+                static_details=place_page(namespace, environment, repository),
                 search_attributes=place_attributes(namespace, environment, repository),
                 priority=Priority(fairness_key=fairness_key(namespace)),
                 rpc_timeout=self._timeout,

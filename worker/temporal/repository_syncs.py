@@ -15,6 +15,7 @@ from temporalio.common import (
 from activities.models.repository_sync import RepositoryRef, RepositorySyncInput
 from activities.models.tracking import Timings
 from worker.temporal.calls import CALL_TIMEOUT, found, starting
+from worker.temporal.pages import repository_page
 from workflows.identity import (
     POKE_SIGNAL,
     REPOSITORY_SYNC_WORKFLOW,
@@ -66,6 +67,7 @@ class TemporalRepositorySyncs:
                 task_queue=self._queue,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                 static_summary=f"GitRepository {repository.namespace}/{repository.name}",
+                static_details=repository_page(repository),
                 search_attributes=_attributes(repository),
                 priority=Priority(fairness_key=fairness_key(repository.namespace)),
                 rpc_timeout=CALL_TIMEOUT,

@@ -242,7 +242,7 @@ class Observer:
             refresh=any(not one.settled for one in self.observed.observations),
         )
         config = policies.delivery_read(
-            self._queues, self._start.timings, summary=f"read {len(deployments)} deployments"
+            self._queues, self._start.timings, summary=f"read what runs in {self._start.environment}"
         )
         try:
             if deployments:
@@ -265,7 +265,9 @@ class Observer:
             duration=start.timings.watch,
             artifacts=artifacts,
         )
-        config = policies.observation_watch(self._queues, start.timings, summary=f"watch for {self._holder}")
+        config = policies.observation_watch(
+            self._queues, start.timings, summary=f"watch {start.environment} for {self._holder}"
+        )
         self._watching, self._watched = True, artifacts
         try:
             answer = await workflow.execute_activity_method(ObservationActivities.watch_deployments, request, **config)

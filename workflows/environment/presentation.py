@@ -12,6 +12,8 @@ from workflows.environment.state import Observed
 from workflows.sizes import encoded_size
 
 _WORST_LAST = (Health.HEALTHY, Health.PROGRESSING, Health.SUSPENDED, Health.UNKNOWN, Health.MISSING, Health.DEGRADED)
+_WHERE = {"source": "is here and goes on from here", "target": "comes here next", "ahead": "comes here later"}
+"""A member's role as people read it."""
 
 
 def place_status(repository: str, observed: Observed, members: Sequence[MemberSignal], holder: str) -> PlaceStatus:
@@ -74,13 +76,13 @@ def details(
     problem: str,
 ) -> str:
     """Return the page of the place as Markdown, made of lists: the Temporal UI draws tables without space in them."""
-    lines = [f"**{title}**: lane {f'held by {holder}' if holder else 'free'}"]
+    lines = [f"**{title}**: lane {f'held by {inline(holder)}' if holder else 'free'}"]
     if problem:
         lines += ["", f"⚠ {inline(problem)}"]
     if members:
         lines += [
             "",
-            "**On their way here, or from here on**",
+            "**Changes**",
             "",
             *(_member_line(one, blocked_by) for one in in_order(members)),
         ]
@@ -93,7 +95,7 @@ def _member_line(one: MemberSignal, blocked_by: Mapping[str, BlockedBy]) -> str:
     block = blocked_by.get(one.tracker.uid)
     waits = f"{block.tracker} {block.reason}".strip() if block else ""
     phase = f"{one.phase}, held" if one.held else str(one.phase)
-    line = f"- #{one.number} {inline(one.tracker.name)}, {one.role}: {phase}"
+    line = f"- #{one.number} {inline(one.tracker.name)} {_WHERE.get(one.role, one.role)}: {phase}"
     return f"{line}; waits, since {inline(waits)}" if waits else line
 
 

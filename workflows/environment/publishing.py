@@ -16,8 +16,9 @@ def place_publisher(queues: Queues, timings: Timings, *, sequence: int = 0) -> P
     """Return the publisher of one repository's entry in an Environment's status."""
 
     async def send(payload: PublishPlaceInput) -> PublishStatusResult:
-        holder = payload.status.lane.holder or "free"
-        config = policies.kubernetes_publish(queues, timings, summary=f"publish place, lane {holder}")
+        holder = payload.status.lane.holder
+        lane = f"held by {holder}" if holder else "free"
+        config = policies.kubernetes_publish(queues, timings, summary=f"publish {payload.environment}: lane {lane}")
         return await workflow.execute_activity_method(ResourceActivities.publish_place, payload, **config)
 
     return Publisher(

@@ -137,7 +137,7 @@ class Cancelling(BackgroundTasks):
             repository=run.request.spec.repository,
             listing_lag=run.timings.listing_lag if one.perhaps else timedelta(0),
         )
-        config = policies.ci_cancel(run.queues, run.timings, summary=f"cancel {len(one.runs)} runs at {one.runner}")
+        config = policies.ci_cancel(run.queues, run.timings, summary=f"cancel runs at {one.runner}: {len(one.runs)}")
         try:
             await workflow.execute_activity_method(TestRunActivities.cancel_tests, request, **config)
         except ActivityError as refusal:

@@ -73,7 +73,7 @@ async def compare_revisions(
     answer = await workflow.execute_activity_method(
         ScmActivities.compare_revisions,
         CompareRevisionsInput(namespace=namespace, repository=repository, pairs=tuple(pairs)),
-        **policies.scm_read(queues, timings, summary=f"compare {len(pairs)} pairs"),
+        **policies.scm_read(queues, timings, summary=f"compare revisions: {len(pairs)}"),
     )
     return answer.relations
 

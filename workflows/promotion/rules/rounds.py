@@ -89,8 +89,8 @@ def _tried_at(test: TestProgress, over: datetime, now: datetime, poll_at: dateti
 
 def wake_reason(round_: Round) -> str:
     """Return what the next wake-up is for: to read the runs there are, else to send again what was refused."""
-    if runners := sorted({test.spec.runner for test in round_.tests if test.run and not test.final}):
-        return f"poll {', '.join(runners)}"
+    if running := [test.spec.name for test in round_.tests if test.run and not test.final]:
+        return f"poll {', '.join(running)}"
     if refused := [test.spec.name for test in round_.tests if test.state is None]:
         return f"trigger {', '.join(refused)} again"
     return "end the round"

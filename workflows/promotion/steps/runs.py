@@ -227,8 +227,8 @@ async def _poll(
         return
     ended = {test.key for test in tests if test.final}
     whole = round_.confirmed and all(test.final or test in tests for test in round_.tests)
-    runners = ", ".join(sorted({test.spec.runner for test in tests}))
-    config = policies.ci_poll(ctx.queues, ctx.timings, summary=f"poll {runners}: {len(tests)} runs")
+    names = ", ".join(test.spec.name for test in tests)
+    config = policies.ci_poll(ctx.queues, ctx.timings, summary=f"poll {names}")
     if at_most is not None:
         config["schedule_to_close_timeout"] = at_most
     request = PollTestsInput(

@@ -208,7 +208,8 @@ def now_lines(story: PromotionState, shown: State, waiting: WaitingFor | None) -
         lines += ["", inline(story.message)]
     if waiting is not None:
         since = f" since {waiting.since:%Y-%m-%d %H:%M:%S} UTC" if waiting.since else ""
-        lines += ["", f"**Waits for {waiting.what}** {inline(waiting.object)}{since}", ""]
+        on = f" on {inline(waiting.object)}" if waiting.object else ""
+        lines += ["", f"**Waits for {waiting.what}**{on}{since}", ""]
         if waiting.observed:
             lines.append(f"- observed: {inline(waiting.observed)}")
         if waiting.unblock_with:
@@ -294,7 +295,8 @@ def _statuses(story: PromotionState, shown: State, waiting: WaitingFor | None, u
         failed = shown in (State.TESTS_FAILED, State.PROMOTION_FAILED)
         ended = shown in (State.CLOSED, State.ABORTED)
         state = CommitState.FAILURE if failed else CommitState.ERROR if ended else CommitState.PENDING
-        text = f"{shown}: waits for {waiting.what} {waiting.object}".strip() if waiting else str(shown)
+        on = f" on {waiting.object}" if waiting and waiting.object else ""
+        text = f"{shown}: waits for {waiting.what}{on}" if waiting else str(shown)
         found.append(
             DesiredStatus(
                 sha=sha, context=f"pilotage/{pending}", state=state, description=one_line(text)[:140], url=url

@@ -114,7 +114,7 @@ def test_a_deadline_within_the_quiet_of_a_host_still_wakes_the_round() -> None:
 @pytest.mark.parametrize(
     ("tests", "reason"),
     [
-        ([running(), untriggered("unsent")], "poll ci"),
+        ([running(), untriggered("unsent")], "poll e2e"),
         ([untriggered("unsent"), passed()], "trigger unsent again"),
         ([passed()], "end the round"),
     ],

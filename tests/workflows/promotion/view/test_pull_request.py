@@ -129,7 +129,7 @@ def test_the_comment_is_complete_state_wait_tests_with_links_and_records() -> No
     lines = comment(in_hop(State.READY_TO_PROMOTE, reason="AwaitingPromote", auto=False), WAITING).splitlines()
     assert lines[0] == "### Pilotage: ReadyToPromote (staging → prod)"
     assert "**ReadyToPromote** · AwaitingPromote · staging → prod (policy staging-to-prod)" in lines
-    assert "**Waits for PromoteCommand** staging → prod since 2026-01-02 12:00:00 UTC" in lines
+    assert "**Waits for PromoteCommand** on staging → prod since 2026-01-02 12:00:00 UTC" in lines
     assert "- observed: tests passed" in lines
     assert "- next: pilotage -n shop promote web-412" in lines
     assert "| smoke | ci | yes | ✅ Passed | [7](https://ci.example/smoke/7) |" in lines
@@ -214,7 +214,7 @@ def test_the_status_of_the_target_distinguishes_failed_from_ended_and_from_under
 def test_a_status_shows_what_is_waited_for_within_what_hosts_allow() -> None:
     long = replace(WAITING, object="x" * 300)
     shown = present_input(REQUEST, in_hop(State.READY_TO_PROMOTE), State.READY_TO_PROMOTE, long).statuses[-1]
-    assert shown.description.startswith("ReadyToPromote: waits for PromoteCommand x")
+    assert shown.description.startswith("ReadyToPromote: waits for PromoteCommand on x")
     assert len(shown.description) == 140
 
 
