@@ -69,7 +69,7 @@ def start_watcher(**options: Any) -> NoReturn:
 
 
 def start_receiver(**options: Any) -> NoReturn:
-    """Take webhooks of hosts, CI systems and Argo CD, and events of Flux."""
+    """Take webhooks, and events of Flux."""
     settings = _settings(**options)
     from worker.receiver.process import run_receiver
 
@@ -77,7 +77,7 @@ def start_receiver(**options: Any) -> NoReturn:
 
 
 def release_finalizers(stop: str | None = None, **options: Any) -> NoReturn:
-    """Take the finalizer off every tracker, before Pilotage is uninstalled."""
+    """Prepare the uninstallation of Pilotage. It takes the finalizer off every tracker."""
     settings = _settings(**options)
     from crds.api.ports import ApiError
     from worker.cluster import connect_cluster

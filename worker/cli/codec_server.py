@@ -13,7 +13,7 @@ OriginOption = Annotated[
 
 
 def codec_server(host: HostOption = "127.0.0.1", port: PortOption = 8081, ui_origin: OriginOption = None) -> None:
-    """Decrypt payloads for Temporal's UI and CLI, with the keys of PILOTAGE_ENCRYPTION_KEYS.
+    """Decrypt payloads for Temporal's UI and CLI. The keys are those of PILOTAGE_ENCRYPTION_KEYS.
 
     Whatever reaches it can read every promotion: it listens on this machine alone, unless --host names another. Beyond
     that put a proxy before it that knows who may.

@@ -112,7 +112,7 @@ def restart(
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Begin a new attempt; with --lost of all lost promotions."""
+    """Begin a new attempt. With --lost: of all lost promotions."""
     from worker.cli.commanding import CommandOutcome, CommandRequest, lost_trackers, send_to_all
     from worker.cli.output import note
     from worker.cli.session import Session, with_session

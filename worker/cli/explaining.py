@@ -37,7 +37,7 @@ def why(
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Explain what a promotion waits for, and what ends the wait."""
+    """Explain what a promotion waits for."""
     from crds.v1alpha1.pull_request_tracker import PullRequestTracker
     from worker.cli.asking import WorkflowAnswer, ask
     from worker.cli.checks import Check, checks_of
@@ -66,6 +66,9 @@ def _print(tracker: "PullRequestTracker", checks: "list[Check]", asked: "Workflo
     for text in answer:
         paragraph(text)
     shown = [check for check in checks if every or not check.ok]
+    if not shown and len(answer) == 1:
+        # It has ended, and nothing is in any way.
+        return
     if shown:
         line()
     for check in shown:
@@ -86,7 +89,7 @@ def answer_of(tracker: "PullRequestTracker", asked: "WorkflowAnswer") -> list[st
     from worker.cli import trackers, values
 
     status, name = tracker.status, tracker.metadata.name
-    reason = f" ({status.reason})" if status.reason else ""
+    reason = trackers.reason_of(tracker)
     waiting = status.waiting_for
     # What is waited for repeats the message where it is all that there is to observe.
     news = status.message and not (waiting and status.message in (waiting.observed or ""))

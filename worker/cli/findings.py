@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from worker.cli.checks import mark
 from worker.cli.options import Output
-from worker.cli.output import documents, line
+from worker.cli.output import documents, line, paragraph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +42,10 @@ def show(findings: Sequence[Finding], output: Output) -> None:
         documents([asdict(one) for one in findings], output)
         return
     for one in findings:
-        line(f"{mark(one.ok)} {one.text}")
+        paragraph(f"{mark(one.ok)} {one.text}")
         if one.fix:
+            # A command that is copied stays on one line.
             line(f"  fix: {one.fix}")
     count = sum(one.ok is False for one in findings)
     line()
-    line(f"{count} of {len(findings)} are wrong" if count else f"nothing is wrong; {len(findings)} were looked at")
+    line(f"{len(findings)} checks: {f'{count} found something wrong' if count else 'nothing is wrong'}")

@@ -177,7 +177,7 @@ async def _runs(client: Client, workflow_id: str) -> AsyncIterator[Sequence[Hist
 
 
 def _state(status: TrackerStatus) -> str:
-    reason = f" ({status.reason})" if status.reason else ""
+    reason = f" ({status.reason})" if status.reason not in ("", status.state) else ""
     place = f" in {status.environment}" if status.environment else ""
     message = f": {status.message}" if status.message else ""
     return f"{status.state}{place}{reason}{message}"

@@ -61,7 +61,7 @@ def hold(
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Stop a change at the next boundary; newer changes wait behind it.
+    """Stop a change at the next boundary. Newer changes wait behind it.
 
     With --environment alone nothing is written there until --for is over, or you release the hold: checked at each
     write. The answer names the hold, who had written, and who was stopped.
@@ -97,7 +97,7 @@ def release(
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Let a held change go on; with --environment and --hold end your own environment hold."""
+    """Let a held change go on. With --environment and --hold: end your own environment hold."""
     from worker.cli.commanding import CommandRequest
 
     if names and hold_id is not None:

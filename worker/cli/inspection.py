@@ -150,7 +150,7 @@ def show(
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Show one tracker, or several, with tests, promotions and conditions."""
+    """Show trackers with their tests and promotions."""
     from worker.cli.asking import next_tries
     from worker.cli.output import as_list, documents, line
     from worker.cli.rows import hindered
@@ -205,13 +205,12 @@ def _facts(tracker: "PullRequestTracker", again_at: "datetime | None") -> list[t
 
     status, now = tracker.status, values.now()
     pull_request, hop, waiting = status.pull_request, status.hop, status.waiting_for
-    reason = f" ({status.reason})" if status.reason else ""
     return [
         ("Tracker", f"{tracker.metadata.namespace or ''}/{tracker.metadata.name}, attempt {tracker.spec.attempt}"),
         ("Pull request", f"#{tracker.spec.number} {(pull_request.title if pull_request else None) or ''}".rstrip()),
         ("Author", (pull_request.author if pull_request else None) or ""),
         ("URL", (pull_request.url if pull_request else None) or ""),
-        ("State", f"{trackers.state_of(tracker)}{reason}"),
+        ("State", f"{trackers.state_of(tracker)}{trackers.reason_of(tracker)}"),
         ("Message", status.message or ""),
         ("Environment", status.environment or tracker.spec.environment),
         ("Hop", f"{hop.source} -> {hop.target}" if hop else ""),

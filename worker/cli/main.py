@@ -20,6 +20,7 @@ from worker.cli.offline import crds, validate
 from worker.cli.options import ClusterTarget, ContextOption, KubeconfigOption, NamespaceOption
 from worker.cli.output import line, note
 from worker.cli.places import envs, where
+from worker.cli.plugin import COMPLETE_PLUGIN, PLUGIN, complete_plugin
 from worker.cli.processes import receiver, release_finalizers, watcher, worker
 from worker.cli.recounting import export, history
 from worker.cli.repositories import init, track
@@ -107,8 +108,10 @@ for name, same in (("list", get), ("status", show), ("describe", show)):
 
 def main() -> None:
     """Run the command line; the entry point of the installed package, and of the plugin of kubectl."""
-    plugin = Path(sys.argv[0]).stem == "kubectl-pilotage"
+    program = Path(sys.argv[0]).name
     try:
-        app(prog_name="kubectl pilotage" if plugin else "pilotage", complete_var=COMPLETE_VARIABLE)
+        if program == COMPLETE_PLUGIN:
+            complete_plugin(lambda: app(prog_name="pilotage", complete_var=COMPLETE_VARIABLE), sys.argv[1:])
+        app(prog_name="kubectl pilotage" if program == PLUGIN else "pilotage", complete_var=COMPLETE_VARIABLE)
     except SystemExit as leaving:
         leave(leaving.code)

@@ -30,7 +30,7 @@ WriteOption = Annotated[
 
 
 def crds(check: CheckOption = False, write: WriteOption = False) -> None:
-    """Print all definitions and admission policies, for kubectl.
+    """Print definitions and admission policies.
 
     Use: pilotage crds | kubectl apply --server-side -f -
     """

@@ -11,7 +11,7 @@ from crds.texts.terminal import visible, visible_json
 from worker.cli.options import Output
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, Group
 
 COLUMN_GAP, NARROW_GAP = "   ", "  "
 # Wide enough that rich never wraps what a pipe will cut by lines.
@@ -19,8 +19,9 @@ PLAIN_WIDTH = 10_000
 
 # Columns of which a terminal shows less than a pipe.
 SUBJECT, LINK = "TEST", "LINK"
-WRAPPED = frozenset({"TITLE", "DETAIL", "MESSAGE", "RESULT"})
-RESULT_WIDTH = len("AlreadyContained")
+WRAPPED = frozenset({"TITLE", "DETAIL", "MESSAGE", "RESULT", "POLICY", "ARTIFACT", "BY"})
+UNBROKEN = "RESULT"
+"""A column that begins with a name, which is never cut; why follows."""
 UNREMARKABLE = {"ROUND": "1", "TRY": "1"}
 
 STYLES = {
@@ -105,7 +106,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, indent: str 
         for text in aligned(columns, rows):
             line(f"{indent}{text}")
         return
-    console().print(rich_table(columns, rows))
+    # Cut to the terminal's width, unlike the links below it, which stay whole where they are copied.
+    drawn, *links = rich_table(columns, rows).renderables
+    console(soft_wrap=False).print(drawn)
+    for link in links:
+        console().print(link)
 
 
 def listed(columns: Sequence[str] | None, rows: Sequence[Sequence[str]], *, widths: Sequence[int] = ()) -> list[int]:
@@ -132,7 +137,7 @@ def _coloured(text: str, cells: Sequence[str]) -> str:
     return text.replace(f" {state}", f" \x1b[{ANSI[style]}m{state}\x1b[0m", 1)
 
 
-def rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
+def rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> "Group":
     """Build a rich table that fits a narrow terminal: links stand below it, columns without news are left out."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Group
@@ -145,12 +150,13 @@ def rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
     built = Table(box=SIMPLE_HEAD, pad_edge=False)
     for index in shown:
         wraps = columns[index] in WRAPPED
-        width = RESULT_WIDTH if columns[index] == "RESULT" else None
+        names = [row[index].partition(" ")[0] for row in rows] if columns[index] == UNBROKEN else []
+        width = max(map(len, names), default=None)
         built.add_column(columns[index], no_wrap=not wraps, overflow="fold" if wraps else "ellipsis", min_width=width)
     for row in rows:
         built.add_row(*(styled(row[index]) for index in shown))
     if LINK not in columns:
-        return built
+        return Group(built)
     named = [(row[columns.index(SUBJECT)], row[columns.index(LINK)]) for row in rows]
     return Group(built, *(f"{escape(one_line(name))}: {escape(one_line(url))}" for name, url in named if url))
 

@@ -38,7 +38,7 @@ def envs(
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Show what runs where and who waits; with a name its deployments, lane and history."""
+    """Show what runs where and who waits. With a name: its deployments, lane and history."""
     from worker.cli.naming import object_name
     from worker.cli.output import as_list, documents, listed, note
     from worker.cli.placing import ENVIRONMENT_COLUMNS, environment_rows

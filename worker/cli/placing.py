@@ -40,7 +40,7 @@ def environment_rows(environment: Document, at: datetime) -> Iterator[list[str]]
             _runs(deployments),
             _worst(deployments),
             age(max(since, default=None), at),
-            ("held, " if held else "") + str(_map(entry, "lane").get("holder") or "free"),
+            _lane(str(_map(entry, "lane").get("holder") or ""), held=bool(held)),
             ", ".join(waiting(entry)),
         ]
     if not entries:
@@ -65,6 +65,11 @@ def deployment_rows(entry: Mapping[str, Any], at: datetime) -> list[list[str]]:
         ]
         for one in _list(entry, "deployments")
     ]
+
+
+def _lane(holder: str, *, held: bool) -> str:
+    """Return who may write; while the environment is held, who has the lane may not either."""
+    return ", ".join(filter(None, (holder, "on hold" if held else ""))) or "free"
 
 
 def member_rows(entry: Mapping[str, Any]) -> list[list[str]]:

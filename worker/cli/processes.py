@@ -42,7 +42,7 @@ def receiver(
     flux_alerts: FluxAlertsOption = None,
     flux_insecure_events: InsecureEventsOption = None,
 ) -> None:
-    """Take webhooks of hosts, CI systems and Argo CD, and events of Flux.
+    """Take webhooks, and events of Flux.
 
     Everything works without it, only later. Run two or more behind an ingress that serves `/hooks/` alone.
     """
@@ -53,7 +53,7 @@ def receiver(
 
 
 def release_finalizers(namespaces: NamespacesOption = None, stop: StopOption = None) -> None:
-    """Take the finalizer off every tracker, before Pilotage is uninstalled.
+    """Prepare the uninstallation of Pilotage. It takes the finalizer off every tracker.
 
     Once no watcher runs nothing else does, and no tracker could be deleted, nor its namespace.
     """

@@ -33,7 +33,7 @@ def history(
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Explain a promotion from its history, also long after its end: states, commands, failures, and how it ended.
+    """Explain a promotion from its history. That works long after its end: states, commands, failures, how it ended.
 
     No worker is asked: Temporal keeps histories for the retention of its namespace. TEMPORAL_ADDRESS names the server.
     """
@@ -43,7 +43,7 @@ def history(
     from crds.v1alpha1.pull_request_tracker import PullRequestTracker
     from worker.cli.exits import CliError, ExitCode
     from worker.cli.histories import recount
-    from worker.cli.output import documents, line
+    from worker.cli.output import documents, paragraph
     from worker.cli.session import Session, with_session
 
     async def find(session: Session) -> str:
@@ -56,7 +56,7 @@ def history(
     entries = asyncio.run(recount(identifier))
     if output is Output.TABLE:
         for entry in entries:
-            line(f"{entry.at}  {entry.kind:8} {entry.text}")
+            paragraph(f"{entry.at}  {entry.kind:8} {entry.text}")
     else:
         documents([asdict(entry) for entry in entries], output)
 
@@ -68,7 +68,7 @@ def export(
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Write the records of all trackers as JSON lines: one for each promotion, and one for each end.
+    """Write the records of trackers as JSON lines. There is one for each promotion, and one for each end.
 
     The same lines, with the same keys, as those that are kept when discovery removes a tracker.
     """

@@ -31,7 +31,7 @@ def init(
     project: Annotated[str, typer.Option("--project", help="Project of Argo CD.")] = "default",
     namespace: NamespaceOption = None,
 ) -> None:
-    """Print the resources of a repository, to be reviewed and applied: observed only, until `mode: Act`.
+    """Print the resources of a repository. Review and apply them: it is observed only, until `mode: Act`.
 
     Use: pilotage -n shop init github acme/web -e dev -e staging -e prod > pilotage.yaml
     """
@@ -77,7 +77,7 @@ def track(
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Make the tracker of one pull request, whether `discovery` matches it or not."""
+    """Make the tracker of one pull request. It need not match `discovery`."""
     from crds.api.ports import Document
     from worker.cli.first_resources import make_tracker
     from worker.cli.output import documents, line

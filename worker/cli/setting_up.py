@@ -19,7 +19,7 @@ RetentionOption = Annotated[
 
 
 def setup(retention_days: RetentionOption = None, output: OutputOption = Output.TABLE) -> None:
-    """Make the Temporal namespace and its search attributes, or print what an administrator must do.
+    """Make Temporal namespace and search attributes. Where it may not, it prints what an administrator must do.
 
     TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE name the place. What is there is left as it is. Exits with 1 where something
     is still missing, as in Temporal Cloud, where clients make neither.

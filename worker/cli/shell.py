@@ -74,7 +74,7 @@ def open_page(
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Open the pull request in a browser; in a pipe, print its address."""
+    """Open the pull request in a browser. In a pipe, print its address."""
     import sys
 
     from worker.cli.exits import CliError, ExitCode

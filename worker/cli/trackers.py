@@ -33,6 +33,12 @@ def state_of(tracker: PullRequestTracker) -> str:
     return f"{status.state} ({status.held_state})" if status.held_state else status.state.value
 
 
+def reason_of(tracker: PullRequestTracker) -> str:
+    """Return the reason of the state in brackets; empty where it only repeats the state."""
+    status = tracker.status
+    return f" ({status.reason})" if status.reason and status.reason != status.state else ""
+
+
 def waiting_line(waiting: WaitingFor, at: datetime) -> str:
     """Return in one line what is waited for, since when and until when."""
     parts = [waiting.what.value]

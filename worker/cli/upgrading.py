@@ -21,7 +21,7 @@ DryOption = Annotated[bool, typer.Option("--dry-run", help="Count the runs and p
 def upgrade_waiting(
     deployment: DeploymentOption = "pilotage", rate: RateOption = 20, dry_run: DryOption = False
 ) -> None:
-    """Have every run that is not on the current worker version look at once; those that wait move to it.
+    """Move waiting runs to the current worker version. It has every other run look at once.
 
     A delivery ends where it began, and moves after its hop. Run it again until no run is left, then stop the old
     workers. PILOTAGE_INSTALLATION and TEMPORAL_ADDRESS name what is meant.

@@ -105,10 +105,10 @@ class Report:
     @property
     def summary(self) -> str:
         """One line on what was checked."""
-        others = f", {_count(self.passed_over, 'other document')} passed over" if self.passed_over else ""
+        others = f"; {_count(self.passed_over, 'document')} of other kinds not checked" if self.passed_over else ""
         verdict = f"{_count(len(self.findings), 'error')}" if self.findings else "valid"
         doubts = f", {_count(len(self.warnings), 'warning')}" if self.warnings else ""
-        return f"{_count(self.resources, 'resource')} in {_count(self.files, 'file')}{others}: {verdict}{doubts}"
+        return f"{_count(self.resources, 'resource')} in {_count(self.files, 'file')}: {verdict}{doubts}{others}"
 
     def to_document(self) -> dict[str, Any]:
         """Write the report as JSON-ready data."""

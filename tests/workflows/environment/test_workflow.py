@@ -440,4 +440,4 @@ async def test_the_page_of_a_place_names_members_and_what_they_wait_for(played: 
         await waiting.receives(lambda signal: signal.blocked_by is not None)
         details = (await world.progress()).details
         assert f"lane held by {holder.name}" in details
-        assert f"- #2 {waiting.name}, target: Ready; waits, since {holder.name} holds the lane" in details
+        assert f"- #2 {waiting.name} comes here next: Ready; waits, since {holder.name} holds the lane" in details

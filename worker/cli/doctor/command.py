@@ -34,7 +34,7 @@ def doctor(
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Look whether an installation has what it needs, and print the fix of what is wrong.
+    """Check what an installation needs. It prints the fix of what is wrong.
 
     Settings, definitions, admission policies, rights, credentials, webhooks, Temporal and its queues; in all namespaces
     unless one is named. Exits with 1 where something is wrong.
