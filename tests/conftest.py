@@ -5,9 +5,11 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import certifi
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
@@ -64,6 +66,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if len({report.nodeid for report in reports}) > 1:
         terminalreporter.section("seconds by folder")
         terminalreporter.write("\n".join(pace.table(reports)) + "\n")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Trust one of the usual authorities: each client reads them all, which takes 20 ms, and none calls the outside."""
+    end = "-----END CERTIFICATE-----\n"
+    file = tmp_path_factory.mktemp("authorities") / "one.pem"
+    file.write_text(Path(certifi.where()).read_text().partition(end)[0] + end)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(certifi, "where", lambda: str(file))
+        yield
 
 
 @pytest.fixture

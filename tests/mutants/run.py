@@ -131,7 +131,7 @@ class Player:
         # The example that fails is not read, so that looking for a short one would be time lost.
         settings.register_profile("mutants", deadline=None, database=None, phases=(Phase.explicit, Phase.generate))
         settings.load_profile("mutants")
-        unchanged = Mutant(name=UNCHANGED, source=(ROOT / self.rules.path).read_text())
+        unchanged = Mutant(name=UNCHANGED, write=(ROOT / self.rules.path).read_text)
         for mutant in (unchanged, *self.rules.mutants()):
             self.outcomes[mutant.name] = in_a_fork(partial(self._play, session, mutant))
         return True

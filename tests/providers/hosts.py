@@ -31,6 +31,7 @@ IDENTITY = ScmIdentity(
     git_repository="web", git_repository_namespace="shop", scm_provider="github", scm_provider_kind="ScmProvider"
 )
 TOKEN = "t0ken-that-no-one-may-see"
+CALLS = (SCM_CALLS, CI_CALLS, ARGOCD_CALLS)
 UNUSED = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 
@@ -217,9 +218,15 @@ def argocd(http: HttpClients, *, base: str = "https://argocd.example.com", token
     return open_deployments(ArgoCDOptions(server=base), Access(http=http, credential=Credential(data={"token": token})))
 
 
+def forget_round_trips() -> None:
+    """Begin to count from zero. Every set of labels that was recorded before costs each later count."""
+    for counter in CALLS:
+        counter.clear()
+
+
 def recorded_round_trips() -> int:
-    """Count all records of all systems so far."""
-    return sum(_total(counter) for counter in (SCM_CALLS, CI_CALLS, ARGOCD_CALLS))
+    """Count all records of all systems since they were last forgotten."""
+    return sum(_total(counter) for counter in CALLS)
 
 
 def recorded_codes(counter: Counter) -> set[str]:
