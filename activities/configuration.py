@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from temporalio import activity
 
 from activities import memberships
+from activities.comparing import RevisionComparison
 from activities.contracts import ConfigActivities
 from activities.deployment_reads import DeploymentReads
 from activities.drift.monitors import create_monitors
@@ -76,11 +77,18 @@ _DECLARED_WRONG = frozenset(
 class ResourceConfigActivities(ConfigActivities):
     """Read custom resources of one cluster."""
 
-    def __init__(self, kubernetes: Kubernetes, connections: ResourceOpener, places: Places) -> None:
+    def __init__(
+        self,
+        kubernetes: Kubernetes,
+        connections: ResourceOpener,
+        places: Places,
+        comparison: RevisionComparison | None = None,
+    ) -> None:
         self._kubernetes = kubernetes
         self._connections = connections
         self._places = places
         self._reads = DeploymentReads(connections)
+        self._comparison = comparison or RevisionComparison(connections)
         self._shared = SharedApplications(kubernetes)
 
     @activity.defn
@@ -210,6 +218,7 @@ class ResourceConfigActivities(ConfigActivities):
             read=self._read_environment,
             send=self._places.send,
             watch=partial(create_monitors, self._kubernetes),
+            compare=self._comparison.compare,
         )
 
     @activity.defn

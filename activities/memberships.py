@@ -29,8 +29,12 @@ from activities.models.memberships import (
     TakeLaneResult,
 )
 from activities.models.places import PlaceSignal, SendViewInput
+from activities.models.revisions import CompareRevisionsInput, CompareRevisionsResult, pairs_between
 from activities.parts import Parts
 from activities.ports import Places
+
+PAIRS_AT_ONCE = 20
+"""Pairs that are compared with a hop's opening: the host answers one per call."""
 
 
 async def take_lane(places: Places, reads: DeploymentReads, request: TakeLaneInput) -> TakeLaneResult:
@@ -76,8 +80,11 @@ async def open_hop(
     read: Callable[[ReadEnvironmentInput], Awaitable[ReadEnvironmentResult]],
     send: Callable[[SendViewInput], Awaitable[PlaceSignal | None]],
     watch: Callable[[CreateDriftMonitorsInput], Awaitable[object]],
+    compare: Callable[[CompareRevisionsInput], Awaitable[CompareRevisionsResult]],
 ) -> OpenHopResult:
     """End the hop before, and find the policy; where there is one, read its target and send that the view.
+
+    What the target answers is compared with what the source runs.
 
     What ends the hop is sent in each attempt, also where no policy can be found: a lane is handed back by it.
     """
@@ -91,6 +98,7 @@ async def open_hop(
     before = asyncio.gather(parts.attempt(_all_sent(send, request.farewells)), parts.attempt(watching()))
     try:
         opened = await _opened(request, parts, await find(asked), read=read, send=send)
+        opened = await _compared(request, parts, opened, compare)
     finally:
         left, watched = await before
     answer = left.answer if left is not None else None
@@ -130,6 +138,20 @@ async def _opened(
         sent=sent is not None,
         answer=sent[0] if sent is not None else None,
     )
+
+
+async def _compared(
+    request: OpenHopInput,
+    parts: Parts,
+    opened: OpenHopResult,
+    compare: Callable[[CompareRevisionsInput], Awaitable[CompareRevisionsResult]],
+) -> OpenHopResult:
+    pairs = pairs_between(request.artifacts, opened.answer.observed) if opened.answer is not None else ()
+    if not 0 < len(pairs) <= PAIRS_AT_ONCE:
+        return opened
+    asked = CompareRevisionsInput(namespace=request.namespace, repository=request.repository, pairs=pairs)
+    found = await parts.attempt(compare(asked))
+    return replace(opened, compared=pairs, relations=found.relations) if found is not None else opened
 
 
 def fitting(opened: OpenHopResult) -> OpenHopResult:

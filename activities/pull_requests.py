@@ -1,9 +1,6 @@
 """ScmActivities: read pull requests, compare commits, and show the promotion on the pull request."""
 
-import asyncio
-import re
 import time
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -11,6 +8,7 @@ from functools import partial
 
 from temporalio import activity
 
+from activities.comparing import RevisionComparison
 from activities.contracts import ScmActivities
 from activities.coordinator import Coordinator, KnownRights
 from activities.delivery.git import GitDelivery
@@ -29,8 +27,6 @@ from activities.models.revisions import (
     ReadPullRequestInput,
     ReadPullRequestResult,
     RefusedPart,
-    Relation,
-    RevisionPair,
 )
 from activities.models.steering import ReadInstructionsInput, ReadInstructionsResult
 from activities.models.tracking import Component, PullRequest, PullRequestState
@@ -39,12 +35,8 @@ from crds.paths import Globs
 from crds.v1alpha1.git_repository import RepositoryMode
 from providers.callers import polling
 from providers.models import ChangedFiles, HostPullRequest
-from providers.ports import ScmHost
 from providers.reading import in_thread
 
-_FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_REMEMBERED_RELATIONS = 10_000
-_COMPARED_AT_ONCE = 5
 MATCHING = timedelta(seconds=5)
 """Processor time of all globs of a repository against all files of a pull request: 3000 files and 50 components need
 half a second. The most that a repository may declare would need an hour, in a thread that nothing can stop."""
@@ -53,9 +45,9 @@ half a second. The most that a repository may declare would need an hour, in a t
 class ScmHostActivities(ScmActivities):
     """Call SCM hosts by way of named repositories."""
 
-    def __init__(self, connections: ResourceOpener) -> None:
+    def __init__(self, connections: ResourceOpener, comparison: RevisionComparison | None = None) -> None:
         self._connections = connections
-        self._relations: OrderedDict[tuple[str, str, RevisionPair], Relation] = OrderedDict()
+        self._comparison = comparison or RevisionComparison(connections)
         self._git = GitDelivery(connections)
         self._rights = KnownRights()
 
@@ -85,15 +77,7 @@ class ScmHostActivities(ScmActivities):
     @reported
     async def compare_revisions(self, request: CompareRevisionsInput) -> CompareRevisionsResult:
         """Compare pairs of commits, a few at a time; what this process learned of full hashes is not asked again."""
-        repository = await self._connections.repository(request.namespace, request.repository)
-        gate = asyncio.Semaphore(_COMPARED_AT_ONCE)
-        scope = (request.namespace, repository.view.full_name)
-
-        async def compare(pair: RevisionPair) -> Relation:
-            async with gate:
-                return await self._compare(repository.host, scope, pair)
-
-        return CompareRevisionsResult(relations=tuple(await asyncio.gather(*map(compare, request.pairs))))
+        return await self._comparison.compare(request)
 
     @activity.defn
     @reported
@@ -151,20 +135,6 @@ class ScmHostActivities(ScmActivities):
     async def _coordinator(self, namespace: str, name: str) -> Coordinator:
         repository = await self._connections.repository(namespace, name)
         return Coordinator(repository=repository, namespace=namespace, rights=self._rights)
-
-    async def _compare(self, host: ScmHost, scope: tuple[str, str], pair: RevisionPair) -> Relation:
-        if pair.base == pair.head:
-            return Relation.IDENTICAL
-        key = (*scope, pair)
-        if (known := self._relations.get(key)) is not None:
-            return known
-        relation = Relation(await host.revisions.compare(pair.base, pair.head))
-        fixed = _FULL_HASH.fullmatch(pair.base) and _FULL_HASH.fullmatch(pair.head)
-        if fixed and relation is not Relation.UNKNOWN:
-            self._relations[key] = relation
-            if len(self._relations) > _REMEMBERED_RELATIONS:
-                self._relations.popitem(last=False)
-        return relation
 
 
 def _outcome(found: SyncResult) -> str:

@@ -87,6 +87,12 @@ class Observation(Bounded):
         return all(not found or found == revision for found in (self.written, self.operating))
 
 
+def revisions_of(observation: Observation) -> tuple[str, ...]:
+    """Return the up to three revisions of a deployment: what runs, what is written, and what an operation brings."""
+    found = (observation.runs, observation.written, observation.operating)
+    return tuple(dict.fromkeys(revision for revision in found if revision))
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReadDeploymentsInput:
     namespace: str

@@ -6,7 +6,8 @@ from activities.models.configuration import EnvironmentView, FindPolicyInput, Fi
 from activities.models.delivery import Observation, ReadDeploymentsInput
 from activities.models.drift import CreateDriftMonitorsInput
 from activities.models.places import Counter, MemberSignal, PlaceSignal, SendViewInput
-from activities.models.tracking import Timings
+from activities.models.revisions import Relation, RevisionPair
+from activities.models.tracking import Artifact, Timings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,8 @@ class OpenHopInput:
     """Environment -> the newest counter that the member has of it."""
     farewells: tuple[SendViewInput, ...] = ()
     """What ends the hop before: views of the places that it was about, one of which awaits an answer at most."""
+    artifacts: tuple[Artifact, ...] = ()
+    """What the source runs of the change's components: compared with what the target runs, where that answers."""
     watch: CreateDriftMonitorsInput | None = None
     """What is to be watched where the change arrived; None where nothing is."""
 
@@ -84,5 +87,9 @@ class OpenHopResult:
     """Whether every place of `farewells` has its view."""
     farewell_answer: PlaceSignal | None = None
     """Of the place among them whose answer is awaited; None where that follows by signal."""
+    compared: tuple[RevisionPair, ...] = ()
+    """What of `artifacts` and the target was compared; what is missing is compared alone."""
+    relations: tuple[Relation, ...] = ()
+    """In the order of `compared`."""
     watched: bool = False
     """Whether what `watch` names is watched."""

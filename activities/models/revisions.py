@@ -1,12 +1,14 @@
 """Pull requests, ancestry and what is shown on the pull request."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from activities.models.delivery import Observation, revisions_of
 from activities.models.failures import Failure
 from activities.models.label_sync import LabelsLeft, SyncResult
 from activities.models.steering import Reaction
-from activities.models.tracking import PullRequest
+from activities.models.tracking import Artifact, PullRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,19 @@ class Relation(StrEnum):
 class RevisionPair:
     base: str
     head: str
+
+
+def pairs_between(artifacts: Iterable[Artifact], observations: Sequence[Observation]) -> tuple[RevisionPair, ...]:
+    """Return what is to be compared to judge what is observed by artifacts: revisions of a component that differ."""
+    pairs = (
+        RevisionPair(base=revision, head=artifact.revision)
+        for artifact in artifacts
+        for observation in observations
+        if observation.component == artifact.component
+        for revision in revisions_of(observation)
+        if revision != artifact.revision
+    )
+    return tuple(dict.fromkeys(pairs))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio.exceptions import ApplicationError
@@ -10,13 +10,17 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.configuration import ResourceConfigActivities
 from activities.models.configuration import DeploymentSpec, FindPolicyInput, PolicyOutcome, WriteSpec
-from activities.models.delivery import ReadDeploymentsInput
+from activities.models.delivery import Observation, ReadDeploymentsInput
+from activities.models.drift import CreateDriftMonitorsInput, WatchedDeployment
 from activities.models.memberships import OpenHopInput, SendViewsInput, TakeLaneInput
 from activities.models.places import Counter, Grant, MemberSignal, Phase, PlaceSignal, SendViewInput
-from activities.models.tracking import Timings, TrackerRef
+from activities.models.revisions import Relation, RevisionPair
+from activities.models.tracking import Artifact, Timings, TrackerRef
 from providers.application_models import ApplicationRef, ApplicationState
+from providers.errors import ProviderError, ProviderUnavailable
+from providers.models import Ancestry
 from tests.activities.cluster import Cluster, shop
-from tests.activities.fakes import FakeConnections, FakeDeployments, application
+from tests.activities.fakes import FakeConnections, FakeDeployments, FakeScm, application
 
 VIEW, READY, EARLIER = Counter(epoch=1, n=3), Counter(epoch=1, n=8), Counter(epoch=1, n=7)
 
@@ -30,6 +34,7 @@ class AnsweringPlaces:
     views: list[SendViewInput] = field(default_factory=list)
     granted: Counter | None = None
     """The Ready that the lane is granted for."""
+    observed: tuple[Observation, ...] = ()
 
     async def send(self, request: SendViewInput) -> PlaceSignal | None:
         if request.environment in self.away:
@@ -41,7 +46,7 @@ class AnsweringPlaces:
         return PlaceSignal(
             environment=request.environment,
             counter=VIEW,
-            observed=(),
+            observed=self.observed,
             observed_at=None,
             grant=Grant(answers=self.granted, hop=1) if self.granted is not None else None,
         )
@@ -186,6 +191,46 @@ async def test_a_hop_is_opened_with_its_policy_its_target_and_what_that_answers(
     assert opened.environment.name == opened.found.policy.target == "staging"
     assert (opened.sent, opened.answer and opened.answer.environment) == (True, "staging")
     assert [view.signal.received for view in places.views] == [Counter(epoch=7, n=8)]
+
+
+RUNS = Observation(deployment="web", component="web", application="web", runs="a" * 40, written="b" * 40, settled=False)
+PAIRS = (RevisionPair(base="a" * 40, head="c" * 40), RevisionPair(base="b" * 40, head="c" * 40))
+
+
+@pytest.mark.parametrize(
+    ("refused", "compared", "relations"),
+    [([], PAIRS, (Relation.AHEAD, Relation.DIVERGED)), ([ProviderUnavailable("no answer", status=503)], (), ())],
+    ids=["the host answers", "the host is away"],
+)
+async def test_what_the_target_runs_is_compared_as_the_hop_is_opened(
+    refused: list[ProviderError], compared: tuple[RevisionPair, ...], relations: tuple[Relation, ...]
+) -> None:
+    scm = FakeScm(relations={("a" * 40, "c" * 40): Ancestry.AHEAD, ("b" * 40, "c" * 40): Ancestry.DIVERGED})
+    scm.errors["compare"] = refused
+    configured = ResourceConfigActivities(shop().port(), FakeConnections(scm=scm), AnsweringPlaces(observed=(RUNS,)))
+    artifacts = (Artifact(component="web", revision="c" * 40), Artifact(component="db", revision="d" * 40))
+    opened = await ActivityEnvironment().run(configured.open_hop, replace(opens(), artifacts=artifacts))
+    assert (opened.sent, opened.compared, opened.relations) == (True, compared, relations)
+
+
+async def test_what_arrived_is_watched_as_the_next_hop_is_opened() -> None:
+    cluster = shop()
+    watch = CreateDriftMonitorsInput(
+        tracker=TrackerRef(namespace="shop", name="web-412", uid="u", attempt=1),
+        repository="web",
+        environment="dev",
+        deployments=(
+            WatchedDeployment(
+                deployment="web", application="web", instance="argocd", project="shop", revision="c" * 40, tag=""
+            ),
+        ),
+        promoted_at=datetime(2026, 1, 2, 12, tzinfo=UTC),
+    )
+    opened = await ActivityEnvironment().run(
+        serving(AnsweringPlaces(), cluster=cluster).open_hop, replace(opens(), watch=watch)
+    )
+    assert opened.watched
+    assert [name for kind, _, name in cluster.objects if kind == "DriftMonitor"]
 
 
 async def test_without_a_policy_no_place_is_sent_a_view() -> None:

@@ -297,6 +297,7 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
             read=self.read_environment,
             send=self.send_view,
             watch=self.create_drift_monitors,
+            compare=self.compare_revisions,
         )
 
     @activity.defn

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.commit_statuses import CommitStatusPosts, Supersession
+from activities.comparing import RevisionComparison
 from activities.configuration import ResourceConfigActivities
 from activities.credential_checks import CredentialProofs
 from activities.deployments import ArgoCDActivities
@@ -58,8 +59,9 @@ class Dependencies:
 def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activity]]:
     """Return the activities by queue; those of the queue `kubernetes` are the watcher's."""
     connections = dependencies.connections
-    config = ResourceConfigActivities(dependencies.kubernetes, connections, dependencies.places)
-    scm = ScmHostActivities(connections)
+    comparison = RevisionComparison(connections)
+    config = ResourceConfigActivities(dependencies.kubernetes, connections, dependencies.places, comparison)
+    scm = ScmHostActivities(connections, comparison)
     ci = CiActivities(connections)
     delivery = ArgoCDActivities(connections)
     syncs = RepositorySyncs(dependencies.kubernetes, connections, dependencies.receivers, dependencies.records)

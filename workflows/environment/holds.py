@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
-from activities.models.delivery import Observation
+from activities.models.delivery import Observation, revisions_of
 from activities.models.places import MemberSignal
 from activities.models.revisions import Relation
 from workflows.environment.newest import artifacts_of
-from workflows.runtime.ancestry import CONTAINING, Comparing, revisions_of
+from workflows.runtime.ancestry import CONTAINING, Comparing
 
 
 class Holds:

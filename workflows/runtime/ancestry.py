@@ -16,7 +16,6 @@ from typing import TypeVar
 from temporalio import workflow
 
 from activities.contracts import ScmActivities
-from activities.models.delivery import Observation
 from activities.models.revisions import CompareRevisionsInput, Relation, RevisionPair
 from activities.models.tracking import Timings
 from workflows import policies
@@ -50,12 +49,6 @@ class KnownRelation:
 def opposite(relation: Relation) -> Relation:
     """Return how the base stands to the head."""
     return _OPPOSITE.get(relation, relation)
-
-
-def revisions_of(observation: Observation) -> tuple[str, ...]:
-    """Return the up to three revisions of a deployment: what runs, what is written, and what an operation brings."""
-    found = (observation.runs, observation.written, observation.operating)
-    return tuple(dict.fromkeys(revision for revision in found if revision))
 
 
 def trimmed(known: Mapping[Pair, Value], read: Collection[Pair], *, at_most: int) -> dict[Pair, Value]:

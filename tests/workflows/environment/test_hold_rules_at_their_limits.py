@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from activities.models.delivery import Observation
+from activities.models.delivery import Observation, revisions_of
 from activities.models.places import MemberSignal
 from activities.models.revisions import Relation
 from tests.workflows.environment.test_lane import COMPONENTS, member, relation, runs
 from tests.worlds.refusals import unread
 from workflows.environment.holds import Holds, lowest, misses
-from workflows.runtime.ancestry import Comparing, revisions_of
+from workflows.runtime.ancestry import Comparing
 
 API = Observation(deployment="api", component="api", application="api", runs="5")
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from activities.models.delivery import Observation
-from activities.models.revisions import Relation, RevisionPair
+from activities.models.delivery import Observation, revisions_of
+from activities.models.revisions import Relation, RevisionPair, pairs_between
 from activities.models.tracking import Artifact
-from workflows.runtime.ancestry import CONTAINING, opposite, revisions_of, trimmed
+from workflows.runtime.ancestry import CONTAINING, opposite, trimmed
 
 Relations = Mapping[str, str]
 """`base...head` -> Relation."""
@@ -53,16 +53,7 @@ def needed_pairs(
     relations: Relations, artifacts: Iterable[Artifact], observations: Sequence[Observation]
 ) -> tuple[RevisionPair, ...]:
     """Return the pairs that must be compared before the judgement is known."""
-    pairs: dict[str, RevisionPair] = {}
-    for artifact in artifacts:
-        for observation in observations:
-            if observation.component != artifact.component:
-                continue
-            for revision in revisions_of(observation):
-                key = pair_key(revision, artifact.revision)
-                if revision != artifact.revision and key not in relations:
-                    pairs[key] = RevisionPair(base=revision, head=artifact.revision)
-    return tuple(pairs.values())
+    return tuple(one for one in pairs_between(artifacts, observations) if pair_key(one.base, one.head) not in relations)
 
 
 def held_revisions(observations: Iterable[Observation]) -> dict[str, str]:

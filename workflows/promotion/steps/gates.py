@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from temporalio import workflow
 
+from activities.models.delivery import revisions_of
 from activities.models.places import Phase
 from activities.models.promotion import Command, Verb
 from activities.models.status import State
@@ -27,7 +28,6 @@ from workflows.promotion.steps.hop import ended_by_others, judge_target, missing
 from workflows.promotion.steps.proposing import propose
 from workflows.promotion.steps.runs import poll_tests
 from workflows.promotion.steps.testing import keep_deadlines, void_round
-from workflows.runtime.ancestry import revisions_of
 from workflows.runtime.snapshot import Snapshot
 
 """Reason of ReadyToPromote while only a person's approval is missing."""

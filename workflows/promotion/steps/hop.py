@@ -122,6 +122,7 @@ async def _ask_to_open(
             timings=ctx.timings,
             received=received,
             farewells=farewells,
+            artifacts=source_artifacts(ctx) or (),
             watch=watch,
         ),
         **config,
@@ -133,6 +134,7 @@ def _learn(ctx: PromotionRun, opened: OpenHopResult) -> OpenHopResult:
     found = opened.found
     if found.policy is not None and opened.sent:
         ctx.membership.joined(found.policy.target, opened.answer)
+    ctx.story.relations |= comparison.with_answers(opened.compared, opened.relations)
     if ctx.held and set(found.ahead) - set(ctx.story.ahead):
         # A hold that was given before the way was known is for all of it.
         ctx.membership.hold_changed()

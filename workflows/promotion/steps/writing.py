@@ -13,6 +13,7 @@ from activities.models.delivery import (
     Observation,
     WriteOutcome,
     WriteResult,
+    revisions_of,
 )
 from activities.models.failures import Failure
 from activities.models.git_delivery import DeliverFilesInput, Gate
@@ -24,7 +25,6 @@ from workflows.failures import failure_of, worth_showing
 from workflows.promotion.rules import comparison, rounds, waves
 from workflows.promotion.run import PromotionRun
 from workflows.promotion.state import Hop, Touch
-from workflows.runtime.ancestry import revisions_of
 
 
 async def write(

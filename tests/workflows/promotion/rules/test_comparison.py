@@ -3,12 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.models.delivery import Observation
+from activities.models.delivery import Observation, revisions_of
 from activities.models.revisions import Relation
 from activities.models.tracking import Artifact
 from workflows.promotion.rules import comparison
 from workflows.promotion.rules.comparison import Judgement
-from workflows.runtime.ancestry import revisions_of
 
 Parents = dict[str, str | None]
 

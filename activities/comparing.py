@@ -1,0 +1,47 @@
+"""How commits relate, asked of the repository's host; what never changes is asked for once by a process."""
+
+import asyncio
+import re
+from collections import OrderedDict
+
+from activities.models.revisions import CompareRevisionsInput, CompareRevisionsResult, Relation, RevisionPair
+from activities.ports import ResourceOpener
+from providers.ports import ScmHost
+
+_FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_REMEMBERED_RELATIONS = 10_000
+_COMPARED_AT_ONCE = 5
+
+
+class RevisionComparison:
+    """Compare pairs of commits, a few at a time; what was learned of full hashes is not asked again."""
+
+    def __init__(self, connections: ResourceOpener) -> None:
+        self._connections = connections
+        self._relations: OrderedDict[tuple[str, str, RevisionPair], Relation] = OrderedDict()
+
+    async def compare(self, request: CompareRevisionsInput) -> CompareRevisionsResult:
+        """Return the relation of each pair; raises what the host or its connection refuses."""
+        repository = await self._connections.repository(request.namespace, request.repository)
+        gate = asyncio.Semaphore(_COMPARED_AT_ONCE)
+        scope = (request.namespace, repository.view.full_name)
+
+        async def compare(pair: RevisionPair) -> Relation:
+            async with gate:
+                return await self._compare(repository.host, scope, pair)
+
+        return CompareRevisionsResult(relations=tuple(await asyncio.gather(*map(compare, request.pairs))))
+
+    async def _compare(self, host: ScmHost, scope: tuple[str, str], pair: RevisionPair) -> Relation:
+        if pair.base == pair.head:
+            return Relation.IDENTICAL
+        key = (*scope, pair)
+        if (known := self._relations.get(key)) is not None:
+            return known
+        relation = Relation(await host.revisions.compare(pair.base, pair.head))
+        fixed = _FULL_HASH.fullmatch(pair.base) and _FULL_HASH.fullmatch(pair.head)
+        if fixed and relation is not Relation.UNKNOWN:
+            self._relations[key] = relation
+            if len(self._relations) > _REMEMBERED_RELATIONS:
+                self._relations.popitem(last=False)
+        return relation
