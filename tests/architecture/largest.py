@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from activities.delivery.flux_specs import PLACE_BYTES
+from activities.memberships import PAIRS_AT_ONCE
 from activities.models.bounds import Bytes, First, Last
 from activities.models.budgets import (
     DRIFT_OWED,
@@ -342,6 +343,7 @@ COUNTS: dict[str, int] = {
     "cancelled": TESTS,
     "members": MAX_MEMBERS,
     "history": MAX_HISTORY,
+    "compared": PAIRS_AT_ONCE,
     "pairs": PAIRS_PER_CALL,
     "relations": PAIRS_PER_CALL,
     "ahead": 50,

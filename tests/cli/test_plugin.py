@@ -18,10 +18,10 @@ Press = Callable[..., list[str]]
 
 @pytest.fixture
 def press_tab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Press:
-    """Complete the last word as kubectl does: by a program of its own, with the words as arguments."""
+    """Complete the last argument as kubectl does: by a program of its own, with all arguments."""
 
-    def press(*words: str) -> list[str]:
-        monkeypatch.setattr(sys, "argv", [f"/usr/bin/{COMPLETE_PLUGIN}", *words])
+    def press(*typed: str) -> list[str]:
+        monkeypatch.setattr(sys, "argv", [f"/usr/bin/{COMPLETE_PLUGIN}", *typed])
         for name in ("_PILOTAGE_COMPLETE", "COMP_WORDS", "COMP_CWORD"):
             monkeypatch.setenv(name, "")
         monkeypatch.setattr(command_line, "leave", sys.exit)

@@ -18,16 +18,16 @@ COMPLETE_PLUGIN = "kubectl_complete-pilotage"
 NO_FILES, DEFAULT = 4, 0
 
 
-def complete_plugin(program: Callable[[], object], words: Sequence[str]) -> NoReturn:
-    """Print what may stand for the last of the words, one a line, then what the shell does with it; then exit with 0.
+def complete_plugin(program: Callable[[], object], typed: Sequence[str]) -> NoReturn:
+    """Print what may stand for the last argument, one a line, then what the shell does with it; then exit with 0.
 
     Where nothing is known the shell completes names of files, as `validate` takes them. `program` is the command line,
     which answers the completion of bash.
     """
-    line = ["pilotage", *words]
+    line = ["pilotage", *typed]
     os.environ[COMPLETE_VARIABLE] = "complete_bash"
-    os.environ["COMP_WORDS"] = " ".join(shlex.quote(word) if word else "" for word in line)
-    os.environ["COMP_CWORD"] = str(len(words))
+    os.environ["COMP_WORDS"] = " ".join(shlex.quote(one) if one else "" for one in line)
+    os.environ["COMP_CWORD"] = str(len(typed))
     found = io.StringIO()
     with redirect_stdout(found), suppress(SystemExit):
         program()

@@ -300,7 +300,7 @@ async def test_a_move_that_the_place_has_not_seen_yet_is_seen_at_the_verdict(pla
         world.runs["dev"]["web-0"] = NEWER
         world.verdicts["unit"] = RunState.PASSED
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
-        assert world.status.promotions[0].source_moved == (f"web {MINE[:8]} -> {NEWER[:8]}",)
+        assert world.status.promotions[0].source_moved == (f"web {MINE[:12]} -> {NEWER[:12]}",)
         assert world.runs["staging"] == {"web-0": MINE}
 
 
