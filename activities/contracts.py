@@ -41,6 +41,7 @@ from activities.models.drift import (
     PublishDriftResult,
     SyncDriftedInput,
 )
+from activities.models.event_sinks import DeliverEventsInput, DeliverEventsResult, PublishEventSinkInput
 from activities.models.git_delivery import DeliverFilesInput, DeliverFilesResult
 from activities.models.memberships import (
     OpenHopInput,
@@ -349,6 +350,27 @@ class DriftStatusActivities(ABC):
     @abstractmethod
     async def publish_drift(self, request: PublishDriftInput) -> PublishDriftResult:
         """Write statuses and events of monitors unless uid or generation show that they are about another promotion.
+
+        Safe to retry.
+        """
+
+
+class EventSinkActivities(ABC):
+    """Send events to receivers outside the cluster (queue `checks`)."""
+
+    @activity.defn
+    @abstractmethod
+    async def deliver_events(self, request: DeliverEventsInput) -> DeliverEventsResult:
+        """Send events in order until one is not taken. Safe to retry: one that arrives twice has the same id."""
+
+
+class EventSinkStatusActivities(ABC):
+    """Write what became of deliveries back to Kubernetes (queue `kubernetes`, served by the watcher)."""
+
+    @activity.defn
+    @abstractmethod
+    async def publish_event_sink(self, request: PublishEventSinkInput) -> PublishStatusResult:
+        """Write the condition Delivered, with what was sent and what was not, unless the sink is another one by now.
 
         Safe to retry.
         """

@@ -17,6 +17,7 @@ class Count(StrEnum):
     LABEL_SYNCS = "pilotage_label_syncs"
     COMMIT_STATUSES = "pilotage_commit_status_posts"
     INSTRUCTIONS = "pilotage_instructions"
+    EVENTS = "pilotage_events"
 
 
 MEANINGS = {
@@ -26,11 +27,12 @@ MEANINGS = {
     Count.COMMIT_STATUSES: "Commit statuses of Flux events; outcome is what became of each.",
     Count.LABEL_SYNCS: "Looks at a pull request's labels; outcome is consistent, repaired, or why they disagree.",
     Count.INSTRUCTIONS: "Labels and comments by which people steer; outcome is whether they may.",
+    Count.EVENTS: "Events of promotions sent to receivers; outcome is Delivered, Suspended, Gone or Failed.",
     Count.DELIVERIES: "Writes and syncs of deployments; outcome is how each ended.",
 }
 
 
-_NAMED = {"runner": Names(), "instance": Names(), "provider": Names()}
+_NAMED = {"runner": Names(), "instance": Names(), "provider": Names(), "sink": Names()}
 
 
 def count(counter: Count, *, namespace: str, **attributes: str) -> None:

@@ -1,19 +1,22 @@
 """What activities need of the process that runs them: connections to named resources, and a way to reach places."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
 
 from activities.models.commit_statuses import CommitVerdict, StatusSlot
+from activities.models.event_sinks import PromotionEvent, SinkRef
 from activities.models.places import PlaceSignal, SendViewInput
 from activities.models.pull_requests_news import PullRequestNews
 from activities.models.reconciliations import Reconciliation
 from activities.models.state_labels import PREFIX
 from activities.models.tracking import RepositoryView, TrackerRef
 from crds.v1alpha1.environment_status import EnvironmentHold
+from crds.v1alpha1.event_sink import EventSinkSpec
 from crds.v1alpha1.git_repository import RepositoryMode, Show
-from providers.ports import Checkable, Deployments, ScmHost, TestRuns
+from providers.ports import Checkable, Deployments, EventReceiver, ScmHost, TestRuns
 
 
 class MissingReason(StrEnum):
@@ -81,6 +84,15 @@ class PostingProvider:
     host: ScmHost
 
 
+@dataclass(frozen=True, kw_only=True)
+class OpenSink:
+    """An EventSink with its open receiver."""
+
+    uid: str
+    spec: EventSinkSpec
+    receiver: EventReceiver
+
+
 class ResourceOpener(Protocol):
     """Open what resources name. Each activity reads resources and Secrets itself, so that a rotated one counts at once.
 
@@ -140,6 +152,22 @@ class PostingOpener(Protocol):
 
     async def posting_provider(self, namespace: str, name: str, *, flux: bool = False) -> PostingProvider:
         """Open a Provider; with `flux` one of Flux's own group."""
+        ...
+
+
+class SinkOpener(Protocol):
+    """Open EventSinks, as ResourceOpener opens what promotions name."""
+
+    async def event_sink(self, namespace: str, name: str) -> OpenSink:
+        """Open an EventSink; nothing is sent yet."""
+        ...
+
+
+class EventSinkWorkflows(Protocol):
+    """Reach EventSinkWorkflows."""
+
+    async def send(self, sink: SinkRef, events: Sequence[PromotionEvent]) -> None:
+        """Signal events, starting the workflow if it does not run. Raises WorkflowsUnavailable."""
         ...
 
 

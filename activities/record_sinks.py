@@ -66,7 +66,7 @@ class FileSink:
             os.close(file)
 
 
-class EventSink:
+class EventRecords:
     """Post each record as an event of its repository: for an hour or so, as long as the API server keeps events."""
 
     def __init__(self, kubernetes: Kubernetes) -> None:

@@ -14,6 +14,7 @@ from temporalio import activity
 
 from activities import reduced_status
 from activities.contracts import ResourceActivities
+from activities.event_sinks.feeding import EventFeed
 from activities.failures import describe, reported
 from activities.models.status import (
     EventNote,
@@ -79,9 +80,11 @@ class PublicationObserver(Protocol):
 class KubernetesResources(ResourceActivities):
     """Publish status and events through the Kubernetes API."""
 
-    def __init__(self, *, kubernetes: Kubernetes, observer: PublicationObserver) -> None:
+    def __init__(self, *, kubernetes: Kubernetes, observer: PublicationObserver, feed: EventFeed | None = None) -> None:
+        """Take what hands events on to sinks; None for a process that serves none."""
         self._kubernetes = kubernetes
         self._observer = observer
+        self._feed = feed
         self._places = PlaceWriter(kubernetes)
 
     @activity.defn
@@ -106,6 +109,8 @@ class KubernetesResources(ResourceActivities):
             events = (*events, self._forged_event(tracker, publication.forged))
         if publication.reason not in _NOT_OURS:
             await self._post_events(tracker, events)
+            if self._feed is not None:
+                await self._feed.feed(request, events)
         reason = reduced_status.REASON if refusal and publication.written else publication.reason
         return PublishStatusResult(written=publication.written, reason=reason, sequence=publication.sequence)
 

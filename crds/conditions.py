@@ -55,6 +55,8 @@ class ConditionType(StrEnum):
     IN_PLACE = "InPlace"
     """The promoted change, or what contains it, still runs as it was promoted; False names the kind of drift. On drift
     monitors."""
+    DELIVERED = "Delivered"
+    """The receiver took the newest event that it was sent. On event sinks, once one was sent."""
     STATUS_TRUSTED = "StatusTrusted"
     """Only Pilotage wrote the status's order. Written as False where somebody else did, and gone from the first write
     after a day. On trackers and environments."""

@@ -30,15 +30,17 @@ _NEEDED: Mapping[str, tuple[ConditionType, ...]] = {
     "Provider": (ConditionType.VALID, ConditionType.REACHABLE),
     "CommitStatus": (ConditionType.VALID,),
     "DriftMonitor": (ConditionType.IN_PLACE,),
+    "EventSink": (ConditionType.VALID,),
 }
 """What makes a kind Ready; the first that is not True gives its reason."""
 
 _WHERE_PRESENT: Mapping[str, tuple[ConditionType, ...]] = {
     "Environment": (ConditionType.WRITABLE,),
     "GitRepository": (ConditionType.DISCOVERED,),
+    "EventSink": (ConditionType.DELIVERED,),
 }
 """What counts only once somebody has written it: a place that no change was on its way to was not looked at, and a
-repository without `discovery` has nothing to find."""
+repository without `discovery` has nothing to find. A sink that was sent nothing yet may be well."""
 
 _OF_GENERATION = (ConditionType.VALID, ConditionType.REACHABLE, ConditionType.IN_PLACE)
 """What shows nothing of a spec that is newer than the one looked at."""

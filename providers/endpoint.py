@@ -297,6 +297,7 @@ def _build(
         url,
         headers=dict(headers),
         json=request.json,
+        content=request.content,
         data=request.form,
         files=parts or None,
         timeout=timeout,

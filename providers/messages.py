@@ -29,6 +29,8 @@ class Request:
     """Several values are sent one by one under the same name."""
     json: object = None
     form: Mapping[str, str] | None = None
+    content: bytes | None = None
+    """A body that is sent byte by byte, as one that is signed must be; its type stands in the headers."""
     parts: Mapping[str, bytes] | None = None
     """Fields of a `multipart/form-data` body, sent byte by byte; a name holds no quote and no control character."""
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -113,6 +113,16 @@ def record_argocd_call(call: Call) -> None:
     )
 
 
+def record_event_call(call: Call) -> None:
+    """Record one round trip to a receiver of events; what became of each event is counted where it is sent."""
+    _logger.debug(
+        "event receiver call",
+        operation=call.operation,
+        response_code=str(call.response_code),
+        duration_seconds=round(call.duration_seconds, 6),
+    )
+
+
 def _record_rate_limit(identity: ScmIdentity, headers: Mapping[str, str]) -> None:
     """Set the gauges of a credential; providers of one name in two namespaces are two."""
     namespace = "" if identity.scm_provider_kind == _OF_ALL_NAMESPACES else identity.git_repository_namespace

@@ -338,3 +338,13 @@ class Credential:
 
     def __repr__(self) -> str:
         return "Credential(…)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventMessage:
+    """One event as it is posted."""
+
+    id: str
+    """The same whenever it is posted again."""
+    content_type: str
+    body: bytes

@@ -20,6 +20,7 @@ from providers.models import (
     Comment,
     CommitStatus,
     DeploymentRecord,
+    EventMessage,
     HostPullRequest,
     LabelEvents,
     LabelLook,
@@ -378,4 +379,12 @@ class Deployments(Protocol):
 
     async def check(self) -> str:
         """Prove the credential by one cheap call; return the server's version."""
+        ...
+
+
+class EventReceiver(Protocol):
+    """A receiver of events outside the cluster."""
+
+    async def post(self, message: EventMessage) -> None:
+        """Post one event; returns once the receiver took it. One that arrives twice has the same id."""
         ...

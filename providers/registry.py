@@ -13,6 +13,7 @@ Keys of a Secret, by kind:
 - `azureDevOps`: `token` (personal access token); or `clientID`, `clientSecret` and `tenantID` of an application of
   Entra, and optionally `authority`, the address of another Entra than the public one.
 - `argocd`: `token`.
+- a receiver of events: any of `secret`, which signs, and `token`, which is sent as a Bearer token.
 
 Opening sends nothing and never fails for what a person configured wrongly (address, Secret): the first call raises the
 error. Only a meaning that no result may have is refused at once, with ProviderRejected.
@@ -39,6 +40,8 @@ from providers.bitbucket_data_center import wire as bitbucket_data_center_wire
 from providers.bitbucket_data_center.adapter import BitbucketDataCenterHost
 from providers.bitbucket_data_center.calls import BitbucketDataCenterCalls
 from providers.bitbucket_data_center.options import BitbucketDataCenterOptions
+from providers.event_receivers.adapter import HttpEventReceiver
+from providers.event_receivers.options import EventReceiverOptions
 from providers.gitea import wire as gitea_wire
 from providers.gitea.adapter import GiteaHost
 from providers.gitea.calls import GiteaCalls
@@ -59,9 +62,9 @@ from providers.gitlab_ci.options import GitLabCIOptions
 from providers.http import HttpClients
 from providers.jenkins.adapter import JenkinsTestRuns
 from providers.jenkins.options import JenkinsOptions
-from providers.metrics import Recorder, record_argocd_call, record_ci_call, record_scm_call
+from providers.metrics import Recorder, record_argocd_call, record_ci_call, record_event_call, record_scm_call
 from providers.models import Credential, ScmIdentity
-from providers.ports import Deployments, ScmHost, TestRuns
+from providers.ports import Deployments, EventReceiver, ScmHost, TestRuns
 from providers.runs import result_map
 
 HostOptions = (
@@ -100,6 +103,11 @@ def open_deployments(options: DeploymentOptions, access: Access) -> Deployments:
     """Open what deploys."""
     port: Deployments = DEPLOYMENTS[type(options)](options, access, record_argocd_call)
     return port
+
+
+def open_event_receiver(options: EventReceiverOptions, access: Access) -> EventReceiver:
+    """Open a receiver of events."""
+    return HttpEventReceiver(http=access.http, url=options.url, credential=access.credential, record=record_event_call)
 
 
 def _github_calls(options: GitHubOptions, access: Access, record: Recorder, base_url: str) -> GitHubCalls:

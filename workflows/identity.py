@@ -14,6 +14,7 @@ DRIFT_WORKFLOW = "DriftWorkflow"
 INSTALLATION_WORKFLOW = "InstallationWorkflow"
 COMMIT_STATUS_WORKFLOW = "CommitStatusWorkflow"
 SUBSCRIPTION_FAULT_WORKFLOW = "SubscriptionFaultWorkflow"
+EVENT_SINK_WORKFLOW = "EventSinkWorkflow"
 
 MEMBER_SIGNAL = "member"
 MEMBER_UPDATE = "member_answered"
@@ -25,6 +26,7 @@ SEEN_SIGNAL = "seen"
 DELETED_SIGNAL = "deleted"
 VERDICT_SIGNAL = "verdict"
 FAULT_SIGNAL = "fault"
+EVENTS_SIGNAL = "events"
 DRIFT_SIGNAL = "drift"
 TRACKER_GONE_SIGNAL = "tracker_gone"
 REPORT_SIGNAL = "reported"
@@ -107,6 +109,11 @@ def commit_status_prefix(installation: str, namespace: str, provider_uid: str, r
 def subscription_fault_workflow_id(installation: str, namespace: str, name: str) -> str:
     """Return the id of the workflow that shows the faults of one CommitStatus."""
     return f"commit-status-fault/{installation}/{namespace}/{name}"
+
+
+def event_sink_workflow_id(installation: str, namespace: str, name: str, uid: str) -> str:
+    """Return the id of the one workflow of an EventSink."""
+    return f"event-sink/{installation}/{namespace}/{name}/{_short(uid)}"
 
 
 def drift_workflow_id(installation: str, namespace: str, name: str, uid: str) -> str:

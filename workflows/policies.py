@@ -173,6 +173,11 @@ def scm_post(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfi
     return _config(queues.scm, timings, _backoff(initial=1, maximum=30, attempts=1), summary)
 
 
+def deliver_events(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+    """Send events: one attempt, the workflow's timer is the retry. In the queue that a dead host may keep busy."""
+    return _config(queues.checks, timings, _backoff(initial=1, maximum=30, attempts=1), summary)
+
+
 def observation_watch(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
     """Follow the deployments: one attempt, since the place reads and watches again by itself."""
     config = _config(queues.observation, timings, _backoff(initial=1, maximum=10, attempts=1), summary)

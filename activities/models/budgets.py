@@ -56,6 +56,24 @@ EVENTS_KEPT = 100
 EVENTS_BYTES = 60_000
 """The events of one publication."""
 
+EVENT_ARTIFACTS = 20
+"""Artifacts that one event to a receiver names."""
+
+SINK_EVENTS = 500
+"""Events that wait for a receiver: the newest are worth sending once it is back."""
+
+SINK_BYTES = 400_000
+"""The same in bytes: the workflow carries them, with what it remembers of trackers."""
+
+SINK_SIGNAL_BYTES = 250_000
+"""Events of one signal to a sink's workflow, and of one delivery."""
+
+SINK_DELIVERY = 20
+"""Events of one delivery, each of which may take the receiver seconds."""
+
+SINK_ATTEMPTS = 500
+"""Attempts of trackers of which a sink's workflow remembers the newest event."""
+
 TRACKERS_LISTED = 500
 """Live trackers of one page: a place carries them until each has answered, next to all that it carries anyway."""
 

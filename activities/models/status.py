@@ -226,11 +226,20 @@ class EventNote(Bounded):
     warning: bool
     reason: str
     message: Text
+    at: datetime | None = None
+    environment: str = ""
+    """Where the change is to be promoted, or between two hops where it is."""
+    source: str = ""
+    """Where it comes from; empty between two hops."""
+    round: int | None = None
+    by: Line = ""
+    """Who gave a command."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishStatusInput:
     tracker: TrackerRef
+    repository: str = ""
     status: TrackerStatus
     events: tuple[EventNote, ...] = ()
     events_dropped: int = 0

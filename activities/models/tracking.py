@@ -18,6 +18,10 @@ class TrackerRef:
     uid: str
     attempt: int
 
+    def command_line(self, verb: str) -> str:
+        """Return what a person types to give a command."""
+        return f"pilotage -n {self.namespace} {verb} {self.name}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrackerSpec:

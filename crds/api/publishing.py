@@ -30,6 +30,9 @@ DISCOVERY_MANAGER = "pilotage-discovery"
 CONNECTION_MANAGER = "pilotage-connection"
 """Field manager of the conditions that prove a credential."""
 
+SINK_MANAGER = "pilotage-events"
+"""Field manager of what became of events that were sent to a sink."""
+
 CONFLICTS = 8
 """How often a write begins again with a fresh read before the conflict is raised."""
 

@@ -83,6 +83,8 @@ class ConditionReason(StrEnum):
     """More pull requests match than `discovery.maxTrackers` allows: narrow `discovery`, or raise the number."""
     TRACKERS_REFUSED = "TrackersRefused"
     """Kubernetes refuses a tracker that matches; the message has the reason."""
+    DELIVERED = "Delivered"
+    """The receiver took the newest event."""
     PRESENTED = "Presented"
     """The pull request shows the tracker's state."""
     PRESENTATION_FAILED = "PresentationFailed"

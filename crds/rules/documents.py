@@ -13,6 +13,7 @@ from crds.group import API_VERSION, GROUP
 from crds.model import Scope
 from crds.resource import Resource
 from crds.rules.environments import validate_environment, validate_repository
+from crds.rules.event_sinks import validate_event_sink
 from crds.rules.field_errors import FieldError, errors_of
 from crds.rules.flux import validate_commit_status, validate_provider
 from crds.rules.promotion_policies import missing, validate_policy
@@ -26,6 +27,7 @@ from crds.schema.structural import structural_errors, with_defaults
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.commit_status import CommitStatus
 from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.event_sink import EventSink
 from crds.v1alpha1.flux_provider import Provider
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.kinds import BY_KIND
@@ -250,4 +252,6 @@ def _judge(resource: Resource, view: _View) -> list[FieldError]:
             found += validate_provider(resource)
         case CommitStatus():
             found += validate_commit_status(resource, providers=view.providers)
+        case EventSink():
+            found += validate_event_sink(resource, repositories=view.repositories, environments=view.environments)
     return found

@@ -33,6 +33,7 @@ _CONFIGURATION = (
     "commitstatuses",
     "driftmonitors",
     "environments",
+    "eventsinks",
     "gitrepositories",
     "promotionpolicies",
     "providers",

@@ -6,6 +6,7 @@ from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.commit_status import CommitStatus
 from crds.v1alpha1.drift_monitor import DriftMonitor
 from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.event_sink import EventSink
 from crds.v1alpha1.flux_provider import Provider
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.promotion_command import PromotionCommand
@@ -27,6 +28,7 @@ KINDS: tuple[type[Resource], ...] = (
     Provider,
     CommitStatus,
     DriftMonitor,
+    EventSink,
 )
 
 CONNECTED: frozenset[type[Resource]] = frozenset(

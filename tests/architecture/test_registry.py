@@ -13,6 +13,7 @@ from activities.commit_statuses import PostRecords
 from activities.credential_checks import CredentialConditions
 from activities.discovery_conditions import DiscoveryConditions
 from activities.drift.publishing import DriftStatuses
+from activities.event_sinks.publishing import EventSinkStatuses
 from activities.failures import tenant_of
 from activities.models.credential_checks import CheckedResource
 from activities.models.tracking import TrackerRef
@@ -26,6 +27,7 @@ from workflows.identity import (
     CREDENTIAL_CHECK_WORKFLOW,
     DRIFT_WORKFLOW,
     ENVIRONMENT_WORKFLOW,
+    EVENT_SINK_WORKFLOW,
     INSTALLATION_WORKFLOW,
     PROMOTION_WORKFLOW,
     REPOSITORY_SYNC_WORKFLOW,
@@ -49,6 +51,8 @@ QUEUES = {
     "PostRecordActivities": "kubernetes",
     "DriftActivities": "checks",
     "DriftStatusActivities": "kubernetes",
+    "EventSinkActivities": "checks",
+    "EventSinkStatusActivities": "kubernetes",
 }
 PARTS: dict[str, object] = {
     "tracker": TrackerRef(namespace="shop", name="web-1", uid="u", attempt=1),
@@ -77,6 +81,7 @@ def registered() -> dict[str, list[str]]:
         records=FakeSink(),
         postings=Mock(),
         commit_statuses=Mock(),
+        sinks=Mock(),
     )
     served = dict(build_activities(dependencies))
     resources = KubernetesResources(kubernetes=shop().port(), observer=Mock())
@@ -90,6 +95,7 @@ def registered() -> dict[str, list[str]]:
         discovery.publish_discovery,
         PostRecords(shop().port()).publish_post,
         drift.publish_drift,
+        EventSinkStatuses(shop().port()).publish_event_sink,
     ]
     return {queue: [_wire_name(function) for function in functions] for queue, functions in served.items()}
 
@@ -148,4 +154,5 @@ def test_workflows_carry_the_names_by_which_they_are_started() -> None:
         INSTALLATION_WORKFLOW,
         COMMIT_STATUS_WORKFLOW,
         SUBSCRIPTION_FAULT_WORKFLOW,
+        EVENT_SINK_WORKFLOW,
     }

@@ -24,6 +24,7 @@ SHORT_NAMES = {
     "DriftMonitor": "pdrift",
     "CommitStatus": "pcs",
     "Provider": "pprov",
+    "EventSink": "psink",
 }
 # https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema
 STRUCTURAL = {

@@ -102,6 +102,7 @@ TRUE = {
     "DriftMonitor": (ConditionType.IN_PLACE,),
     "Provider": (ConditionType.VALID, ConditionType.REACHABLE),
     "CommitStatus": (ConditionType.VALID,),
+    "EventSink": (ConditionType.VALID, ConditionType.DELIVERED),
     "PullRequestTracker": (
         ConditionType.ACCEPTED,
         ConditionType.WORKFLOW_AVAILABLE,
@@ -123,7 +124,7 @@ def test_a_kind_is_ready_once_each_of_its_conditions_is_true(kind: str) -> None:
         assert judged(resource(kind, *others, condition(one, False, "Invalid"))) == FAILED
         assert judged(resource(kind, *others, condition(one, False, ConditionReason.UNAVAILABLE))) == IN_PROGRESS
         assert judged(resource(kind, *others, condition(one, None, ConditionReason.RATE_LIMITED))) == IN_PROGRESS
-        if one is not ConditionType.WRITABLE:
+        if one not in (ConditionType.WRITABLE, ConditionType.DELIVERED):
             assert judged(resource(kind, *others)) == IN_PROGRESS
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from activities.models.credential_checks import CheckedResource
 from activities.models.drift import GoneTracker, InstanceRef
+from activities.models.event_sinks import SinkRef
 from activities.models.promotion import Command, CommandAnswer
 from activities.models.repository_sync import RepositoryRef
 from activities.models.tracking import TrackerRef, TrackerSpec
@@ -138,6 +139,16 @@ class FakeCredentialChecks:
         if self.away:
             raise WorkflowsUnavailable("Temporal is away")
         self.sent.append((what, connection, generation))
+
+
+class FakeEventSinks:
+    """Remember which workflows of sinks were poked, in order."""
+
+    def __init__(self) -> None:
+        self.poked: list[SinkRef] = []
+
+    async def poke(self, sink: SinkRef) -> None:
+        self.poked.append(sink)
 
 
 class FakeRepositorySyncs:

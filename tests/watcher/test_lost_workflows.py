@@ -17,6 +17,7 @@ from tests.watcher.fakes import (
     FakeCredentialChecks,
     FakeDriftLooks,
     FakeDriftObserver,
+    FakeEventSinks,
     FakeKubernetes,
     FakePromotions,
     FakeRepositorySyncs,
@@ -86,6 +87,7 @@ class Scene:
             repositories=FakeRepositorySyncs(),
             drift=FakeDriftLooks(),
             drift_statuses=DriftStatuses(kubernetes=self.kubernetes, observer=FakeDriftObserver()),
+            sinks=FakeEventSinks(),
             # No API server, which would verify who commands.
             commands_unverified=True,
         )

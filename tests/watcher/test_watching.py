@@ -24,6 +24,7 @@ from tests.watcher.fakes import (
     FakeCredentialChecks,
     FakeDriftLooks,
     FakeDriftObserver,
+    FakeEventSinks,
     FakePromotions,
     FakeRepositorySyncs,
     become,
@@ -65,6 +66,7 @@ async def watching(
                     repositories=FakeRepositorySyncs(),
                     drift=FakeDriftLooks(),
                     drift_statuses=DriftStatuses(kubernetes=api, observer=FakeDriftObserver()),
+                    sinks=FakeEventSinks(),
                     namespaces=(namespace,),
                 )
             )

@@ -132,6 +132,7 @@ async def test_a_promotion_leaves_nothing_readable_and_is_read_with_the_keys_alo
         records=FakeSink(),
         postings=Mock(),
         commit_statuses=Mock(),
+        sinks=Mock(),
     )
     activities = build_activities(dependencies)
     workers = [build_worker(client, settings, queue, activities.get(queue, ())) for queue in QUEUES]

@@ -85,6 +85,7 @@ def _workers(client: Client, settings: Settings, http: HttpClients) -> list[Work
         records=FakeSink(),
         postings=Mock(),
         commit_statuses=Mock(),
+        sinks=Mock(),
     )
     activities = build_activities(dependencies)
     return [build_worker(client, settings, queue, activities.get(queue, ())) for queue in QUEUES]

@@ -314,7 +314,7 @@ class _PlayedHandle:
     played: Played
     id: str
 
-    async def signal(self, named: Any, argument: Any = None, *, args: Any = ()) -> None:
+    async def signal(self, named: Any, argument: Any = None, *, args: Any = (), **_options: Any) -> None:
         name = workflow._SignalDefinition.must_name_from_fn_or_str(named)
         self.played.deliver(self.id, name, *(args or ([] if argument is None else [argument])))
         await asyncio.sleep(LATENCY_SECONDS)

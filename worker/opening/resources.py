@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from activities.environments import read_resource, view_repository
 from activities.models.reconciliations import Reconciliation
-from activities.ports import MissingReason, PlaceSilent, PostingProvider, ReferenceMissing, Repository
+from activities.ports import MissingReason, OpenSink, PlaceSilent, PostingProvider, ReferenceMissing, Repository
 from crds.api.mirror import read_through
 from crds.api.ports import ApiNotFound, Document, Kubernetes, resource_of
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
@@ -37,6 +37,7 @@ from providers.registry import (
 )
 from worker.opening import azure_devops, bitbucket, gitea, github, gitlab, jenkins
 from worker.opening.credentials import Credentials, ScmAccess
+from worker.opening.event_sinks import EventSinks
 from worker.opening.kept import Kept
 from worker.opening.postings import PostingProviders
 from worker.settings import Settings
@@ -99,6 +100,7 @@ class ClusterOpener:
         self._credentials = Credentials(kubernetes, system_namespace=system_namespace)
         self._kept = Kept()
         self._postings = PostingProviders(kubernetes, http, self._credentials, self._kept, flux_alerts=flux_alerts)
+        self._sinks = EventSinks(kubernetes, http, self._credentials, self._kept)
 
     async def repository(self, namespace: str, name: str) -> Repository:
         """Open a GitRepository at its host."""
@@ -173,6 +175,10 @@ class ClusterOpener:
     async def posting_provider(self, namespace: str, name: str, *, flux: bool = False) -> PostingProvider:
         """Open a Provider of commit statuses; with `flux` one of Flux's own group, where the operator serves those."""
         return await self._postings.open(namespace, name, flux=flux)
+
+    async def event_sink(self, namespace: str, name: str) -> OpenSink:
+        """Open an EventSink."""
+        return await self._sinks.open(namespace, name)
 
     def _access(self, credential: Credential) -> Access:
         return Access(http=self._http, credential=credential)

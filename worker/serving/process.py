@@ -13,7 +13,7 @@ from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
-from activities.record_sinks import EventSink, FileSink, RecordSink
+from activities.record_sinks import EventRecords, FileSink, RecordSink
 from crds.api.mirror import DeclarationMirror, MirroredReads
 from crds.api.ports import ApiUnavailable, Kubernetes, resource_of
 from crds.v1alpha1.drift_monitor import DriftMonitor
@@ -113,7 +113,7 @@ def build_worker(client: Client, settings: Settings, queue: str, activities: Seq
 
 def record_sink(settings: Settings, kubernetes: Kubernetes) -> RecordSink:
     """Return where the records of trackers go before these are removed."""
-    return FileSink(settings.record_file) if settings.record_file else EventSink(kubernetes)
+    return FileSink(settings.record_file) if settings.record_file else EventRecords(kubernetes)
 
 
 def _slots_of(queue: str, settings: Settings) -> int:
@@ -179,6 +179,7 @@ async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event)
             receivers=TemporalPromotions(client=client, installation=settings.installation, timings=settings.timings),
             records=record_sink(settings, kubernetes),
             postings=opener,
+            sinks=opener,
             commit_statuses=TemporalCommitStatuses(
                 client=client,
                 installation=settings.installation,

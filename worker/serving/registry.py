@@ -10,8 +10,9 @@ from activities.configuration import ResourceConfigActivities
 from activities.credential_checks import CredentialProofs
 from activities.deployments import ArgoCDActivities
 from activities.drift.activity import PromotedChanges
+from activities.event_sinks.delivering import EventDeliveries
 from activities.observations import StreamActivities
-from activities.ports import CommitStatusWorkflows, NewsReceivers, Places, PostingOpener, ResourceOpener
+from activities.ports import CommitStatusWorkflows, NewsReceivers, Places, PostingOpener, ResourceOpener, SinkOpener
 from activities.pull_requests import ScmHostActivities
 from activities.record_sinks import RecordSink
 from activities.repository_sync import RepositorySyncs
@@ -21,6 +22,7 @@ from workflows.commit_status.workflow import CommitStatusWorkflow
 from workflows.credential_check.workflow import CredentialCheckWorkflow
 from workflows.drift.workflow import DriftWorkflow
 from workflows.environment.workflow import EnvironmentWorkflow
+from workflows.event_sink.workflow import EventSinkWorkflow
 from workflows.installation.workflow import InstallationWorkflow
 from workflows.promotion.workflow import PromotionWorkflow
 from workflows.repository.workflow import RepositorySyncWorkflow
@@ -38,6 +40,7 @@ WORKFLOWS: tuple[type, ...] = (
     InstallationWorkflow,
     CommitStatusWorkflow,
     SubscriptionFaultWorkflow,
+    EventSinkWorkflow,
 )
 
 Activity = Callable[..., Any]
@@ -54,6 +57,7 @@ class Dependencies:
     records: RecordSink
     postings: PostingOpener
     commit_statuses: CommitStatusWorkflows
+    sinks: SinkOpener
 
 
 def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activity]]:
@@ -89,6 +93,7 @@ def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activi
             drift.look_for_drift,
             drift.sync_drifted,
             drift.present_drift,
+            EventDeliveries(dependencies.sinks).deliver_events,
         ),
         "scm": (
             scm.read_pull_request,

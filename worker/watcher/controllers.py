@@ -32,6 +32,7 @@ from worker.watcher.entries import (
     read_monitor,
     read_tracker,
 )
+from worker.watcher.event_sinks import EventSinkController, SinkWorkflows
 from worker.watcher.ports import Promotions
 from worker.watcher.queue import KeyedQueue
 from worker.watcher.repository_syncs import RepositorySyncController, RepositorySyncs
@@ -58,6 +59,7 @@ class Watcher:
         repositories: RepositorySyncs,
         drift: DriftLooks,
         drift_statuses: DriftStatuses,
+        sinks: SinkWorkflows,
         namespaces: Sequence[str] = (),
         on_watch_restart: Callable[[str, str], None] = lambda resource, reason: None,
         resync: timedelta = RESYNC,
@@ -103,6 +105,7 @@ class Watcher:
         self.connections = CredentialCheckController(
             checks=connections, declared=self.declared, has_synced=lambda: self.has_synced
         )
+        self.sinks = EventSinkController(workflows=sinks, has_synced=lambda: self.has_synced)
         self.repositories = RepositorySyncController(syncs=repositories, declared=self.declared)
         self._build()
 
@@ -116,6 +119,7 @@ class Watcher:
             self.connections.queue,
             self.repositories.queue,
             self.drift.queue,
+            self.sinks.queue,
         )
 
     @property
@@ -230,6 +234,7 @@ class Watcher:
             self.connections.follow(kind, change)
             self.repositories.follow(kind, change)
             self.drift.follow_instance(kind, change)
+            self.sinks.follow(kind, change)
 
         resource = resource_of(kind.definition)
         return Reflector(

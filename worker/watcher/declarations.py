@@ -16,6 +16,7 @@ from crds.api.reflector import Key, ObjectChange
 from crds.conditions import Condition, ConditionStatus, ConditionType
 from crds.resource import Resource
 from crds.rules.environments import validate_environment, validate_repository
+from crds.rules.event_sinks import validate_event_sink
 from crds.rules.field_errors import FieldError
 from crds.rules.flux import validate_commit_status, validate_provider
 from crds.rules.promotion_policies import valid_condition, validate_policy
@@ -27,6 +28,7 @@ from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.commit_status import CommitStatus
 from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.event_sink import EventSink
 from crds.v1alpha1.flux_provider import Provider
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.promotion_policy import PromotionPolicy
@@ -58,6 +60,7 @@ WAITS: Mapping[type[Resource], frozenset[str]] = {
     ClusterScmProvider: frozenset({Waiting.REFERENCE, Waiting.MERGE}),
     Provider: frozenset(),
     CommitStatus: frozenset(),
+    EventSink: frozenset(),
 }
 """Kinds that are followed, and the waits that a change of each may end."""
 
@@ -220,6 +223,9 @@ class DeclarationController:
             errors += conflict_errors(repository, oldest)
             await self._publish(repository, [*errors, *discovery_errors(repository, environments)])
         await self._validate_posting(namespace)
+        for sink in _only(EventSink, self._named(EventSink, namespace)).values():
+            errors = validate_event_sink(sink, repositories=repositories, environments=environments)
+            await self._publish(sink, errors)
 
     async def _validate_posting(self, namespace: str) -> None:
         """Write the conditions of what makes commit statuses of Flux events."""

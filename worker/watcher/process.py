@@ -16,9 +16,13 @@ from activities.commit_statuses import PostRecords
 from activities.credential_checks import CredentialConditions
 from activities.discovery_conditions import DiscoveryConditions
 from activities.drift.publishing import DriftStatuses
+from activities.event_sinks.feeding import EventFeed
+from activities.event_sinks.publishing import EventSinkStatuses
 from activities.resources import KubernetesResources
-from crds.api.ports import Kubernetes
+from crds.api.mirror import DeclarationMirror, MirroredReads
+from crds.api.ports import Kubernetes, resource_of
 from crds.api.recent import RecentWrites
+from crds.v1alpha1.event_sink import EventSink
 from worker.cluster import connect_cluster
 from worker.health import Health, HealthServer
 from worker.logs import configure_logs, warn_of_misspelt
@@ -28,6 +32,7 @@ from worker.sharing import SharedSlots
 from worker.temporal.connect import TemporalMisconfigured, connect_patiently, create_telemetry
 from worker.temporal.credential_checks import TemporalCredentialChecks
 from worker.temporal.drift import TemporalDriftLooks
+from worker.temporal.event_sinks import TemporalEventSinks
 from worker.temporal.promotions import TemporalPromotions
 from worker.temporal.repository_syncs import TemporalRepositorySyncs
 from worker.tracing import configure_tracing
@@ -86,6 +91,10 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
         health.details["rights"] = lambda: rights.problem
         client = await connect_patiently(runtime=runtime)
         await claim_patiently(client, kubernetes, settings.installation)
+        sinks = TemporalEventSinks(client=client, installation=settings.installation, timings=settings.timings)
+        mirror = DeclarationMirror(kubernetes, (resource_of(EventSink.definition),), namespaces=settings.namespaces)
+        mirroring = asyncio.create_task(mirror.run(), name="event sinks")
+        stack.callback(mirroring.cancel)
         metrics = WatcherMetrics()
         drift_statuses = DriftStatuses(kubernetes=kubernetes, observer=metrics)
         watcher = Watcher(
@@ -104,13 +113,15 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
             ),
             drift=TemporalDriftLooks(client=client, installation=settings.installation, timings=settings.timings),
             drift_statuses=drift_statuses,
+            sinks=sinks,
             namespaces=settings.namespaces,
             on_watch_restart=metrics.watch_restarted,
             commands_unverified=settings.commands_unverified,
         )
         metrics.follow_queues(watcher.queues)
         metrics.follow_drift(watcher.drift.count)
-        worker = build_worker(settings, client, kubernetes, metrics)
+        feed = EventFeed(MirroredReads(kubernetes, mirror), sinks)
+        worker = build_worker(settings, client, kubernetes, metrics, feed)
         health.ready["kubernetes"] = lambda: watcher.has_synced
         del health.ready["temporal"]
         health.details["commands refused"] = lambda: watcher.verification.refusal
@@ -134,12 +145,14 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
             )
 
 
-def build_worker(settings: Settings, client: Client, kubernetes: Kubernetes, metrics: WatcherMetrics) -> Worker:
+def build_worker(
+    settings: Settings, client: Client, kubernetes: Kubernetes, metrics: WatcherMetrics, feed: EventFeed
+) -> Worker:
     """Build the Temporal worker of the queue `kubernetes`.
 
     It is not versioned: a versioned one would strand the workflows of older versions.
     """
-    resources = KubernetesResources(kubernetes=kubernetes, observer=metrics)
+    resources = KubernetesResources(kubernetes=kubernetes, observer=metrics, feed=feed)
     return Worker(
         client,
         task_queue=Queues(installation=settings.installation).kubernetes,
@@ -149,6 +162,7 @@ def build_worker(settings: Settings, client: Client, kubernetes: Kubernetes, met
             CredentialConditions(kubernetes).publish_connection,
             DiscoveryConditions(kubernetes).publish_discovery,
             PostRecords(kubernetes).publish_post,
+            EventSinkStatuses(kubernetes).publish_event_sink,
             DriftStatuses(kubernetes=kubernetes, observer=metrics).publish_drift,
         ],
         max_concurrent_activities=settings.activity_slots,

@@ -27,7 +27,7 @@ from activities.models.memberships import OpenHopResult
 from activities.models.places import Phase
 from activities.models.promotion import Command, CommandAnswer, PromotionInput, Verb
 from activities.models.revisions import Relation, RevisionPair
-from activities.models.status import EventNote, State
+from activities.models.status import State
 from activities.models.tracking import Artifact
 from crds.reasons.events import EventReason
 from workflows.identity import Queues
@@ -36,6 +36,7 @@ from workflows.promotion.environments import Environments
 from workflows.promotion.membership import Membership
 from workflows.promotion.monitoring import Monitoring
 from workflows.promotion.rules import commands, comparison
+from workflows.promotion.rules.noting import note_event
 from workflows.promotion.standing import AT_ONCE, Standing
 from workflows.promotion.state import RELATIONS_KEPT, SUPERSEDED_KEPT, PromotionState
 from workflows.runtime import lifetime
@@ -174,12 +175,9 @@ class PromotionRun:
         story.farewells_owed = self.membership.farewells_owed()
         story.outdated = self.outdated is not None and self.outdated is self.membership.view(source)
 
-    def event(self, reason: EventReason, message: str, *, warning: bool = False) -> None:
+    def event(self, reason: EventReason, message: str, *, warning: bool = False, by: str = "") -> None:
         """Note a Kubernetes event; it travels with the next status."""
-        self.story.events += 1
-        tracker = self.request.tracker
-        identity = f"{tracker.name}.{tracker.attempt}.{self.story.events}"
-        self.story.pending_events.append(EventNote(id=identity, warning=warning, reason=reason, message=message))
+        note_event(self.story, self.request.tracker, reason, message, now=workflow.now(), warning=warning, by=by)
         self.changed()
 
     @property

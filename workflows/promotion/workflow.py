@@ -211,7 +211,13 @@ class PromotionWorkflow:
         events, dropped = newest_events(story.pending_events)
         dropped, story.pending_events, story.events_dropped = dropped + story.events_dropped, [], 0
         self._publisher.offer(
-            PublishStatusInput(tracker=ctx.request.tracker, status=status, events=events, events_dropped=dropped)
+            PublishStatusInput(
+                tracker=ctx.request.tracker,
+                repository=ctx.request.spec.repository,
+                status=status,
+                events=events,
+                events_dropped=dropped,
+            )
         )
         workflow.set_current_details(temporal_page.details(story, view.state, view.waiting))
         self._listing.update(story, view.state)
@@ -382,7 +388,7 @@ class PromotionWorkflow:
             self._presenting.again()
         answer = self._keep(command, CommandAnswer(accepted=True, message=commands.ACCEPTED[verb]))
         why = f": {command.reason}" if command.reason else ""
-        ctx.event(EventReason(f"Command{verb.capitalize()}"), f"{command.actor}{why}")
+        ctx.event(EventReason(f"Command{verb.capitalize()}"), f"{command.actor}{why}", by=command.actor)
         ctx.flush()
         return answer
 

@@ -27,7 +27,7 @@ ACCEPTED = {
 
 def command_line(tracker: TrackerRef, verb: str) -> str:
     """Return what a person types to give a command."""
-    return f"pilotage -n {tracker.namespace} {verb} {tracker.name}"
+    return tracker.command_line(verb)
 
 
 def refusal(tracker: TrackerRef, story: PromotionState, verb: Verb, command: Command) -> str:

@@ -1,0 +1,1 @@
+"""Receivers of events outside the cluster: brokers of CloudEvents, and webhooks."""
