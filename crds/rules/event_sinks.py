@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from crds.rules.field_errors import FieldError
-from crds.rules.policies import missing
+from crds.rules.promotion_policies import missing
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.event_sink import EventSink
 from crds.v1alpha1.git_repository import GitRepository

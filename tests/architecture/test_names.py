@@ -66,6 +66,7 @@ SUBJECTS = {
     "drift": "what runs differs from what was promoted",
     "entries": "what a mirror keeps of an object",
     "environments": "environments",
+    "event_sinks": "receivers outside the cluster",
     "events": "what was reported once, by us or by others",
     "gates": "what must hold before a write",
     "label_looks": "how labels look",
@@ -96,6 +97,7 @@ SUBJECTS = {
     "github": "GitHub",
     "gitlab": "GitLab",
     "jenkins": "Jenkins",
+    "slack": "Slack",
 }
 """Module names of one subject in several rooms, and which."""
 

@@ -56,9 +56,9 @@ async def test_a_signature_is_proven_by_who_knows_the_secret_and_by_no_one_else(
 
 async def test_a_secret_without_the_prefix_is_the_key_itself(host: FakeHost) -> None:
     host.always(answer({}))
-    await receiver(host, secret="plain words").post(MESSAGE)
+    await receiver(host, secret="a plain text").post(MESSAGE)
     headers = dict(host.requests[0].headers)
-    as_token = base64.b64encode(b"plain words").decode()
+    as_token = base64.b64encode(b"a plain text").decode()
     require_signed_id(headers, MESSAGE.body, as_token, datetime.now(UTC))
     assert headers["webhook-signature"].startswith("v1,")
 

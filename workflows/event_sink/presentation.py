@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from activities.models.event_sinks import SinkRef
-from activities.models.failures import FailureKind
 from crds.reasons.conditions import ConditionReason
+from crds.reasons.problems import FailureKind
 from crds.texts.markdown import inline
 
 REASONS: Mapping[FailureKind, ConditionReason] = {

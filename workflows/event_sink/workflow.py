@@ -21,12 +21,13 @@ from activities.models.event_sinks import (
     PublishEventSinkInput,
     SinkOutcome,
 )
-from activities.models.failures import Failure, FailureKind
+from activities.models.failures import Failure
 from activities.models.status import PublishStatusResult
 from crds.reasons.conditions import ConditionReason
+from crds.reasons.problems import FailureKind
 from workflows import policies
 from workflows.event_sink.presentation import EventSinkProgress, details, reason_of
-from workflows.event_sink.queue import EventQueue
+from workflows.event_sink.event_queue import EventQueue
 from workflows.failures import failure_of
 from workflows.identity import EVENT_SINK_WORKFLOW, EVENTS_SIGNAL, POKE_SIGNAL, PROGRESS_QUERY, Queues
 from workflows.runtime import backoff, lifetime
@@ -167,7 +168,7 @@ class EventSinkWorkflow:
     def _refused(self, failure: Failure) -> None:
         """Keep why nothing was taken, and when it is tried again."""
         now = workflow.now()
-        if not (failure.kind.asks_to_wait or failure.kind.ours):
+        if not (failure.asks_to_wait or failure.ours):
             self._failures += 1
         if failure.kind in _REFUSED:
             self._refused_since = self._refused_since or now
@@ -177,12 +178,12 @@ class EventSinkWorkflow:
         self._error = failure.named
         self._not_before = now + self._pause(failure)
         # An attempt that was lost here, or waits for its turn, is no evidence of the receiver.
-        if not (failure.kind is FailureKind.BUSY or failure.kind.ours):
+        if not (failure.kind is FailureKind.BUSY or failure.ours):
             self._publish(delivered=False, reason=reason_of(failure.kind), message=failure.named)
 
     def _pause(self, failure: Failure) -> timedelta:
         """Return how long to wait: never less than was asked."""
-        if failure.kind.asks_to_wait and failure.wait:
+        if failure.asks_to_wait and failure.wait:
             return failure.wait + workflow.random().random() * SPREAD
         pause = backoff.pause_after(self._failures, initial=RETRY_INITIAL, maximum=RETRY_MAXIMUM)
         return max(backoff.jittered(pause), failure.wait)

@@ -10,7 +10,7 @@ import pytest
 from activities.models import budgets
 from activities.models.event_sinks import PromotionEvent
 from tests.activities.event_sinks.samples import TRACKER, event
-from workflows.event_sink.queue import EventQueue
+from workflows.event_sink.event_queue import EventQueue
 from workflows.sizes import encoded_size
 
 TRACKERS = [replace(TRACKER, name=f"web-{number}", uid=f"uid-{number}") for number in range(3)]
