@@ -26,8 +26,8 @@ from activities.models.status import PublishStatusResult
 from crds.reasons.conditions import ConditionReason
 from crds.reasons.problems import FailureKind
 from workflows import policies
-from workflows.event_sink.presentation import EventSinkProgress, details, reason_of
 from workflows.event_sink.event_queue import EventQueue
+from workflows.event_sink.presentation import EventSinkProgress, details, reason_of
 from workflows.failures import failure_of
 from workflows.identity import EVENT_SINK_WORKFLOW, EVENTS_SIGNAL, POKE_SIGNAL, PROGRESS_QUERY, Queues
 from workflows.runtime import backoff, lifetime
