@@ -52,7 +52,8 @@ async def test_a_tracker_that_was_deleted_is_reported_as_such() -> None:
 
 def test_the_history_of_a_tracker_without_a_workflow_is_not_found(cluster: FakeCluster, run: Run) -> None:
     cluster.add("PullRequestTracker", "web-1", spec=spec(1), status={})
-    assert run("history", "web-1").exit_code == 3
+    done = run("history", "#1")
+    assert (done.exit_code, "web-1" in done.stderr) == (3, True)
 
 
 def test_an_export_is_a_line_for_each_promotion_and_one_for_the_end(cluster: FakeCluster, run: Run) -> None:

@@ -47,9 +47,10 @@ def history(
     from worker.cli.session import Session, with_session
 
     async def find(session: Session) -> str:
-        found = (await session.read(PullRequestTracker, name)).status.workflow
+        tracker = await session.tracker(name)
+        found = (await session.read(PullRequestTracker, tracker)).status.workflow
         if found is None:
-            raise CliError(f"no workflow of {name} has begun yet", code=ExitCode.NOT_FOUND)
+            raise CliError(f"no workflow of {tracker} has begun yet", code=ExitCode.NOT_FOUND)
         return found.id
 
     identifier = workflow_id or with_session(choose(invocation, namespace, kubeconfig, context), find)
