@@ -103,7 +103,7 @@ async def _scaling(plan: Plan, directory: Path, report: Report) -> AsyncIterator
     scene = Scene(repositories=count, merged_pulls=scaling.PULL_REQUESTS, run_seconds=scaling.RUN_SECONDS)
     fewest = min(scaling.WORKERS)
     async with staged(directory, scene, report, timings=scaling.TIMINGS, stock=plan.stock, workers=fewest) as stage:
-        for row in await scaling.measure_scaling(stage):
+        async for row in scaling.measure_scaling(stage):
             yield row
 
 

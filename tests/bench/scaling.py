@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
@@ -23,14 +23,13 @@ LEAST, MOST = 0.5, 1.5
 LOOK_SECONDS = 2.0
 
 
-async def measure_scaling(stage: Stage) -> list[Row]:
+async def measure_scaling(stage: Stage) -> AsyncIterator[Row]:
     """Start many trackers at once, first with few workers, then with more."""
-    rows = []
     for index, workers in enumerate(WORKERS):
         await asyncio.to_thread(stage.environment.start, workers=workers, watchers=1)
         names = stage.scene.names[index * REPOSITORIES : (index + 1) * REPOSITORIES]
-        rows += await _measure(stage, names, workers)
-    return rows
+        for row in await _measure(stage, names, workers):
+            yield row
 
 
 async def _measure(stage: Stage, repositories: Sequence[str], workers: int) -> list[Row]:
