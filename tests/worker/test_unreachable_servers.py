@@ -12,12 +12,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from temporalio.runtime import Runtime
 
 import worker.temporal.connect
 from deploy.local.environment.certificates import write_certificates
 from deploy.local.environment.ports import free_port
 from tests.worker.test_wrong_settings import KUBECONFIG, NOT_OURS, ROOT
-from worker.temporal.connect import TemporalUnavailable, connect
+from worker.temporal.connect import TemporalUnavailable, Waiting, connect, connect_patiently
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 # https://httpwg.org/specs/rfc9113.html: a frame is length (3), type (1), flags (1), stream (4), payload.
@@ -108,7 +109,23 @@ async def test_a_certificate_of_an_unknown_authority_is_named_by_its_variable(
     assert address in str(caught.value)
 
 
-@pytest.mark.parametrize("process", ["worker", "watcher"])
+async def test_a_namespace_that_is_missing_is_waited_for_and_named_by_its_variable(
+    temporal_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", temporal_server)
+    monkeypatch.setenv("TEMPORAL_NAMESPACE", "missing")
+    waiting = Waiting()
+    connecting = asyncio.create_task(connect_patiently(runtime=Runtime.default(), waiting=waiting))
+    async with asyncio.timeout(60):
+        while not waiting.problem:  # noqa: ASYNC110 the server's answer brings it about
+            await asyncio.sleep(0.02)
+    problem = waiting.problem
+    monkeypatch.setenv("TEMPORAL_NAMESPACE", "default")
+    assert (await connecting).namespace == "default"
+    assert ("TEMPORAL_NAMESPACE" in problem, waiting.problem) == (True, "")
+
+
+@pytest.mark.parametrize("process", ["worker", "watcher", "receiver"])
 async def test_without_servers_a_process_names_both_soon_and_is_alive_but_not_ready(
     process: str, tmp_path: Path
 ) -> None:
@@ -140,5 +157,6 @@ async def test_without_servers_a_process_names_both_soon_and_is_alive_but_not_re
         await asyncio.wait_for(started.communicate(), timeout=30)
     assert (ready.status_code, alive.status_code) == (503, 200)
     assert {"temporal", "rights"} <= set(ready.json()["failing"])
+    assert "TEMPORAL_ADDRESS" in ready.json()["details"]["temporal"]
     assert "the API server cannot be reached" in ready.json()["details"]["rights"]
     assert started.returncode == 0

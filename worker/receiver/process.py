@@ -39,7 +39,7 @@ from worker.receiver.secrets import WebhookSecrets
 from worker.rights import RightsWatch
 from worker.settings import EXIT_CODE, InvalidSettings, Settings
 from worker.temporal.commit_statuses import TemporalCommitStatuses
-from worker.temporal.connect import TemporalMisconfigured, connect_patiently, create_telemetry
+from worker.temporal.connect import TemporalMisconfigured, Waiting, connect_patiently, create_telemetry
 from worker.temporal.outcomes import WorkflowsUnavailable
 from worker.temporal.promotions import TemporalPromotions
 from worker.temporal.reports import TemporalReports
@@ -133,7 +133,7 @@ async def _work(settings: Settings) -> None:
                 "kubernetes": lambda: mirrors.has_synced and flux_mirrors.has_synced,
                 "temporal": lambda: workflows.connected,
             },
-            details={"rights": lambda: rights.problem},
+            details={"rights": lambda: rights.problem, "temporal": lambda: workflows.waiting.problem},
         )
         server = HealthServer(
             health,
@@ -144,16 +144,21 @@ async def _work(settings: Settings) -> None:
         )
         await stack.enter_async_context(server)
         _logger.info("receiving", server=cluster.server, namespaces=settings.namespaces or "all")
-        following = asyncio.ensure_future(asyncio.gather(mirrors.run(), flux_mirrors.run()))
+        following = asyncio.create_task(_follow(mirrors, flux_mirrors), name="mirrors")
         stack.callback(following.cancel)
         await workflows.connect(telemetry.runtime)
         await following
+
+
+async def _follow(mirrors: Mirrors, flux_mirrors: FluxMirrors) -> None:
+    await asyncio.gather(mirrors.run(), flux_mirrors.run())
 
 
 class Workflows:
     """Reach the workflows of an installation, once Temporal has answered."""
 
     def __init__(self, settings: Settings) -> None:
+        self.waiting = Waiting()
         self._settings = settings
         self._promotions: TemporalPromotions | None = None
         self._repositories: TemporalRepositorySyncs | None = None
@@ -167,7 +172,7 @@ class Workflows:
 
     async def connect(self, runtime: Runtime) -> None:
         """Wait for Temporal. Raises TemporalMisconfigured."""
-        self._reach(await connect_patiently(runtime=runtime))
+        self._reach(await connect_patiently(runtime=runtime, waiting=self.waiting))
 
     async def poke(self, target: Target) -> bool:
         """Have a workflow look at once; False where it does not run. Raises WorkflowsUnavailable."""

@@ -36,6 +36,7 @@ from worker.temporal.commit_statuses import TemporalCommitStatuses
 from worker.temporal.connect import (
     TemporalMisconfigured,
     TemporalPlaces,
+    Waiting,
     connect_patiently,
     create_telemetry,
     ensure_search_attributes,
@@ -157,7 +158,11 @@ async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event)
         stack.callback(asking.cancel)
         health.ready["rights"] = lambda: rights.granted
         health.details["rights"] = lambda: rights.problem
-        client = await _unless(stop, connect_patiently(runtime=telemetry.runtime, prepare=ensure_search_attributes))
+        waiting = Waiting()
+        health.details["temporal"] = lambda: waiting.problem
+        client = await _unless(
+            stop, connect_patiently(runtime=telemetry.runtime, waiting=waiting, prepare=ensure_search_attributes)
+        )
         clients = await stack.enter_async_context(open_clients(settings))
         following = asyncio.create_task(follow_endpoints(kubernetes, clients))
         stack.callback(following.cancel)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import (
     Client,
     RPCTimeoutOrCancelledError,
@@ -24,7 +25,7 @@ from temporalio.common import (
 )
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import LoggingConfig, PrometheusConfig, Runtime, TelemetryConfig, TelemetryFilter
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.models.places import EnvironmentInput, PlaceSignal, SendViewInput
 from crds.api.backoff import STANDARD
@@ -33,7 +34,12 @@ from worker.temporal.conversion import configured_converter
 from worker.temporal.encryption import EncryptionMisconfigured
 from worker.temporal.pages import place_page
 from worker.temporal.search_attributes import add_attributes, find_missing
-from worker.temporal.settings import unreachable_server, unreadable_configuration, unusable_configuration
+from worker.temporal.settings import (
+    missing_namespace,
+    unreachable_server,
+    unreadable_configuration,
+    unusable_configuration,
+)
 from worker.tracing import client_interceptors
 from workflows.identity import (
     ENVIRONMENT_WORKFLOW,
@@ -130,7 +136,31 @@ async def connect(*, runtime: Runtime | None = None, identity: str | None = None
         raise TemporalUnavailable(unreachable_server(address, reason)) from error
 
 
-async def connect_patiently(*, runtime: Runtime, prepare: Callable[[Client], Awaitable[None]] | None = None) -> Client:
+async def _find_namespace(client: Client) -> None:
+    """Raise TemporalUnavailable where the namespace does not exist: a connection alone does not show that."""
+    request = DescribeNamespaceRequest(namespace=client.namespace)
+    try:
+        await client.workflow_service.describe_namespace(request, timeout=CALL_TIMEOUT)
+    except RPCError as error:
+        # A key may be allowed to use its namespace and not to describe it.
+        if error.status is RPCStatusCode.NOT_FOUND:
+            address = client.service_client.config.target_host
+            raise TemporalUnavailable(missing_namespace(address, client.namespace)) from error
+
+
+@dataclass(kw_only=True)
+class Waiting:
+    """Why Temporal is waited for, as `/readyz` shows it; empty where it is not."""
+
+    problem: str = ""
+
+
+async def connect_patiently(
+    *,
+    runtime: Runtime,
+    waiting: Waiting,
+    prepare: Callable[[Client], Awaitable[None]] | None = None,
+) -> Client:
     """Connect, and prepare what is connected; a server that is away, or not as it should be, is waited for.
 
     Each failure is logged. Raises TemporalMisconfigured: that is for a person to fix, and no time heals it.
@@ -139,13 +169,16 @@ async def connect_patiently(*, runtime: Runtime, prepare: Callable[[Client], Awa
     while True:
         try:
             client = await connect(runtime=runtime)
+            await _find_namespace(client)
             if prepare is not None:
                 await prepare(client)
+            waiting.problem = ""
             return client
         except TemporalMisconfigured:
             raise
         except TemporalUnavailable as error:
             failures += 1
+            waiting.problem = str(error)
             _logger.warning("waiting for Temporal", error=str(error))
             await asyncio.sleep(STANDARD.pause(failures).total_seconds())
 

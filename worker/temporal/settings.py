@@ -41,6 +41,14 @@ def unreachable_server(address: str, reason: str) -> str:
     return f"Temporal does not answer at {address}: {reason}. {_remedy(reason.lower())}"
 
 
+def missing_namespace(address: str, namespace: str) -> str:
+    """Report that a server has no such namespace, and which variable names it."""
+    return (
+        f"Temporal at {address} has no namespace {namespace}: set TEMPORAL_NAMESPACE to one that exists, or create it: "
+        "`pilotage setup` does so, or prints the commands for an administrator."
+    )
+
+
 def _remedy(reason: str) -> str:
     """Name the variables that a cause points at; its text is that of the SDK's core, in lower case."""
     if any(term in reason for term in ("unauthenticated", "permission", "unauthorized", "jwt", "api key")):
