@@ -3,23 +3,22 @@
 import argparse
 import asyncio
 import shutil
-import signal
 import sys
 import tempfile
 from pathlib import Path
-from types import FrameType
 
 from temporalio.service import RPCError
 
 from crds.api.ports import ApiError
 from deploy.local.environment.binaries import report_to_stderr
+from deploy.local.environment.coroutines import ended_by_sigterm
 from deploy.local.environment.failures import LocalEnvironmentError
 from tests.bench.acts import ACTS, Plan, play
 from tests.bench.rows import Row, table
 from tests.chaos.run import roomy_directory
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+"""Exit code after Ctrl-C or SIGTERM, as shells have it."""
 
 
 def main() -> int:
@@ -32,15 +31,14 @@ def main() -> int:
         stock=arguments.stock,
     )
     names = [name for name in ACTS if name in (arguments.only or ACTS)]
-    signal.signal(signal.SIGTERM, _end)
     directory = Path(tempfile.mkdtemp(prefix="pilotage-bench-", dir=roomy_directory()))
     failure = ""
     try:
-        rows = asyncio.run(play(names, plan, directory, report_to_stderr, _show))
+        rows = asyncio.run(ended_by_sigterm(play(names, plan, directory, report_to_stderr, _show)))
         print(f"\n{table(rows)}", flush=True)
     except (LocalEnvironmentError, ApiError, RPCError, TimeoutError) as error:
         failure = f"{type(error).__name__}: {error}"
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
     finally:
         if not failure:
@@ -75,10 +73,6 @@ def _samples(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 90:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 90")
     return int(text)
-
-
-def _end(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(1)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
+from deploy.local.environment.coroutines import to_the_end
 from deploy.local.environment.failures import LocalEnvironmentError
 from tests.bench.rows import Row, rounded, spread
 from tests.bench.stage import Stage
@@ -29,7 +30,7 @@ async def measure_kill(stage: Stage, identities: Sequence[str]) -> Row:
     for identity in chosen:
         await stage.poke(identity)
     await asyncio.sleep(5.0)
-    await asyncio.to_thread(lambda: stage.environment.start(workers=2, watchers=1))
+    await to_the_end(lambda: stage.environment.start(workers=2, watchers=1))
     at_work, idle = chosen[:AT_WORK], chosen[AT_WORK:]
     pokes = [asyncio.create_task(stage.poke(identity)) for identity in at_work]
     await pokes[0]

@@ -4,10 +4,12 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from functools import partial
 
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
+from deploy.local.environment.coroutines import to_the_end
 from tests.bench.rows import AT_LEAST, Row, rounded
 from tests.bench.stage import Stage
 
@@ -26,7 +28,7 @@ LOOK_SECONDS = 2.0
 async def measure_scaling(stage: Stage) -> AsyncIterator[Row]:
     """Start many trackers at once, first with few workers, then with more."""
     for index, workers in enumerate(WORKERS):
-        await asyncio.to_thread(stage.environment.start, workers=workers, watchers=1)
+        await to_the_end(partial(stage.environment.start, workers=workers, watchers=1))
         names = stage.scene.names[index * REPOSITORIES : (index + 1) * REPOSITORIES]
         for row in await _measure(stage, names, workers):
             yield row

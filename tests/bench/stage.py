@@ -19,6 +19,7 @@ from crds.api.ports import Document, resource_of
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from deploy.local.demo.world import NAMESPACE
 from deploy.local.environment.assembly import INSTALLATION, PIECES, LocalEnvironment
+from deploy.local.environment.coroutines import to_the_end
 from deploy.local.environment.failures import LocalEnvironmentError
 from deploy.local.environment.resources import kubectl
 from deploy.local.sandbox.seed import WEBHOOK_SECRET
@@ -75,7 +76,7 @@ class Stage:
 
     async def accept_webhooks(self) -> None:
         """Start a receiver; the samples' Secret `webhooks` is what Jenkins' webhooks are proved by."""
-        await asyncio.to_thread(lambda: self.environment.start(receivers=1))
+        await to_the_end(lambda: self.environment.start(receivers=1))
 
     async def webhook(self, key: str) -> None:
         """Send the receiver the news that a build has ended, as Jenkins' notifications do."""
@@ -149,13 +150,13 @@ async def staged(
                 report=report,
             )
         )
-        await asyncio.to_thread(environment.start, *PIECES)
+        await to_the_end(lambda: environment.start(*PIECES))
         sandbox = ChaosSandbox(environment.sandbox_url)
         await asyncio.to_thread(sandbox.post, "/_reset", {})
         await asyncio.to_thread(sandbox.post, "/_seed", scene.seed())
         text = scene.manifests(environment.sandbox_url)
-        await asyncio.to_thread(_apply, environment, text)
-        await asyncio.to_thread(lambda: environment.start(workers=workers, watchers=1))
+        await to_the_end(lambda: _apply(environment, text))
+        await to_the_end(lambda: environment.start(workers=workers, watchers=1))
         connected = await KubernetesApi.connect(kubeconfig=str(environment.kubeconfig))
         kubernetes = await stack.enter_async_context(connected)
         client = await Client.connect(environment.temporal_address, data_converter=DATA_CONVERTER)

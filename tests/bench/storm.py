@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from deploy.local.demo.world import NAMESPACE
+from deploy.local.environment.coroutines import to_the_end
 from deploy.local.environment.resources import kubectl
 from deploy.local.sandbox.seed import GITHUB_TOKEN
 from tests.bench.rows import AT_LEAST, Row, rounded, spread
@@ -210,7 +211,7 @@ async def _declare(stage: Stage) -> None:
     arguments = ("apply", "-f", "-")
     config = stage.environment.kubeconfig
     await asyncio.to_thread(lambda: kubectl(config, *arguments, stdin=text, report=lambda _line: None))
-    await asyncio.to_thread(lambda: stage.environment.start(receivers=1))
+    await to_the_end(lambda: stage.environment.start(receivers=1))
     rule = {"system": "github", "match": {"method": "POST"}, "action": "delay", "seconds": HOST_SECONDS}
     await asyncio.to_thread(stage.sandbox.post, "/_script", rule)
 

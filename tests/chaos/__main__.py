@@ -4,24 +4,25 @@ import argparse
 import asyncio
 import random
 import shutil
-import signal
 import sys
 import tempfile
 from pathlib import Path
-from types import FrameType
 
 from deploy.local.environment.assembly import POSTGRES, runs_on_postgres
 from deploy.local.environment.binaries import report_to_stderr
+from deploy.local.environment.coroutines import ended_by_sigterm
 from deploy.local.environment.failures import LocalEnvironmentError
 from tests.chaos.judgement import judge
 from tests.chaos.report import lines, require_place, write_section
 from tests.chaos.run import Plan, roomy_directory, run_chaos
 
 SEEDS = 1_000_000
+INTERRUPTED = 130
+"""Exit code after Ctrl-C or SIGTERM, as shells have it."""
 
 
 def main() -> int:
-    """Run it; 0 when every promise was kept, 1 when not."""
+    """Run it; 0 when every promise was kept, 1 when not, 130 when it was interrupted."""
     arguments = _parser().parse_args()
     try:
         if arguments.report:
@@ -31,12 +32,11 @@ def main() -> int:
         return 1
     seed = random.SystemRandom().randrange(SEEDS) if arguments.seed is None else arguments.seed
     plan = Plan(promotions=arguments.promotions, kills=arguments.kills, seed=seed)
-    signal.signal(signal.SIGTERM, _end)
     directory = Path(tempfile.mkdtemp(prefix="pilotage-chaos-", dir=roomy_directory()))
     report_to_stderr(f"seed {seed}")
     code = 1
     try:
-        outcome = asyncio.run(run_chaos(plan, directory, report_to_stderr))
+        outcome = asyncio.run(ended_by_sigterm(run_chaos(plan, directory, report_to_stderr)))
         verdicts = judge(outcome.evidence)
         for line in lines(outcome, verdicts):
             print(line, flush=True)
@@ -48,6 +48,8 @@ def main() -> int:
         code = 0 if complete and all(verdict.kept for verdict in verdicts) else 1
     except LocalEnvironmentError as error:
         print(f"error: {error}", file=sys.stderr)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        code = INTERRUPTED
     finally:
         if code == 0:
             shutil.rmtree(directory, ignore_errors=True)
@@ -73,10 +75,6 @@ def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 100_000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 100000")
     return int(text)
-
-
-def _end(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(1)
 
 
 if __name__ == "__main__":

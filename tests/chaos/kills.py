@@ -5,11 +5,13 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.service import RPCError
 
 from deploy.local.environment.assembly import LocalEnvironment
+from deploy.local.environment.coroutines import to_the_end
 from tests.chaos.proxy import Moment, Proxy
 from tests.chaos.sandbox import ChaosSandbox
 from tests.chaos.schedule import Point, Strike, Toll
@@ -86,7 +88,7 @@ class Killer:
             self.toll.by_point[hit] += len(strike.names)
             self._report(f"killed {' and '.join(strike.names)}, {hit}")
             await asyncio.sleep(self._chance.uniform(0.0, MOST_DOWN_SECONDS))
-            await asyncio.to_thread(self._environment.restart, *strike.names)
+            await to_the_end(partial(self._environment.restart, *strike.names))
             await self._look_at_edges()
 
     async def _hit(self, strike: Strike, done: Callable[[], bool]) -> Point | None:
@@ -218,6 +220,6 @@ class Killer:
 
     async def _kill(self, names: tuple[str, ...], point: Point) -> Point:
         for name in names:
-            await asyncio.to_thread(self._environment.kill, name)
+            await to_the_end(partial(self._environment.kill, name))
             self.toll.by_process[name.rpartition("-")[0]] += 1
         return point

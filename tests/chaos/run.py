@@ -21,6 +21,7 @@ from crds.api.ports import ApiConflict, ApiError, Document, resource_of
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from deploy.local.demo.world import NAMESPACE
 from deploy.local.environment.assembly import PIECES, LocalEnvironment
+from deploy.local.environment.coroutines import to_the_end
 from deploy.local.environment.ports import free_port
 from deploy.local.environment.resources import kubectl
 from deploy.local.sandbox.seed import ARGOCD_TOKEN, GITHUB_TOKEN, JENKINS_TOKEN, JENKINS_USER
@@ -142,13 +143,13 @@ async def run_chaos(plan: Plan, directory: Path, report: Callable[[str], None]) 
 @asynccontextmanager
 async def _started(environment: LocalEnvironment) -> AsyncIterator[Proxy]:
     """Start the servers, the proxy that our processes reach the API server through, then our processes."""
-    await asyncio.to_thread(environment.start, *PIECES)
+    await to_the_end(lambda: environment.start(*PIECES))
     access, port = environment.kubernetes, free_port()
     proxy = Proxy(access.url, access.authority)
     files = access.authority.parent
     async with proxy.serving(certificate=files / "apiserver.crt", key=files / "apiserver.key", port=port):
         reroute(environment, f"https://127.0.0.1:{port}")
-        await asyncio.to_thread(environment.start, workers=WORKERS, watchers=WATCHERS)
+        await to_the_end(lambda: environment.start(workers=WORKERS, watchers=WATCHERS))
         yield proxy
 
 
@@ -172,7 +173,7 @@ class _Run:
             kubeconfig = str(self._environment.kubeconfig)
             kubernetes = await stack.enter_async_context(await KubernetesApi.connect(kubeconfig=kubeconfig))
             client = await Client.connect(self._environment.temporal_address, data_converter=DATA_CONVERTER)
-            await asyncio.to_thread(self._prepare)
+            await to_the_end(self._prepare)
             chance = random.Random(self._plan.seed)
             killer = Killer(
                 self._environment,
