@@ -25,7 +25,8 @@ class ConditionType(StrEnum):
     ACCEPTED = "Accepted"
     """The watcher has read the resource and works for it. Written by the watcher."""
     WORKFLOW_AVAILABLE = "WorkflowAvailable"
-    """The workflow of the tracker's attempt runs, or ended in a terminal state. Written by the watcher."""
+    """The workflow of the tracker's attempt runs, or ended in a terminal state. Environments show it once a workflow of
+    theirs did not continue: whether all of them do now. Written by the watcher."""
     COMPLETED = "Completed"
     """The change arrived in a final environment, or has nothing to deploy. False is no fault: the change is on its
     way, and `waitingFor` shows whether a person has to act; or it was closed or aborted. On trackers."""

@@ -35,12 +35,13 @@ _NEEDED: Mapping[str, tuple[ConditionType, ...]] = {
 """What makes a kind Ready; the first that is not True gives its reason."""
 
 _WHERE_PRESENT: Mapping[str, tuple[ConditionType, ...]] = {
-    "Environment": (ConditionType.WRITABLE,),
+    "Environment": (ConditionType.WRITABLE, ConditionType.WORKFLOW_AVAILABLE),
     "GitRepository": (ConditionType.DISCOVERED,),
     "EventSink": (ConditionType.DELIVERED,),
 }
-"""What counts only once somebody has written it: a place that no change was on its way to was not looked at, and a
-repository without `discovery` has nothing to find. A sink that was sent nothing yet may be well."""
+"""What counts only once somebody has written it: a place that no change was on its way to was not looked at, and its
+workflow is shown only where it once did not go on; a repository without `discovery` has nothing to find. A sink that
+was sent nothing yet may be well."""
 
 _OF_GENERATION = (ConditionType.VALID, ConditionType.REACHABLE, ConditionType.IN_PLACE)
 """What shows nothing of a spec that is newer than the one looked at."""

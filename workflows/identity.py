@@ -49,6 +49,7 @@ MEMO_CHANGE = "change"
 _CHANGE_BYTES = 180
 """The server takes 200 bytes of a summary, quoted as JSON."""
 _PROMOTION = "promotion"
+_ENVIRONMENT = "environment"
 _UID_SHOWN = 8
 
 
@@ -86,7 +87,25 @@ def tracker_of(workflow_id: str) -> NamedTracker | None:
 
 def environment_workflow_id(installation: str, namespace: str, environment: str, repository: str) -> str:
     """Return the id of the one workflow of a place."""
-    return f"environment/{installation}/{namespace}/{environment}/{repository}"
+    return f"{_ENVIRONMENT}/{installation}/{namespace}/{environment}/{repository}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedPlace:
+    """Name the place that an environment's workflow id holds."""
+
+    installation: str
+    namespace: str
+    environment: str
+    repository: str
+
+
+def place_of(workflow_id: str) -> NamedPlace | None:
+    """Return the place of an environment's workflow; None for the id of any other workflow."""
+    kind, *rest = workflow_id.split("/")
+    if kind != _ENVIRONMENT or len(rest) != 4:
+        return None
+    return NamedPlace(installation=rest[0], namespace=rest[1], environment=rest[2], repository=rest[3])
 
 
 def credential_check_workflow_id(installation: str, kind: str, namespace: str, name: str, uid: str) -> str:

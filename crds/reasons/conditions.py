@@ -17,7 +17,7 @@ class ConditionReason(StrEnum):
     REFUSED = "Refused"
     """The command was refused; the message has the reason."""
     RUNNING = "Running"
-    """The attempt's workflow runs."""
+    """The workflow runs."""
     FINISHED = "Finished"
     """The attempt's workflow ended in a terminal state."""
     TERMINATED = "Terminated"
@@ -25,8 +25,8 @@ class ConditionReason(StrEnum):
     FAILED = "Failed"
     """The workflow failed; `pilotage restart` begins a new attempt."""
     WORKFLOW_STALLED = "WorkflowStalled"
-    """The attempt's workflow runs and does not continue: its task fails each time, or no worker polls its queue. It
-    continues by itself once workers can."""
+    """The workflow of an attempt, or of an environment, runs and does not continue: its task fails each time, or no
+    worker polls its queue. It continues by itself once workers can."""
     LOST = "Lost"
     """Temporal does not know the workflow, or it ended without a result: `pilotage restart --lost`."""
     RESOLVED = "Resolved"

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from unittest.mock import AsyncMock
 from uuid import uuid4
 
 import pytest
@@ -18,6 +19,7 @@ from worker.temporal import stalls
 from worker.temporal.conversion import DATA_CONVERTER
 from worker.temporal.outcomes import WorkflowState
 from worker.temporal.promotions import TemporalPromotions
+from worker.watcher.place_stalls import find_stalled
 from worker.watcher.stalls import reported, watch_stalls
 from workflows.identity import PROMOTION_WORKFLOW, Queues
 
@@ -86,6 +88,7 @@ async def test_a_task_that_keeps_failing_is_named_with_its_cause_until_it_is_don
 async def test_the_server_is_asked_for_reported_problems_in_terms_that_it_knows(client: Client) -> None:
     # It reports a problem after five failures, which take it more than a minute.
     assert await reported(client, "nowhere") == set()
+    assert await find_stalled(client, "nowhere")() == {}
 
 
 async def test_a_task_that_no_worker_takes_is_named_with_its_queue_once_it_waits_too_long(
@@ -108,6 +111,7 @@ async def test_workers_that_come_have_every_tracker_looked_at_once(
         installation,
         look_at=lambda _key: None,
         look_at_all=lambda: times.append(datetime.now(UTC)),
+        look_at_places=AsyncMock(),
         look=timedelta(milliseconds=50),
     )
     watching = asyncio.create_task(looks)

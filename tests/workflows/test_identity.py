@@ -6,7 +6,7 @@ import pytest
 
 from activities.models.status import HopStatus, State, TrackerStatus
 from workflows import identity
-from workflows.identity import change_line, promotion_workflow_id, tracker_of
+from workflows.identity import change_line, environment_workflow_id, place_of, promotion_workflow_id, tracker_of
 from workflows.promotion.steps.publishing import begin_line
 
 
@@ -57,3 +57,10 @@ def test_the_first_write_of_a_state_names_it_with_its_hop() -> None:
     hop = HopStatus(index=0, source="dev", target="staging")
     status = TrackerStatus(state=State.TESTING, sequence=0, attempt=1, environment="dev", hop=hop)
     assert begin_line(status) == "▶ Testing (dev → staging)"
+
+
+def test_a_place_is_read_from_its_workflow_s_id_and_from_no_other() -> None:
+    found = place_of(environment_workflow_id("main", "shop", "prod", "web"))
+    assert found is not None
+    assert (found.installation, found.namespace, found.environment, found.repository) == ("main", "shop", "prod", "web")
+    assert place_of(promotion_workflow_id("main", "shop", "web-412", str(uuid4()), 1)) is None

@@ -28,6 +28,11 @@ WAIT = timedelta(minutes=1)
 POLLED = timedelta(minutes=2)
 """How old a poll may be that shows a worker: each lasts one minute at most."""
 KEPT_SECONDS = 10.0
+LISTED = 200
+"""Workflows that are looked at in one turn; beyond that a fault is everybody's, and each is looked at in its resync."""
+# https://docs.temporal.io/search-attribute#default-search-attribute: set by the server once a task failed five times in
+# a row, and unset when one succeeds.
+REPORTED_PROBLEMS = "TemporalReportedProblems IN ('category=WorkflowTaskFailed', 'category=WorkflowTaskTimedOut')"
 _EVENTS = 20
 """Where the failure is among the newest events: signals may have come since, each of them one event."""
 _TEXT = 300

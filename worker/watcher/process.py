@@ -39,6 +39,7 @@ from worker.tracing import configure_tracing
 from worker.watcher.controllers import Watcher
 from worker.watcher.installation import InstallationTaken, claim_patiently
 from worker.watcher.metrics import WatcherMetrics
+from worker.watcher.place_stalls import PlaceStalls, find_stalled
 from worker.watcher.presence import watch_presence
 from worker.watcher.stalls import watch_stalls
 from workflows.identity import Queues
@@ -122,6 +123,7 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
         )
         metrics.follow_queues(watcher.queues)
         metrics.follow_drift(watcher.drift.count)
+        places = PlaceStalls(kubernetes, find_stalled(client, settings.installation), namespaces=settings.namespaces)
         feed = EventFeed(MirroredReads(kubernetes, mirror), sinks)
         worker = build_worker(settings, client, kubernetes, metrics, feed)
         health.ready["kubernetes"] = lambda: watcher.has_synced
@@ -143,6 +145,7 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
                     settings.installation,
                     look_at=watcher.trackers.look_for,
                     look_at_all=watcher.look_at_all,
+                    look_at_places=places.look,
                 ),
             )
 

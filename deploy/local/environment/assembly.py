@@ -294,6 +294,8 @@ class LocalEnvironment:
             command=[*program, name.rpartition("-")[0]],
             environment=self.process_environment(name),
             ready=answers_http(f"{self.http_url(name)}/readyz"),
+            # Several start at once, also on a machine that is busy with other work.
+            ready_timeout_seconds=180.0,
             # A worker lets running activities finish for up to 25 s.
             grace_seconds=30.0,
         )

@@ -1,0 +1,122 @@
+"""Show on an Environment that the workflow of one of its repositories runs and does not go on.
+
+A promotion that waits for such a place shows only that it waits. Nothing of this is kept: after a restart the resources
+themselves show which are to be taken back.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from temporalio.client import Client
+
+from crds.api.ports import ApiNotFound, Document, Kubernetes, resource_of
+from crds.api.publishing import WantedCondition, conditions_of, publish_conditions
+from crds.api.reflector import Key
+from crds.conditions import ConditionStatus, ConditionType, find_condition
+from crds.reasons.conditions import ConditionReason
+from crds.v1alpha1.environment import Environment
+from worker.temporal.calls import CALL_TIMEOUT
+from worker.temporal.stalls import LISTED, REPORTED_PROBLEMS, Stalls
+from workflows.identity import ENVIRONMENT_WORKFLOW, place_of
+
+ENVIRONMENTS = resource_of(Environment.definition)
+STALLS_MANAGER = "pilotage-stalls"
+"""Field manager of this condition alone."""
+
+Stalled = Mapping[Key, str]
+"""Environment -> which repositories' workflows do not go on, and why."""
+
+
+class FindStalled(Protocol):
+    """Find the environments whose workflows do not go on."""
+
+    async def __call__(self) -> Stalled:
+        """Raises RPCError."""
+
+
+class PlaceStalls:
+    """Write `WorkflowAvailable` of Environments: False while a workflow does not go on, True afterwards."""
+
+    def __init__(
+        self,
+        kubernetes: Kubernetes,
+        find: FindStalled,
+        *,
+        namespaces: Sequence[str] = (),
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._kubernetes = kubernetes
+        self._find = find
+        self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
+        self._clock = clock
+        self._shown: set[Key] | None = None
+        """Environments that show a stall; None = not read yet."""
+
+    async def look(self) -> None:
+        """Show what is so now. Raises RPCError and ApiError; the next look does what is left."""
+        if self._shown is None:
+            self._shown = await self._showing()
+        found = await self._find()
+        for key, stall in found.items():
+            if None in self._namespaces or key.namespace in self._namespaces:
+                await self._publish(key, stall)
+                self._shown.add(key)
+        for key in self._shown - set(found):
+            await self._publish(key, "")
+            self._shown.discard(key)
+
+    async def _showing(self) -> set[Key]:
+        pages = [await self._kubernetes.list_all(ENVIRONMENTS, namespace) for namespace in self._namespaces]
+        return {_key(one) for page in pages for one in page.items if _shows(one)}
+
+    async def _publish(self, key: Key, stall: str) -> None:
+        try:
+            document = await self._kubernetes.get(ENVIRONMENTS, key.namespace, key.name)
+        except ApiNotFound:
+            return
+        wanted = WantedCondition(
+            type=ConditionType.WORKFLOW_AVAILABLE,
+            status=not stall,
+            reason=ConditionReason.WORKFLOW_STALLED if stall else ConditionReason.RUNNING,
+            message=f"workflows do not go on: {stall}; `pilotage doctor` looks at the workers" if stall else "",
+        )
+        await publish_conditions(
+            self._kubernetes,
+            Environment.definition,
+            namespace=key.namespace,
+            name=key.name,
+            uid=document["metadata"]["uid"],
+            wanted=(wanted,),
+            now=self._clock(),
+            field_manager=STALLS_MANAGER,
+        )
+
+
+def find_stalled(client: Client, installation: str) -> FindStalled:
+    """Return how to find the stalled places of an installation at Temporal."""
+    stalls = Stalls(client)
+    query = f"WorkflowType = '{ENVIRONMENT_WORKFLOW}' AND ExecutionStatus = 'Running' AND {REPORTED_PROBLEMS}"
+
+    async def find() -> Stalled:
+        found: defaultdict[Key, list[str]] = defaultdict(list)
+        async for one in client.list_workflows(query, page_size=LISTED, limit=LISTED):
+            place = place_of(one.id)
+            if place is None or place.installation != installation:
+                continue
+            handle = client.get_workflow_handle(one.id, run_id=one.run_id)
+            if stall := await stalls.find(await handle.describe(rpc_timeout=CALL_TIMEOUT)):
+                found[Key(place.namespace, place.environment)].append(f"that of repository {place.repository}: {stall}")
+        return {key: "; ".join(sorted(texts)) for key, texts in found.items()}
+
+    return find
+
+
+def _key(document: Document) -> Key:
+    return Key(document["metadata"]["namespace"], document["metadata"]["name"])
+
+
+def _shows(document: Document) -> bool:
+    condition = find_condition(conditions_of(document), ConditionType.WORKFLOW_AVAILABLE)
+    return condition is not None and condition.status is ConditionStatus.FALSE
