@@ -366,7 +366,7 @@ async def test_one_that_cannot_be_written_keeps_all_from_being_written() -> None
     host = host_of(web=OLD)
     results = await deliver(host, deployment(), deployment("api"))
     assert outcomes(results) == {"web": WriteOutcome.BUSY, "api": WriteOutcome.REFUSED}
-    assert results["api"].message == "prod/api.yaml does not exist in branch main of GitRepository config"
+    assert all(named in results["api"].message for named in ("prod/api.yaml", "branch main", "GitRepository config"))
     assert len(host.commits) == 1
 
 
@@ -404,7 +404,7 @@ async def test_a_host_that_refuses_the_commit_is_named(refusal: ProviderError) -
     host.lost = refusal
     results = await deliver(host)
     assert outcomes(results) == {"web": WriteOutcome.REFUSED}
-    assert "branch main of GitRepository config cannot be written" in results["web"].message
+    assert all(named in results["web"].message for named in ("branch main", "GitRepository config"))
 
 
 async def test_a_commit_carries_no_text_of_the_pull_request_s_author() -> None:

@@ -61,20 +61,20 @@ def test_a_person_with_the_verb_on_the_environment_may_command(alice: Api) -> No
 def test_no_one_commands_under_another_name(alice: Api, bob: Api) -> None:
     refused = bob.create(command("impersonated", by="alice"))
     assert refused.status_code == 403
-    assert "spec.requestedBy must be your own user name, bob, not alice" in message(refused)
+    assert all(named in message(refused) for named in ("spec.requestedBy", "bob", "alice"))
     assert alice.create(command("other", by="bob")).status_code == 403
 
 
 def test_a_verb_that_was_not_granted_is_refused(alice: Api) -> None:
     refused = alice.create(command("wrong-verb", verb="abort"))
     assert refused.status_code == 403
-    assert "user alice may not abort in environment staging of namespace crds" in message(refused)
+    assert all(named in message(refused) for named in ("alice", "abort", "environment staging", "namespace crds"))
 
 
 def test_a_verb_in_another_environment_is_refused(alice: Api) -> None:
     refused = alice.create(command("wrong-environment", environment="prod"))
     assert refused.status_code == 403
-    assert "user alice may not promote in environment prod" in message(refused)
+    assert all(named in message(refused) for named in ("alice", "promote", "environment prod"))
 
 
 def test_a_person_without_any_verb_is_refused(bob: Api) -> None:

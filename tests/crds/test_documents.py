@@ -26,6 +26,11 @@ def shown(documents: list[Any]) -> list[str]:
     return [str(error) for error in validate_documents(documents)]
 
 
+def places(documents: list[Any]) -> list[tuple[str, str]]:
+    """Return the resource and the field of each error."""
+    return [(f"{one.kind}/{one.name}", one.error.path) for one in validate_documents(documents)]
+
+
 @pytest.mark.parametrize("story", sorted(path.name for path in SAMPLES.iterdir() if path.is_dir()))
 def test_the_samples_are_valid_as_a_set(story: str) -> None:
     documents = load(SAMPLES / story)
@@ -52,21 +57,20 @@ def test_a_chain_that_loops_is_found_across_documents() -> None:
         "staging-to-prod",
         lambda policy: policy["spec"].update(targetEnvironment="dev"),
     )
-    errors = shown(looping)
-    assert any("visited twice: dev → staging → dev" in error for error in errors)
+    assert ("PromotionPolicy/staging-to-prod", "spec.targetEnvironment") in places(looping)
+    assert any("dev → staging → dev" in error for error in shown(looping))
 
 
 def test_a_chain_that_ends_before_a_final_environment_is_found() -> None:
     documents = load(SAMPLES / "main-job")
     dead_end = [each for each in documents if each["metadata"]["name"] != "staging-to-prod"]
-    [error] = shown(dead_end)
-    assert error.startswith("PromotionPolicy/dev-to-staging: spec.targetEnvironment: the way ends in `staging`")
+    assert places(dead_end) == [("PromotionPolicy/dev-to-staging", "spec.targetEnvironment")]
 
 
 def test_an_unknown_variable_is_found_with_its_field_path() -> None:
     tests = [a_test("a", parameters={"X": "${home}"})]
-    [error] = shown([policy_document("dev", "staging", tests=tests)])
-    assert "spec.tests[0].parameters.X: unknown variable `${home}`" in error
+    found = places([policy_document("dev", "staging", tests=tests)])
+    assert found == [("PromotionPolicy/dev-to-staging", "spec.tests[0].parameters.X")]
 
 
 def test_kinds_of_which_no_document_is_given_are_not_judged() -> None:
@@ -77,7 +81,7 @@ def test_a_broken_document_does_not_make_others_report_it_as_missing() -> None:
     broken = change(
         load(SAMPLES / "main-job"), "Environment", "prod", lambda environment: environment["spec"].update(final="yes")
     )
-    assert shown(broken) == ["Environment/prod: spec.final: must be of type boolean, is string"]
+    assert places(broken) == [("Environment/prod", "spec.final")]
 
 
 def test_namespaces_do_not_see_each_other() -> None:
@@ -86,8 +90,8 @@ def test_namespaces_do_not_see_each_other() -> None:
     elsewhere = change(documents, "TestRunner", "jenkins", lambda runner: runner["metadata"].update(namespace="other"))
     assert shown(elsewhere) == []
     both = [*elsewhere, document("TestRunner", "ci", {"jenkins": {"url": "https://ci.example"}})]
-    assert all("does not exist in this namespace" in error for error in shown(both))
-    assert len(shown(both)) == 4
+    assert len(places(both)) == 4
+    assert all(path.endswith(".runnerRef.name") for _, path in places(both))
 
 
 @pytest.mark.parametrize(
@@ -143,8 +147,8 @@ def test_many_repositories_and_policies_are_read_once_not_once_for_each(monkeypa
 
 
 def test_a_resource_that_is_declared_twice_is_an_error() -> None:
-    [error] = shown([policy_document("dev", "staging"), policy_document("dev", "staging")])
-    assert error == "PromotionPolicy/dev-to-staging: metadata.name: the same resource is declared twice"
+    found = places([policy_document("dev", "staging"), policy_document("dev", "staging")])
+    assert found == [("PromotionPolicy/dev-to-staging", "metadata.name")]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,10 @@ DEPARTED_KEPT = 500
 
 LEAVING = (Phase.ARRIVED, Phase.GONE)
 
+OLDER_WRITES = "attempt {attempt} of it may still write"
+VANISHED = "vanished while its writes may still run"
+"""Why the lane counts as occupied although no holder is there."""
+
 OLDER_ASKED = 100
 """Attempts before a listed one that are asked, one after the other: a restart is a person's command, and each of those
 before was ended by the one that followed it."""
@@ -103,9 +107,9 @@ class Roster:
         if holder is not None:
             return holder.tracker.name, HOLDS
         for older in self._older.values():
-            return older.tracker.name, f"attempt {older.tracker.attempt} of it may still write"
+            return older.tracker.name, OLDER_WRITES.format(attempt=older.tracker.attempt)
         if self._vanished_until is not None and now < self._vanished_until:
-            return self._vanished, "vanished while its writes may still run"
+            return self._vanished, VANISHED
         return "", ""
 
     def receive(self, signal: MemberSignal, now: datetime) -> bool:

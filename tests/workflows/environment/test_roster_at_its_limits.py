@@ -7,7 +7,7 @@ import pytest
 
 from activities.models.places import Counter, Phase
 from tests.workflows.environment.test_members import HOUR, MINUTES, NOW, restarted, roster, signal_from
-from workflows.environment.members import DEPARTED_KEPT, Roster
+from workflows.environment.members import DEPARTED_KEPT, OLDER_WRITES, VANISHED, Roster
 from workflows.environment.state import RosterState
 
 SECOND = timedelta(seconds=1)
@@ -70,7 +70,7 @@ def test_a_grant_whose_receiver_vanishes_next_to_a_holder_closes_after_the_quara
     place.vanish(signal_from(2, 1, Phase.READY).tracker, NOW, quarantine=QUARANTINE)
     assert place.occupied(NOW)[0] == "t1"
     place.receive(signal_from(1, 2, Phase.GONE), NOW)
-    assert place.occupied(NOW) == ("t2", "vanished while its writes may still run")
+    assert place.occupied(NOW) == ("t2", VANISHED)
     assert place.occupied(NOW + QUARANTINE) == ("", "")
 
 
@@ -78,7 +78,7 @@ def test_a_receiver_of_a_grant_next_to_a_holder_may_write_although_it_was_restar
     place = of_a_holder_next_to_a_grant()
     place.receive(restarted(signal_from(2, 1, Phase.READY)), NOW)
     place.receive(signal_from(1, 2, Phase.GONE), NOW)
-    assert place.occupied(NOW) == ("t2", "attempt 1 of it may still write")
+    assert place.occupied(NOW) == ("t2", OLDER_WRITES.format(attempt=1))
 
 
 def test_a_holder_and_a_grant_next_to_it_are_both_asked_at_the_holder_s_pace() -> None:

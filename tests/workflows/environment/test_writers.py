@@ -8,7 +8,7 @@ from activities.models.places import Counter, MemberSignal, Phase
 from activities.models.tracking import TrackerRef
 from tests.workflows.environment.test_lane import member
 from workflows.environment.carrying import fitting
-from workflows.environment.members import DEPARTED_KEPT, OLDER_ASKED, Roster
+from workflows.environment.members import DEPARTED_KEPT, OLDER_ASKED, OLDER_WRITES, VANISHED, Roster
 from workflows.environment.state import EnvironmentState, Member, ObserverState, RosterState
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -54,7 +54,7 @@ def test_each_attempt_before_a_listed_one_is_asked_and_keeps_the_lane_until_it_w
     found.vanish(tracker(3), NOW, quarantine=timedelta(0))
     assert asked(found) == [2]
     found.receive(signal_from(2, Phase.HOLDER), NOW)
-    assert found.occupied(NOW) == ("t1", "attempt 2 of it may still write")
+    assert found.occupied(NOW) == ("t1", OLDER_WRITES.format(attempt=2))
     found.receive(signal_from(2, Phase.GONE, n=2), NOW)
     assert asked(found) == [1]
     found.receive(signal_from(1, Phase.WORKING), NOW)
@@ -92,7 +92,7 @@ def test_an_attempt_that_was_awaited_and_is_replaced_may_still_write_and_the_new
     assert remembers(found)
     assert found.occupied(NOW)[0] == "t1"
     found.vanish(tracker(1), NOW, quarantine=timedelta(seconds=60))
-    assert found.occupied(NOW)[1] == "vanished while its writes may still run"
+    assert found.occupied(NOW)[1] == VANISHED
 
 
 def test_an_older_attempt_does_not_answer_for_the_one_that_is_listed() -> None:

@@ -20,6 +20,7 @@ from activities.models.tracking import Timings
 from crds.reasons.problems import FailureKind
 from tests.workflows.promotion.test_continued import Length, continued
 from tests.workflows.promotion.world import FAST, Run, World, pauses, promotion_in
+from workflows.promotion.steps.presenting import GIVEN_UP
 
 LASTING = replace(FAST, present_deadline=Timings().present_deadline)
 UNASKED = replace(LASTING, reference_initial=timedelta(hours=1), reference_maximum=timedelta(hours=1))
@@ -235,7 +236,7 @@ async def test_the_last_presentation_of_an_end_before_is_given_up_when_the_track
         assert await run.end() is State.ABORTED
         # The attempt ended as it did; only its presentation ends with the tracker.
         assert world.status.reason == "Aborted"
-        assert world.shows_presented("False", "given up: the tracker was deleted, or a newer attempt took over")()
+        assert world.shows_presented("False", GIVEN_UP)()
         world.down = ""
         await asyncio.sleep(0.3)
         assert "pilotage/aborted" not in world.shows

