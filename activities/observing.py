@@ -11,7 +11,7 @@ from activities.models.delivery import Health, Observation, OperationPhase
 from activities.models.failures import BriefFailure, Failure
 from activities.models.tracking import Artifact
 from activities.running import at, operation_under_way, revision_of_tag, running, running_revisions
-from activities.targets import not_writable
+from activities.targets import obstacle_of
 from crds.reasons.problems import FailureKind
 from providers.application_models import ApplicationPlace, ApplicationState
 
@@ -26,6 +26,7 @@ def observe(deployment: DeploymentSpec, state: ApplicationState, place: Applicat
     found = running(deployment, state, place, settled=final)
     raw = place.written
     busy = operation_under_way(state)
+    obstacle = obstacle_of(deployment, place)
     synced = at(running_revisions(state), place.config) if place.config is not None else None
     return Observation(
         deployment=deployment.name,
@@ -47,7 +48,8 @@ def observe(deployment: DeploymentSpec, state: ApplicationState, place: Applicat
         message=bounded(_message(state, found.note)),
         url=state.url,
         failure=_unrecognised(deployment, found.problem) if found.problem else None,
-        writable=not_writable(deployment, place),
+        writable=obstacle.message if obstacle else "",
+        obstacle=obstacle.reason if obstacle else "",
         owner=state.owner,
         auto_synced=_is_auto_synced(deployment, state, place),
     )

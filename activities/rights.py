@@ -9,6 +9,7 @@ from activities.models.delivery import Observation
 from activities.ports import ReferenceMissing, ResourceOpener
 from activities.reading import reference
 from crds.api.ports import ApiError
+from crds.reasons.conditions import ConditionReason
 from providers.errors import ProviderError
 
 VERBS = ("update", "sync")
@@ -30,7 +31,9 @@ async def with_rights(
             return one
         async with gate:
             missing = [verb for verb in VERBS if await _is_denied(connections, namespace, deployment, verb)]
-        return replace(one, writable=_why(deployment, missing)) if missing else one
+        if not missing:
+            return one
+        return replace(one, writable=_why(deployment, missing), obstacle=ConditionReason.NOT_PERMITTED)
 
     return tuple(await asyncio.gather(*map(complete, seen)))
 

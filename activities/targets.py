@@ -2,7 +2,8 @@
 
 from activities.models.configuration import DeploymentSpec, WriteKind, WriteSpec
 from activities.models.tracking import Artifact
-from providers.application_models import ApplicationField, ApplicationPlace, ApplicationTarget
+from crds.reasons.conditions import ConditionReason
+from providers.application_models import ApplicationField, ApplicationPlace, ApplicationTarget, WriteObstacle
 
 _FIELDS = {
     WriteKind.TARGET_REVISION: ApplicationField.TARGET_REVISION,
@@ -33,11 +34,13 @@ def wanted_raw(deployment: DeploymentSpec, artifact: Artifact) -> str | None:
     return artifact.tag
 
 
-def not_writable(deployment: DeploymentSpec, place: ApplicationPlace) -> str:
-    """Return why a write would be reverted or could not be made; empty when it may be written."""
+def obstacle_of(deployment: DeploymentSpec, place: ApplicationPlace) -> WriteObstacle | None:
+    """Return why a write would be reverted or could not be made; None when it may be written."""
     if deployment.write is None:
-        return ""
-    return taken(deployment) if deployment.taken_by else place.obstacle
+        return None
+    if deployment.taken_by:
+        return WriteObstacle(reason=ConditionReason.OWNED_BY, message=taken(deployment))
+    return place.obstacle
 
 
 def taken(deployment: DeploymentSpec) -> str:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from crds.reasons.conditions import ConditionReason
+
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationRef:
@@ -41,6 +43,15 @@ class ApplicationTarget:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WriteObstacle:
+    """Why a write could not be made, or would be reverted."""
+
+    reason: ConditionReason
+    """One of the reasons of `Writable`."""
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ApplicationPlace:
     """Where a target stands in an Application as it was read."""
 
@@ -52,8 +63,8 @@ class ApplicationPlace:
     """Position of the source that configures the image; None where several might."""
     written: str = ""
     """The value that a write replaces; all of them where several differ, empty where there is none."""
-    obstacle: str = ""
-    """Why a write could not be made, or would be reverted; empty where neither is so."""
+    obstacle: WriteObstacle | None = None
+    """None where it may be written."""
     one_source: bool = False
     """Whether it has one source, for which a sync may name the revision."""
 

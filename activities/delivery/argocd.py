@@ -10,7 +10,7 @@ from activities.ports import ResourceOpener
 from activities.reading import explain, reference
 from activities.running import operation_under_way
 from activities.sync_windows import blocked
-from activities.targets import not_writable, taken, target_of, wanted_raw
+from activities.targets import obstacle_of, taken, target_of, wanted_raw
 from providers.application_models import ApplicationPlace, ApplicationState
 from providers.errors import (
     ProviderBlocked,
@@ -56,8 +56,8 @@ class ArgoCDWriter:
             state = await port.get(reference(deployment))
             place = port.locate(target, state)
             current = place.written
-            if reason := not_writable(deployment, place):
-                return WriteResult(outcome=WriteOutcome.REFUSED, message=reason, written_raw=current)
+            if obstacle := obstacle_of(deployment, place):
+                return WriteResult(outcome=WriteOutcome.REFUSED, message=obstacle.message, written_raw=current)
             if current == wanted:
                 return WriteResult(outcome=WriteOutcome.ALREADY, written_raw=current)
             if current != expected:

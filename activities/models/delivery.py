@@ -64,6 +64,8 @@ class Observation(Bounded):
     failure: BriefFailure | None = None
     writable: Line = ""
     """Empty when it may be written; else why not, such as `OwnedBy ApplicationSet/web`."""
+    obstacle: Short = ""
+    """The same as a reason of `Writable`."""
     owner: Line = ""
     """Who may revert a write, such as `ApplicationSet/web`; empty where no one is known to."""
     auto_synced: bool = False

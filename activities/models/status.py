@@ -264,6 +264,8 @@ class DeploymentStatus(Bounded):
     problem: Line = ""
     not_writable: Line = ""
     """Why a promotion could not write it; empty when it could, or need not."""
+    not_writable_reason: Short = ""
+    """The same as a reason of `Writable`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -250,31 +250,16 @@ class _Merged:
         return left is not None
 
 
-_WHY_NOT_WRITABLE = (
-    ConditionReason.OWNED_BY,
-    ConditionReason.NO_ENTRY,
-    ConditionReason.NO_SOURCE,
-    ConditionReason.AMBIGUOUS,
-    ConditionReason.NOT_PERMITTED,
-)
-"""With these a text of `notWritable` begins; any other one is NotWritable."""
-
-
 def _writable(document: Document, entries: Iterable[Document], now: datetime) -> Condition:
     """Return whether all that is to be written in an environment can be, over all its repositories."""
-    refused = [
-        (f"{one.get('name')}: {why}", why)
-        for entry in entries
-        for one in entry.get("deployments") or ()
-        if (why := str(one.get("notWritable") or ""))
-    ]
-    first = refused[0][1].partition(" ")[0].rstrip(":") if refused else ""
-    known = first in _WHY_NOT_WRITABLE
+    refused = [one for entry in entries for one in entry.get("deployments") or () if one.get("notWritable")]
+    # An entry that was written before the reason had a field has none.
+    first = (refused[0].get("notWritableReason") or ConditionReason.NOT_WRITABLE) if refused else ""
     return make_condition(
         ConditionType.WRITABLE,
         status=not refused,
-        reason=(first if known else ConditionReason.NOT_WRITABLE) if refused else ConditionReason.WRITABLE,
-        message="; ".join(text for text, _ in refused),
+        reason=first or ConditionReason.WRITABLE,
+        message="; ".join(f"{one.get('name')}: {one['notWritable']}" for one in refused),
         now=now,
         observed_generation=document["metadata"].get("generation"),
     )

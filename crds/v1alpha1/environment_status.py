@@ -44,6 +44,8 @@ class DeploymentStatus(Model):
     """What is wrong, where something is."""
     not_writable: Text | None = None
     """Why a promotion could not write it, such as `OwnedBy ApplicationSet/web`; none where it could, or need not."""
+    not_writable_reason: ShortText | None = None
+    """The same as one of the reasons of `Writable`."""
 
 
 class MemberPhase(StrEnum):

@@ -9,7 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from providers.application_models import ApplicationField, ApplicationPlace, ApplicationState, ApplicationTarget
+from crds.reasons.conditions import ConditionReason
+from providers.application_models import (
+    ApplicationField,
+    ApplicationPlace,
+    ApplicationState,
+    ApplicationTarget,
+    WriteObstacle,
+)
 from providers.images import split_image
 
 _NAME_IT = "name one in `write.argocd.source`"
@@ -157,48 +164,58 @@ def _config_source(state: ApplicationState, found: Sequence[SpecValue]) -> int |
     return holding.pop() if len(holding) == 1 else None
 
 
-def _obstacle(target: ApplicationTarget, state: ApplicationState, found: Sequence[SpecValue]) -> str:
+def _obstacle(target: ApplicationTarget, state: ApplicationState, found: Sequence[SpecValue]) -> WriteObstacle | None:
     if target.field is None:
-        return ""
+        return None
     if state.owner and not target.allow_managed:
-        return f"OwnedBy {state.owner}, which would revert a write; allow it with `allowManaged: true`"
+        message = f"OwnedBy {state.owner}, which would revert a write; allow it with `allowManaged: true`"
+        return WriteObstacle(reason=ConditionReason.OWNED_BY, message=message)
     named = _selected_sources(target, state)
     if named is not None and len(named) != 1:
-        return f"NoSource: `write.argocd.source` fits {len(named)} of the sources of {state.name}, not one"
+        return _no_source(f"`write.argocd.source` fits {len(named)} of the sources of {state.name}, not one")
     if not found:
         return _nothing_to_write(target, state)
-    return _ambiguity(target, state, found) if len(found) > 1 else ""
+    ambiguity = _ambiguity(target, state, found) if len(found) > 1 else ""
+    return WriteObstacle(reason=ConditionReason.AMBIGUOUS, message=f"Ambiguous: {ambiguity}") if ambiguity else None
 
 
-def _nothing_to_write(target: ApplicationTarget, state: ApplicationState) -> str:
+def _nothing_to_write(target: ApplicationTarget, state: ApplicationState) -> WriteObstacle:
     match target.field:
         case ApplicationField.KUSTOMIZE_IMAGE:
-            return f"NoEntry: spec.source.kustomize.images of {state.name} has no entry for {target.name}"
+            return _no_entry(f"spec.source.kustomize.images of {state.name} has no entry for {target.name}")
         case ApplicationField.HELM_PARAMETER:
-            return f"NoEntry: spec.source.helm.parameters of {state.name} has no {target.name}"
+            return _no_entry(f"spec.source.helm.parameters of {state.name} has no {target.name}")
         case _:
             charts = "; a Helm chart's revision is a version, no commit" if any(state.source_charts) else ""
-            return (
-                f"NoSource: no source of {state.name} is {target.repository}, so its revision fits none of them{charts}"
+            return _no_source(
+                f"no source of {state.name} is {target.repository}, so its revision fits none of them{charts}"
             )
 
 
+def _no_entry(message: str) -> WriteObstacle:
+    return WriteObstacle(reason=ConditionReason.NO_ENTRY, message=f"NoEntry: {message}")
+
+
+def _no_source(message: str) -> WriteObstacle:
+    return WriteObstacle(reason=ConditionReason.NO_SOURCE, message=f"NoSource: {message}")
+
+
 def _ambiguity(target: ApplicationTarget, state: ApplicationState, found: Sequence[SpecValue]) -> str:
-    """Return why several values cannot be written together: those that hold the same of ours can."""
+    """Return why several values cannot be written together; empty for those that hold the same of ours."""
     where = ", ".join(one.pointer.removeprefix("/spec/") for one in found)
     match target.field:
         case ApplicationField.TARGET_REVISION if len({one.text for one in found}) == 1:
             return ""
         case ApplicationField.TARGET_REVISION:
             held = ", ".join(one.text or "nothing" for one in found)
-            return f"Ambiguous: {where} of {state.name} hold {held}: set them to one revision, or {_NAME_IT}"
+            return f"{where} of {state.name} hold {held}: set them to one revision, or {_NAME_IT}"
         case ApplicationField.KUSTOMIZE_IMAGE if len({one.entry for one in found}) == 1:
             return ""
         case ApplicationField.KUSTOMIZE_IMAGE:
-            return f"Ambiguous: {where} of {state.name} all replace {target.name}: {_NAME_IT}"
+            return f"{where} of {state.name} all replace {target.name}: {_NAME_IT}"
         case _:
             # Charts of others have parameters of the same name, and the same value may mean another image.
-            return f"Ambiguous: {where} of {state.name} are all called {target.name}: {_NAME_IT}"
+            return f"{where} of {state.name} are all called {target.name}: {_NAME_IT}"
 
 
 def _replacement(path: str, old: str | None, new: str) -> tuple[Mapping[str, object], ...]:

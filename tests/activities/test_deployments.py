@@ -19,6 +19,7 @@ from activities.models.delivery import (
     WriteResult,
 )
 from activities.models.tracking import Artifact
+from crds.reasons.conditions import ConditionReason
 from crds.reasons.problems import FailureKind
 from providers.application_models import HelmParameter, SyncWindow
 from providers.errors import (
@@ -245,7 +246,7 @@ async def test_a_missing_right_is_known_before_the_first_write() -> None:
     argocd = server()
     argocd.forbidden = {"sync"}
     (seen,) = await read(argocd, SPEC)
-    assert seen.writable.startswith("NotPermitted: the token of ArgoCDInstance/argocd may not sync web-staging")
+    assert seen.obstacle == ConditionReason.NOT_PERMITTED
     assert "`applications, sync, shop/web-staging`" in seen.writable
     assert (seen.problem, seen.runs) == ("", OLD)
     (observed,) = await read(argocd, replace(SPEC, write=None))

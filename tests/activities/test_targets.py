@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from activities import targets as declared
 from activities.models.configuration import DeploymentSpec, WriteKind, WriteSpec
-from activities.targets import target_of
+from activities.targets import obstacle_of, target_of
+from crds.reasons.conditions import ConditionReason
 from providers.application_models import ApplicationState, HelmParameter
 from providers.argocd.targets import patch_operations, values, with_tag
 from tests.activities.fakes import NEW, OLD, OTHER, application, observe, place_of
@@ -49,8 +49,10 @@ def written(write: WriteSpec, state: ApplicationState) -> list[str]:
     return [one.pointer for one in values(target_of(replace(SPEC, write=write)), state)]
 
 
-def not_writable(deployment: DeploymentSpec, state: ApplicationState) -> str:
-    return declared.not_writable(deployment, place_of(deployment, state))
+def obstacle(deployment: DeploymentSpec, state: ApplicationState) -> ConditionReason | None:
+    """Return the reason why a write could not be made."""
+    found = obstacle_of(deployment, place_of(deployment, state))
+    return found.reason if found else None
 
 
 def test_a_kustomize_image_is_replaced_in_its_place() -> None:
@@ -117,8 +119,8 @@ def test_a_source_is_ours_by_each_form_of_its_clone_address(url: str, repository
 
 def test_a_revision_is_never_written_to_another_repository() -> None:
     elsewhere = ("https://scm.example/acme/values", "https://scm.example/acme/charts")
-    assert not_writable(SPEC, sourced(*elsewhere)).startswith("NoSource")
-    assert not_writable(SPEC, sourced(*elsewhere, "git@scm.example:acme/web.git")) == ""
+    assert obstacle(SPEC, sourced(*elsewhere)) is ConditionReason.NO_SOURCE
+    assert obstacle(SPEC, sourced(*elsewhere, "git@scm.example:acme/web.git")) is None
 
 
 @pytest.mark.parametrize(
@@ -140,7 +142,7 @@ def test_all_sources_of_our_repository_move_in_one_patch() -> None:
     state = sourced(OURS, CHARTS, OURS)
     replaced = [one["path"] for one in patch_operations(target_of(SPEC), state, NEW) if one["op"] == "replace"]
     assert replaced == ["/spec/sources/0/targetRevision", "/spec/sources/2/targetRevision"]
-    assert not_writable(SPEC, state) == ""
+    assert obstacle(SPEC, state) is None
 
 
 def test_sources_of_our_repository_that_run_different_revisions_have_not_arrived() -> None:
@@ -152,18 +154,18 @@ def test_sources_of_our_repository_that_run_different_revisions_have_not_arrived
 
 def test_sources_that_hold_different_values_are_ambiguous_until_one_is_named() -> None:
     state = sourced(OURS, OURS, revisions=(OLD, OTHER), source_names=("app", "base"), source_dirs=("deploy", "base"))
-    why = not_writable(SPEC, state)
-    assert why.startswith("Ambiguous")
+    found = obstacle_of(SPEC, place_of(SPEC, state))
+    assert found is not None
+    assert found.reason is ConditionReason.AMBIGUOUS
     # Neither of them counts as written, or the other one would be forgotten.
     assert observe(SPEC, state).written is None
-    assert "sources/0" in why
-    assert "sources/1" in why
+    assert all(source in found.message for source in ("sources/0", "sources/1"))
     for named in (
         WriteSpec(source_name="base"),
         WriteSpec(source_path="/base/"),
         WriteSpec(source_position=2),
     ):
-        assert not_writable(replace(SPEC, write=named), state) == ""
+        assert obstacle(replace(SPEC, write=named), state) is None
         assert written(named, state) == ["/spec/sources/1/targetRevision"]
         assert observe(replace(SPEC, write=named), state).runs == OTHER
 
@@ -173,7 +175,7 @@ def test_sources_that_hold_different_values_are_ambiguous_until_one_is_named() -
 )
 def test_a_named_source_that_fits_none_or_several_is_reported(named: WriteSpec) -> None:
     state = sourced(OURS, OURS, source_names=("app", "base"), source_dirs=("deploy", "deploy"))
-    assert not_writable(replace(SPEC, write=named), state).startswith("NoSource")
+    assert obstacle(replace(SPEC, write=named), state) is ConditionReason.NO_SOURCE
 
 
 def test_a_helm_parameter_of_two_sources_is_ambiguous_even_with_one_value() -> None:
@@ -182,21 +184,23 @@ def test_a_helm_parameter_of_two_sources_is_ambiguous_even_with_one_value() -> N
         for index in (0, 1)
     )
     state = sourced(CHARTS, CHARTS, helm_parameters=found, source_charts=("cache", "web"))
-    assert not_writable(replace(SPEC, write=HELM), state).startswith("Ambiguous")
+    assert obstacle(replace(SPEC, write=HELM), state) is ConditionReason.AMBIGUOUS
     named = replace(HELM, source_position=2)
     by_image = replace(SPEC, image="acme/web", tag="${revision}", write=named)
     shown = replace(state, images=(f"acme/web:{NEW}",), synced_revisions=("1", "2"))
     assert observe(by_image, shown).config_revision == "2"
     assert observe(replace(by_image, write=HELM), shown).config_revision is None
-    assert not_writable(replace(SPEC, write=named), state) == ""
+    assert obstacle(replace(SPEC, write=named), state) is None
     assert written(named, state) == ["/spec/sources/1/helm/parameters/0/value"]
 
 
-@pytest.mark.parametrize(("other", "why"), [("web=acme/web:1", ""), ("web=else/web:9", "Ambiguous")])
-def test_kustomize_entries_of_two_sources_move_together_only_where_they_are_the_same(other: str, why: str) -> None:
+@pytest.mark.parametrize(("other", "why"), [("web=acme/web:1", None), ("web=else/web:9", ConditionReason.AMBIGUOUS)])
+def test_kustomize_entries_of_two_sources_move_together_only_where_they_are_the_same(
+    other: str, why: ConditionReason | None
+) -> None:
     paths = tuple(f"/spec/sources/{index}/kustomize/images/0" for index in (0, 1))
     state = sourced(OURS, OURS, kustomize_images=("web=acme/web:1", other), kustomize_paths=paths)
-    assert not_writable(replace(SPEC, write=KUSTOMIZE), state).partition(":")[0] == why
+    assert obstacle(replace(SPEC, write=KUSTOMIZE), state) is why
     assert written(KUSTOMIZE, state) == list(paths)
     assert written(replace(KUSTOMIZE, source_position=1), state) == [paths[0]]
 
@@ -204,8 +208,6 @@ def test_kustomize_entries_of_two_sources_move_together_only_where_they_are_the_
 @pytest.mark.parametrize("url", [CHARTS, OURS])
 def test_a_charts_version_is_never_replaced_by_a_commit(url: str) -> None:
     state = application(repo_urls=(url,), target_revisions=("1.2.3",), source_charts=("web",))
-    why = not_writable(SPEC, state)
-    assert why.startswith("NoSource")
-    assert "no commit" in why
+    assert obstacle(SPEC, state) is ConditionReason.NO_SOURCE
     assert "no commit" in observe(SPEC, state).problem
     assert patch_operations(target_of(SPEC), state, NEW) == ()

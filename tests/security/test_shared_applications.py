@@ -14,6 +14,7 @@ from activities.models.delivery import DeliverApplicationInput, SyncApplicationI
 from activities.models.tracking import Artifact
 from activities.shared_applications import FRESH, SharedApplications
 from crds.api.ports import ApiForbidden, ApiResource, Page
+from crds.reasons.conditions import ConditionReason
 from crds.rules.field_errors import FieldError
 from crds.rules.shared_applications import server_of
 from crds.rules.shared_branches import branch_errors, writes_branches
@@ -175,7 +176,8 @@ async def test_nothing_is_written_or_synced_by_the_younger_one() -> None:
         assert result.outcome is WriteOutcome.REFUSED
         assert "OwnedBy Environment shop/prod" in result.message
     assert (argocd.patches, argocd.syncs) == ([], [])
-    assert observe(mine, application("web-prod")).writable.startswith("OwnedBy Environment shop/prod")
+    seen = observe(mine, application("web-prod"))
+    assert (seen.obstacle, "Environment shop/prod" in seen.writable) == (ConditionReason.OWNED_BY, True)
 
 
 async def test_where_only_some_namespaces_may_be_listed_these_are_judged() -> None:
@@ -373,7 +375,8 @@ async def test_nothing_is_committed_for_who_writes_the_file_of_another_place() -
     (mine,) = await read(cluster, "mine", namespace="thief")
     with pytest.raises(EditRefused, match="OwnedBy Environment shop/prod"):
         edits_of([mine], [Artifact(component="web", revision=NEW)], {})
-    assert observe(mine, application("web-thief-mine")).writable.startswith("OwnedBy Environment shop/prod")
+    seen = observe(mine, application("web-thief-mine"))
+    assert (seen.obstacle, "Environment shop/prod" in seen.writable) == (ConditionReason.OWNED_BY, True)
 
 
 FILES = {"branch": "main", "edits": [{**at("web.tag"), "value": "${revision}"}]}

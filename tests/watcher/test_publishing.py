@@ -194,15 +194,18 @@ async def test_an_environment_shows_whether_all_that_is_to_be_written_can_be(
     await api.create(ENVIRONMENTS, namespace, {"metadata": {"name": "dev"}, "spec": {"deployments": [deployment]}})
     resources = KubernetesResources(kubernetes=api, observer=Quiet())
 
-    async def publish(repository: str, sequence: int, why: str) -> tuple[str, str]:
-        one = DeploymentStatus(name="web", artifact=None, health=Health.HEALTHY, not_writable=why)
+    async def publish(repository: str, sequence: int, why: str, reason: str = "") -> tuple[str, str]:
+        one = DeploymentStatus(
+            name="web", artifact=None, health=Health.HEALTHY, not_writable=why, not_writable_reason=reason
+        )
         status = PlaceStatus(repository=repository, sequence=sequence, deployments=(one,), lane=LaneStatus())
         await resources.publish_place(PublishPlaceInput(namespace=namespace, environment="dev", status=status))
         found = conditions(await api.get(ENVIRONMENTS, namespace, "dev"))["Writable"]
         return found["status"], found["reason"]
 
     assert await publish("web", 1, "") == ("True", "Writable")
-    assert await publish("web", 2, "OwnedBy ApplicationSet/web") == ("False", "OwnedBy")
+    assert await publish("web", 2, "an ApplicationSet would revert it") == ("False", "NotWritable")
+    assert await publish("web", 3, "an ApplicationSet would revert it", "OwnedBy") == ("False", "OwnedBy")
     # Another repository's entry does not hide it.
     assert await publish("api", 1, "") == ("False", "OwnedBy")
-    assert await publish("web", 3, "") == ("True", "Writable")
+    assert await publish("web", 4, "") == ("True", "Writable")

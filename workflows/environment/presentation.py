@@ -129,6 +129,7 @@ def _deployment(name: str, ours: Sequence[Observation], observed: Observed) -> D
         since=max(since, default=None),
         problem=next((_of(one, one.problem) for one in ours if one.problem), ""),
         not_writable=next((_of(one, one.writable) for one in ours if one.writable), ""),
+        not_writable_reason=next((one.obstacle for one in ours if one.writable), ""),
     )
 
 
