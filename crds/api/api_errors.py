@@ -47,7 +47,9 @@ def status_error(document: Document, status: int) -> ApiError:
     reason = str(document.get("reason") or "")
     message = str(document.get("message") or f"HTTP {status}")[:2048]
     kind = ApiGone if reason in ("Expired", "Gone") else _BY_STATUS.get(status, ApiUnavailable)
-    return kind(message, status=status, reason=reason)
+    details = document.get("details")
+    name = str(details.get("name") or "")[:256] if isinstance(details, dict) else ""
+    return kind(message, status=status, reason=reason, object_name=name)
 
 
 def unreachable(error: Exception) -> ApiUnavailable:

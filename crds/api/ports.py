@@ -62,13 +62,18 @@ NAMESPACES = ApiResource(group="", version="v1", plural="namespaces", kind="Name
 
 
 class ApiError(Exception):
-    """An answer of the API server that is not a success; `reason` is the Status reason, such as `AlreadyExists`."""
+    """An answer of the API server that is not a success.
 
-    def __init__(self, message: str, *, status: int = 0, reason: str = "") -> None:
+    `reason` is the Status reason, such as `AlreadyExists`; `object_name` the object that the Status is about, empty
+    where it names none.
+    """
+
+    def __init__(self, message: str, *, status: int = 0, reason: str = "", object_name: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.status = status
         self.reason = reason
+        self.object_name = object_name
 
 
 class ApiNotFound(ApiError):
@@ -76,8 +81,8 @@ class ApiNotFound(ApiError):
 
     @property
     def of_kind(self) -> bool:
-        """Whether the API server does not serve the kind at all: no object is named then, and no Status may be sent."""
-        return self.message in (f"HTTP {self.status}", "the server could not find the requested resource")
+        """Whether the API server does not serve the kind at all: its answer names no object then."""
+        return not self.object_name
 
 
 class ApiConflict(ApiError):

@@ -53,7 +53,7 @@ class Cluster:
         try:
             return self.objects[resource.kind, namespace or "", name]
         except KeyError:
-            raise ApiNotFound(f"{resource.plural} {name} not found", status=404) from None
+            raise ApiNotFound(f"{resource.plural} {name} not found", status=404, object_name=name) from None
 
     async def create(self, resource: ApiResource, namespace: str | None, document: Mapping[str, Any]) -> Document:
         self._fail()
@@ -115,7 +115,7 @@ class Cluster:
         try:
             data = self.secrets[namespace, name]
         except KeyError:
-            raise ApiNotFound(f"secrets {name} not found", status=404) from None
+            raise ApiNotFound(f"secrets {name} not found", status=404, object_name=name) from None
         labels = {} if (namespace, name) in self.without_consent else {CONSENT_LABEL: "true"}
         hosts = self.secret_hosts.get((namespace, name))
         return SecretData(data=data, labels=labels, annotations={} if hosts is None else {HOSTS_ANNOTATION: hosts})

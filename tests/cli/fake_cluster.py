@@ -56,7 +56,9 @@ class FakeCluster:
         self._fail()
         key = (resource.kind, namespace or "", name)
         if key not in self.objects:
-            raise ApiNotFound(f'{resource.plural}.pilotage.dev "{name}" not found', status=404, reason="NotFound")
+            raise ApiNotFound(
+                f'{resource.plural}.pilotage.dev "{name}" not found', status=404, reason="NotFound", object_name=name
+            )
         document = self.objects[key]
         if resource.kind == "PromotionCommand" and "status" not in document:
             answer = self.answer_command(document)
@@ -121,7 +123,7 @@ class FakeCluster:
     async def get_secret(self, namespace: str, name: str) -> SecretData:
         self._fail()
         if (namespace, name) not in self.secrets:
-            raise ApiNotFound(f'secrets "{name}" not found', status=404, reason="NotFound")
+            raise ApiNotFound(f'secrets "{name}" not found', status=404, reason="NotFound", object_name=name)
         return self.secrets[namespace, name]
 
     @asynccontextmanager

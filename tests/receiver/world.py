@@ -61,7 +61,7 @@ class FakeCluster(FakeKubernetes):
             raise self.away
         self.asked.append(name)
         if (namespace, name) not in self.secrets:
-            raise ApiNotFound(f"secrets {name} not found", status=404)
+            raise ApiNotFound(f"secrets {name} not found", status=404, object_name=name)
         return self.secrets[namespace, name]
 
 

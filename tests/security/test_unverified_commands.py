@@ -37,7 +37,7 @@ class Server:
         if self.failure is not None:
             raise self.failure
         if resource.kind not in self.documents:
-            raise ApiNotFound(f"{resource.plural} {name} not found", status=404)
+            raise ApiNotFound(f"{resource.plural} {name} not found", status=404, object_name=name)
         return self.documents[resource.kind]
 
     def port(self) -> Kubernetes:

@@ -264,7 +264,7 @@ class FakeKubernetes:
     async def get(self, resource: ApiResource, namespace: str | None, name: str) -> Document:
         found = self.objects.get((resource.plural, namespace or "", name))
         if found is None:
-            raise ApiNotFound(f"{resource.plural} {name} not found", status=404)
+            raise ApiNotFound(f"{resource.plural} {name} not found", status=404, object_name=name)
         return copy.deepcopy(found)
 
     async def create(self, resource: ApiResource, namespace: str | None, document: Mapping[str, Any]) -> Document:
