@@ -64,9 +64,9 @@ class Observation(Bounded):
     failure: BriefFailure | None = None
     writable: Line = ""
     """Empty when it may be written; else why not, such as `OwnedBy ApplicationSet/web`."""
-    obstacle: Short = ""
+    obstacle: str = ""
     """The same as a reason of `Writable`."""
-    owner: Line = ""
+    owner: Short = ""
     """Who may revert a write, such as `ApplicationSet/web`; empty where no one is known to."""
     auto_synced: bool = False
     """Whether the operation shown is auto-sync's own, of what the spec holds now."""

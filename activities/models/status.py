@@ -264,7 +264,7 @@ class DeploymentStatus(Bounded):
     problem: Line = ""
     not_writable: Line = ""
     """Why a promotion could not write it; empty when it could, or need not."""
-    not_writable_reason: Short = ""
+    not_writable_reason: str = ""
     """The same as a reason of `Writable`."""
 
 

@@ -191,7 +191,9 @@ LISTED = {
     "ConditionStatus.status": "Unknown",
     "ConditionStatus.type": "T" * 64,
     "DeploymentStatus.health": "Progressing",
+    "DeploymentStatus.not_writable_reason": "NotPermitted",
     "MemberStatus.phase": "Working",
+    "Observation.obstacle": "NotPermitted",
     "TestAggregateResult.results[]": "Cancelled",
     "TestStatus.state": "Cancelled",
 }

@@ -22,7 +22,7 @@ from crds.schema.generate import generated_files
 from workflows.promotion.state import Refusal
 
 ROOT = Path(__file__).parents[2]
-PUBLISHERS = ("workflows", "activities", "crds", "worker")
+PUBLISHERS = ("workflows", "activities", "crds", "providers", "worker")
 REASONED = {"enter": 1, "Ended": 1, "ConditionStatus": None, "WantedCondition": None}
 """Calls that publish a reason, with the reason's place where it may be given without its name."""
 
