@@ -54,8 +54,8 @@ down: $(STAMP) ## Stop the local environment
 status: $(STAMP) ## Show what runs
 	@$(LOCAL) status
 
-samples: $(STAMP) ## Print the samples with the addresses of the environment: make samples | kubectl apply -f -
-	@$(LOCAL) samples
+samples: $(STAMP) ## Print the samples with the addresses of the environment: make samples | kubectl apply -f - (SET=waves)
+	@$(LOCAL) samples $(SET)
 
 test: $(STAMP) ## Run all tests (PROCESSES=n for several processes; ARGS="..." goes to pytest)
 	@$(LOCAL) binaries >/dev/null

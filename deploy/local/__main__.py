@@ -15,6 +15,8 @@ from deploy.local.environment.failures import LocalEnvironmentError
 from deploy.local.environment.processes import ROOT
 
 NOT_RUNNING = 3
+MAIN_SET = "main-job"
+"""The samples that the demonstration and the first page of the documents use."""
 
 
 class _Interrupted(BaseException):
@@ -60,7 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     binaries.add_argument(
         "programs", nargs="*", type=_program, metavar="PROGRAM", help=f"default: {' '.join(PROGRAMS)}"
     )
-    commands.add_parser("samples", help="print the samples with the addresses of $SANDBOX_URL")
+    samples = commands.add_parser("samples", help="print the samples with the addresses of $SANDBOX_URL")
+    sets = sorted(path.parent.name for path in (ROOT / "docs" / "samples").glob("*/00-*.yaml"))
+    samples.add_argument("set", nargs="?", choices=sets, default=MAIN_SET, help=f"default: {MAIN_SET}")
     return parser
 
 
@@ -91,10 +95,10 @@ def _down(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _samples(_arguments: argparse.Namespace) -> int:
-    from deploy.local.demo.world import SAMPLES_SANDBOX, samples
+def _samples(arguments: argparse.Namespace) -> int:
+    from deploy.local.demo.world import SAMPLES, SAMPLES_SANDBOX, samples
 
-    print(samples(os.environ.get("SANDBOX_URL") or SAMPLES_SANDBOX))
+    print(samples(os.environ.get("SANDBOX_URL") or SAMPLES_SANDBOX, folder=SAMPLES.with_name(arguments.set)))
     return 0
 
 

@@ -171,10 +171,18 @@ async def test_a_refresh_has_the_workflow_look_again_and_is_no_update(scene: Sce
     assert (scene.promotions.poked, scene.promotions.commands) == ([RUNNING], [])
 
 
+async def test_a_refresh_has_the_environments_of_the_promotion_look_again(scene: Scene) -> None:
+    status = {**running_status(), "environment": "dev", "hop": {"source": "dev", "target": "staging"}}
+    scene.kubernetes.put(TRACKERS, tracker_document(status=status))
+    assert (await scene.run(command_document("refresh")))["accepted"] is True
+    assert scene.promotions.places == [("shop", "dev", "web"), ("shop", "staging", "web")]
+
+
 async def test_a_refresh_of_a_promotion_that_is_over_names_restart(scene: Scene) -> None:
     scene.promotions.states = {RUNNING: WorkflowState.COMPLETED}
     answer = await scene.run(command_document("refresh"))
     assert (answer["accepted"], "restart web-412" in answer["message"]) == (False, True)
+    assert scene.promotions.places == []
 
 
 async def test_what_a_person_saw_at_the_target_reaches_the_workflow(scene: Scene) -> None:

@@ -172,7 +172,7 @@ class CommandExecutor:
             )
         if spec.verb is CommandVerb.RESTART:
             return await self._restart(entry, spec, tracker, document)
-        if spec.verb is CommandVerb.REFRESH and await self._promotions.poke(tracker.current):
+        if spec.verb is CommandVerb.REFRESH and await self._refresh(tracker, document):
             return CommandAnswer(accepted=True, message="hosts, places and declarations are read again now")
         if spec.verb is not CommandVerb.REFRESH and (tracker.deleting_since is None or sent):
             attempt = tracker.of_attempt(claim.attempt or tracker.attempt)
@@ -180,6 +180,19 @@ class CommandExecutor:
             if answer is not None:
                 return answer
         return await self._unheard(tracker, claim)
+
+    async def _refresh(self, tracker: TrackerEntry, document: Document) -> bool:
+        """Have a promotion look again, and the environments that it comes from and goes to; False where none runs."""
+        if not await self._promotions.poke(tracker.current):
+            return False
+        status = status_of(document)
+        target = (status.get("hop") or {}).get("target")
+        for environment in dict.fromkeys(filter(None, (status.get("environment") or tracker.environment, target))):
+            # What runs there only the environment's own workflow observes.
+            await self._promotions.poke_place(
+                namespace=tracker.namespace, environment=environment, repository=tracker.repository
+            )
+        return True
 
     async def _wake(self, namespace: str, tracker: str) -> None:
         """Have a tracker look again, where it is still there."""

@@ -105,10 +105,10 @@ class SandboxClient:
         self.post("/_argocd/deploy", {"app": DEV_APP, "revision": revision})
 
 
-def samples(sandbox_url: str, *, tracker: bool | None = None) -> str:
+def samples(sandbox_url: str, *, tracker: bool | None = None, folder: Path = SAMPLES) -> str:
     """Return the samples with the sandbox's address for the fixed one: all, all but the tracker, or it alone."""
     files = [
-        path for path in sorted(SAMPLES.glob("*.yaml")) if tracker is None or (path.name == TRACKER_FILE) == tracker
+        path for path in sorted(folder.glob("*.yaml")) if tracker is None or (path.name == TRACKER_FILE) == tracker
     ]
     return "\n---\n".join(path.read_text() for path in files).replace(SAMPLES_SANDBOX, sandbox_url)
 
