@@ -18,7 +18,7 @@ import worker.temporal.connect
 from deploy.local.environment.certificates import write_certificates
 from deploy.local.environment.ports import free_port
 from tests.worker.test_wrong_settings import KUBECONFIG, NOT_OURS, ROOT
-from worker.temporal.connect import TemporalUnavailable, Waiting, connect, connect_patiently
+from worker.temporal.connect import TemporalUnavailable, TemporalWait, connect, connect_patiently
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 # https://httpwg.org/specs/rfc9113.html: a frame is length (3), type (1), flags (1), stream (4), payload.
@@ -114,7 +114,7 @@ async def test_a_namespace_that_is_missing_is_waited_for_and_named_by_its_variab
 ) -> None:
     monkeypatch.setenv("TEMPORAL_ADDRESS", temporal_server)
     monkeypatch.setenv("TEMPORAL_NAMESPACE", "missing")
-    waiting = Waiting()
+    waiting = TemporalWait()
     connecting = asyncio.create_task(connect_patiently(runtime=Runtime.default(), waiting=waiting))
     async with asyncio.timeout(60):
         while not waiting.problem:  # noqa: ASYNC110 the server's answer brings it about

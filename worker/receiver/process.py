@@ -39,7 +39,7 @@ from worker.receiver.secrets import WebhookSecrets
 from worker.rights import RightsWatch
 from worker.settings import EXIT_CODE, InvalidSettings, Settings
 from worker.temporal.commit_statuses import TemporalCommitStatuses
-from worker.temporal.connect import TemporalMisconfigured, Waiting, connect_patiently, create_telemetry
+from worker.temporal.connect import TemporalMisconfigured, TemporalWait, connect_patiently, create_telemetry
 from worker.temporal.outcomes import WorkflowsUnavailable
 from worker.temporal.promotions import TemporalPromotions
 from worker.temporal.reports import TemporalReports
@@ -158,7 +158,7 @@ class Workflows:
     """Reach the workflows of an installation, once Temporal has answered."""
 
     def __init__(self, settings: Settings) -> None:
-        self.waiting = Waiting()
+        self.waiting = TemporalWait()
         self._settings = settings
         self._promotions: TemporalPromotions | None = None
         self._repositories: TemporalRepositorySyncs | None = None

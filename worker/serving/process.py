@@ -36,7 +36,7 @@ from worker.temporal.commit_statuses import TemporalCommitStatuses
 from worker.temporal.connect import (
     TemporalMisconfigured,
     TemporalPlaces,
-    Waiting,
+    TemporalWait,
     connect_patiently,
     create_telemetry,
     ensure_search_attributes,
@@ -158,7 +158,7 @@ async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event)
         stack.callback(asking.cancel)
         health.ready["rights"] = lambda: rights.granted
         health.details["rights"] = lambda: rights.problem
-        waiting = Waiting()
+        waiting = TemporalWait()
         health.details["temporal"] = lambda: waiting.problem
         client = await _unless(
             stop, connect_patiently(runtime=telemetry.runtime, waiting=waiting, prepare=ensure_search_attributes)

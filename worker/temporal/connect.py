@@ -149,7 +149,7 @@ async def _find_namespace(client: Client) -> None:
 
 
 @dataclass(kw_only=True)
-class Waiting:
+class TemporalWait:
     """Why Temporal is waited for, as `/readyz` shows it; empty where it is not."""
 
     problem: str = ""
@@ -158,7 +158,7 @@ class Waiting:
 async def connect_patiently(
     *,
     runtime: Runtime,
-    waiting: Waiting,
+    waiting: TemporalWait,
     prepare: Callable[[Client], Awaitable[None]] | None = None,
 ) -> Client:
     """Connect, and prepare what is connected; a server that is away, or not as it should be, is waited for.

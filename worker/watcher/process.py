@@ -29,7 +29,7 @@ from worker.logs import configure_logs, warn_of_misspelt
 from worker.rights import RightsWatch
 from worker.settings import EXIT_CODE, InvalidSettings, Settings
 from worker.sharing import SharedSlots
-from worker.temporal.connect import TemporalMisconfigured, Waiting, connect_patiently, create_telemetry
+from worker.temporal.connect import TemporalMisconfigured, TemporalWait, connect_patiently, create_telemetry
 from worker.temporal.credential_checks import TemporalCredentialChecks
 from worker.temporal.drift import TemporalDriftLooks
 from worker.temporal.event_sinks import TemporalEventSinks
@@ -90,7 +90,7 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
         stack.callback(asking.cancel)
         health.ready["rights"] = lambda: rights.granted
         health.details["rights"] = lambda: rights.problem
-        waiting = Waiting()
+        waiting = TemporalWait()
         health.details["temporal"] = lambda: waiting.problem
         client = await connect_patiently(runtime=runtime, waiting=waiting)
         await claim_patiently(client, kubernetes, settings.installation)
