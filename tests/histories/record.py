@@ -54,6 +54,7 @@ STORIES_IN = {
     "list": ("tests.workflows.repository.test_workflow",),
     "drift": ("tests.workflows.drift.test_workflow",),
     "commit-status": ("tests.workflows.commit_status.test_workflow",),
+    "events": ("tests.workflows.event_sink.test_stories",),
 }
 """Prefix of a story -> the modules whose tests are such stories, if they need nothing but a server."""
 SERVED = (("temporal_server",), ("played",))

@@ -10,6 +10,7 @@ from crds.model import Scope
 from crds.rules.secrets import CONSENT_LABEL, NamedSecret, consents, named_secrets
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
+from crds.v1alpha1.event_sink import EventSink
 from crds.v1alpha1.flux_provider import Provider
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.scm_provider import ScmProvider
@@ -20,7 +21,7 @@ from worker.receiver.hooks import KINDS as HOOKED
 from worker.receiver.hooks import Hook
 from worker.receiver.secrets import SECRET_KEY
 
-Connection = ScmProvider | ClusterScmProvider | GitRepository | TestRunner | ArgoCDInstance | Provider
+Connection = ScmProvider | ClusterScmProvider | GitRepository | TestRunner | ArgoCDInstance | Provider | EventSink
 CONNECTIONS: tuple[type[Connection], ...] = (
     ScmProvider,
     ClusterScmProvider,
@@ -28,6 +29,7 @@ CONNECTIONS: tuple[type[Connection], ...] = (
     TestRunner,
     ArgoCDInstance,
     Provider,
+    EventSink,
 )
 WEBHOOK_FIELD = "webhookSecretRef"
 
@@ -77,11 +79,12 @@ async def _declared(kubernetes: Cluster, declared: Connection, system_namespace:
 
 
 def _reached(declared: Connection, namespace: str) -> Finding:
-    """Return what the check of a connection found; workers make it, with the credential that they use."""
+    """Return what the check of a connection found, or what a sink's receiver answered; workers ask, with the Secret."""
     name = f"{declared.definition.kind}/{declared.metadata.name}{f' in {namespace}' if namespace else ''}"
-    found = find_condition(declared.status.conditions, ConditionType.REACHABLE)
+    sink = isinstance(declared, EventSink)
+    found = find_condition(declared.status.conditions, ConditionType.DELIVERED if sink else ConditionType.REACHABLE)
     if found is None:
-        return unknown("credential", f"{name} was not checked yet")
+        return unknown("credential", f"{name} {'was sent nothing' if sink else 'was not checked'} yet")
     text = f"{name}: {found.reason}{f': {found.message}' if found.message else ''}"
     if found.status is ConditionStatus.TRUE:
         return well("credential", text)
