@@ -21,6 +21,7 @@ from crds.paths import path_error
 from crds.resource import Resource
 from crds.rules.documents import validate_document
 from crds.rules.environments import validate_environment, validate_repository
+from crds.rules.event_sinks import validate_event_sink
 from crds.rules.flux import pattern_error, validate_provider
 from crds.rules.flux_deliveries import tag_edit
 from crds.rules.promotion_policies import validate_policy
@@ -33,6 +34,7 @@ from crds.rules.ways import Ways
 from crds.schema.definitions import object_schema
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.event_sink import EventSink
 from crds.v1alpha1.flux_provider import Provider
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.kinds import BY_KIND
@@ -237,6 +239,18 @@ def _of_providers() -> Work:
     return lambda: [validate_provider(one) for one in read]
 
 
+def _of_sinks() -> Work:
+    spec = {
+        "type": "Webhook",
+        "url": f"https://{'h' * 2000}",
+        "repositoryRefs": [{"name": f"r{number}"} for number in range(100)],
+        "environments": [f"e{number}" for number in range(100)],
+    }
+    sink = EventSink.from_wire(document("EventSink", "chat", spec))
+    others = {f"x{number}": None for number in range(10_000)}
+    return lambda: validate_event_sink(sink, repositories=others, environments=others)
+
+
 def _resource(made: dict[str, Any]) -> Work:
     """Read it as processes do; the rules of its schema are for the API server and for `pilotage validate`."""
     assert len(json.dumps(made)) <= OBJECT_BYTES
@@ -265,6 +279,7 @@ RULES: Mapping[str, Callable[[], Work]] = {
     "an environment that Flux brings, judged": _of_flux_deliveries,
     "a repository, compared with others": _of_repositories,
     "providers of commit statuses, judged": _of_providers,
+    "an event sink, judged": _of_sinks,
     **{f"a pattern, judged ({number})": partial(_with, pattern_error, one) for number, one in enumerate(PATTERNS)},
     "a repository, read": lambda: _resource(large_repository()),
 }

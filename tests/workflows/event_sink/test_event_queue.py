@@ -27,7 +27,7 @@ def sent_all(queue: EventQueue) -> list[PromotionEvent]:
 
 def test_whatever_comes_between_each_tracker_s_events_leave_once_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budgets, "SINK_EVENTS", 12)
-    for seed in range(60):
+    for seed in range(20):
         chance = random.Random(seed)
         queue, sent, came = EventQueue(), list[PromotionEvent](), {one.uid: 0 for one in TRACKERS}
         for _ in range(80):
