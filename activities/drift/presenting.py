@@ -82,7 +82,8 @@ def notice_of(monitors: tuple[Document, ...]) -> DriftNotice:
 def _line(monitor: Document) -> str:
     spec, status = monitor["spec"], status_of(monitor)
     expected = f": expected {inline(status['expected'])}," if status.get("expected") else ":"
-    since = f" since {status['since']}" if status.get("since") else ""
+    # As the rest of the comment writes times.
+    since = f" since {status['since']}".replace("T", " ").replace("Z", " UTC") if status.get("since") else ""
     return (
         f"- **{status['kind']}** {inline(spec['environment'])}/{inline(spec['deployment'])}{since}{expected} "
         f"observed {inline(status.get('observed') or '')}"

@@ -1,5 +1,6 @@
 """Drift of applications: what a look finds, what is written to monitors, and what pull requests show of it."""
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -476,6 +477,8 @@ async def test_a_promotion_that_goes_on_is_reported_instead() -> None:
     presented = await present(world)
     assert presented.promotion == TRACKER
     assert (presented.notice.drifted, len(presented.notice.lines)) == (True, 1)
+    # As the rest of the comment writes times.
+    assert re.search(r" since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", presented.notice.lines[0])
     assert world.scm.label_names == []
 
 

@@ -224,7 +224,7 @@ def _table(tests: Sequence[TestStatus]) -> list[str]:
 def _records(story: PromotionState) -> list[str]:
     if not story.records:
         return []
-    return ["", "| From | To | Result | By | At |", "|---|---|---|---|---|", *map(_record_row, story.records)]
+    return ["", "| From | To | Result | By | At (UTC) |", "|---|---|---|---|---|", *map(_record_row, story.records)]
 
 
 def _instructions(story: PromotionState) -> list[str]:
