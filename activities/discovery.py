@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from activities.models.repository_sync import LATER_KEPT, MADE_KEPT, ListCursor, Remembered
@@ -15,6 +15,10 @@ from providers.pull_request_lists import ListedPullRequest
 
 OVERLAP = timedelta(minutes=5)
 """How far each reading goes back behind the one before it: a host may list a change later than it dates it."""
+CLOCKS_APART = timedelta(hours=1)
+"""How far a host's clock may be ahead of ours: what it dates further ahead is listed again by each reading."""
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""Before any pull request that is promoted; hosts have zero times, before which there is none."""
 OPEN_MARK = "o"
 DISCOVERED_LABEL = "pilotage.dev/discovered-by"
 """On trackers that were made by `discovery`, with the name of the GitRepository."""
@@ -142,9 +146,17 @@ def begin(cursor: ListCursor, discovery: Discovery | None, now: datetime) -> Lis
     return replace(cursor, since=since, wanted=wanted)
 
 
-def after_page(cursor: ListCursor, listed: Iterable[ListedPullRequest], following: str, etag: str) -> ListCursor:
-    """Return the cursor after one page; at the end of a reading the next one begins with what was newest."""
-    newest = max([one.updated_at for one in listed] + [at for at in (cursor.newest, cursor.since) if at], default=None)
+def after_page(
+    cursor: ListCursor, listed: Iterable[ListedPullRequest], following: str, etag: str, *, now: datetime
+) -> ListCursor:
+    """Return the cursor after one page; at the end of a reading the next one begins with what was newest.
+
+    A host dates by its own clock, and some of what it lists was dated elsewhere: one pull request of the next century
+    would else hide all that changes until then.
+    """
+    dates = [one.updated_at for one in listed] + [at for at in (cursor.newest, cursor.since) if at]
+    likely = [at for at in dates if EARLIEST <= at <= now + CLOCKS_APART]
+    newest = max(likely, default=EARLIEST) if dates else None
     tag = etag if not cursor.following else cursor.etag
     if following:
         return replace(cursor, newest=newest, following=following, etag=tag)

@@ -12,7 +12,7 @@ from activities import discovery as rules
 from activities.contracts import RepositorySyncActivities
 from activities.failures import failure_from, reported
 from activities.finished_trackers import FinishedTrackers
-from activities.models.failures import BriefFailure
+from activities.models.failures import BriefFailure, FailureKind
 from activities.models.pull_requests_news import PullRequestNews
 from activities.models.repository_sync import (
     Discovered,
@@ -167,11 +167,15 @@ class _Look:
             if page.unchanged:
                 self.unchanged = True
                 return
+            if page.unreadable:
+                self.failures.append(
+                    BriefFailure(kind=FailureKind.MALFORMED, message=page.unreadable, object="list of pull requests")
+                )
             recent = [
                 one for one in page.pull_requests if back_to is None or not lists.by_update or one.updated_at >= back_to
             ]
             self.listed.update({one.change.number: one for one in recent if one.change.number not in self.listed})
-            self.cursor = rules.after_page(self.cursor, recent, page.following, page.etag)
+            self.cursor = rules.after_page(self.cursor, recent, page.following, page.etag, now=self.now)
             if not page.following:
                 return
 

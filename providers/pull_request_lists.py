@@ -4,7 +4,7 @@ A list is asked for without a condition on time, so that its address stays the s
 answers 304 while nothing has changed. Where to stop is decided by what a page shows.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -47,6 +47,8 @@ class PullRequestPage:
     """What to ask the next page with; empty where none is needed."""
     etag: str = ""
     """Of the first page, at hosts that have it."""
+    unreadable: str = ""
+    """How many entries of the page cannot be read, and why; empty where all can."""
     unchanged: bool = False
     """Whether the host answers that the first page is as it was: at most of them such an answer costs no quota."""
 
@@ -124,6 +126,26 @@ class ConditionalLists:
         return replace(page, etag=tag if usable else "")
 
 
+def read_each(
+    rows: Sequence[Document], reader: Callable[[Document], ListedPullRequest]
+) -> tuple[tuple[ListedPullRequest, ...], str]:
+    """Read the entries of a page; return also how many of them cannot be read, and why.
+
+    An odd one, such as of a repository that is gone, hides no other. Raises ProviderMalformed where none can be read:
+    then it is the answer that is another one.
+    """
+    found: list[ListedPullRequest] = []
+    odd: list[ProviderMalformed] = []
+    for row in rows:
+        try:
+            found.append(reader(row))
+        except ProviderMalformed as error:
+            odd.append(error)
+    if odd and not found:
+        raise odd[0]
+    return tuple(found), f"{len(odd)} of {len(rows)} entries cannot be read: {odd[0]}" if odd else ""
+
+
 def reaches(listed: tuple[ListedPullRequest, ...], since: datetime | None) -> bool:
     """Return whether a page that is ordered by update goes back to a time, so that no other one is needed."""
     return since is not None and any(one.updated_at < since for one in listed)
@@ -140,9 +162,9 @@ def at_milliseconds(value: object, *path: str) -> datetime | None:
         raise ProviderMalformed(f"the answer's `{'.'.join(path)}` is no time") from None
 
 
-def dated(value: Document, change: HostPullRequest) -> ListedPullRequest:
-    """Add the times to a pull request, which GitHub, GitLab, Gitea and Forgejo call alike."""
-    updated = moment(value, "updated_at")
+def dated(value: Document, reader: Callable[[Document], HostPullRequest]) -> ListedPullRequest:
+    """Read a pull request with its times, which GitHub, GitLab, Gitea and Forgejo call alike."""
+    change, updated = reader(value), moment(value, "updated_at")
     if updated is None:
         raise ProviderMalformed("the answer's `updated_at` is missing")
     return ListedPullRequest(change=change, updated_at=updated, merged_at=moment(value, "merged_at"))

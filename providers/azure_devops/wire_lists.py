@@ -9,7 +9,7 @@ from providers.documents import Document, moment
 from providers.errors import ProviderMalformed
 from providers.messages import Reply, Request
 from providers.models import ChangeState
-from providers.pull_request_lists import OPEN, WHOLE_PAGE, ListedPullRequest, PageWanted, PullRequestPage
+from providers.pull_request_lists import OPEN, WHOLE_PAGE, ListedPullRequest, PageWanted, PullRequestPage, read_each
 
 
 def list_pulls(repository: str, asked: PageWanted) -> Request:
@@ -25,8 +25,8 @@ def read_pulls(reply: Reply, asked: PageWanted, web: str) -> PullRequestPage:
     """Read a page; a full one is followed by another. `web` is the address of the repository's pages."""
     items = wire.items_of(reply)
     following = asked.start + len(items) if len(items) >= WHOLE_PAGE else None
-    listed = tuple(_listed(one, web) for one in items if wire.has_head(one))
-    return PullRequestPage(pull_requests=listed, following=asked.after_part(following))
+    listed, unreadable = read_each([one for one in items if wire.has_head(one)], lambda one: _listed(one, web))
+    return PullRequestPage(pull_requests=listed, following=asked.after_part(following), unreadable=unreadable)
 
 
 def _listed(value: Document, web: str) -> ListedPullRequest:

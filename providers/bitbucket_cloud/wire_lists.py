@@ -8,7 +8,7 @@ from providers.documents import Document, at, moment
 from providers.errors import ProviderMalformed
 from providers.messages import Reply, Request
 from providers.models import ChangeState
-from providers.pull_request_lists import ListedPullRequest, PageWanted, PullRequestPage, reaches
+from providers.pull_request_lists import ListedPullRequest, PageWanted, PullRequestPage, reaches, read_each
 
 _PAGE_SIZE = 50
 """The largest page of pull requests."""
@@ -32,9 +32,10 @@ def list_pulls(repository: str, asked: PageWanted) -> Request:
 
 
 def read_pulls(reply: Reply, asked: PageWanted) -> PullRequestPage:
-    listed = tuple(_listed(one) for one in wire.values(reply, limit=_PAGE_SIZE))
+    listed, unreadable = read_each(wire.values(reply, limit=_PAGE_SIZE), _listed)
     ends = reaches(listed, asked.since) or at(reply.value(), "next") is None
-    return PullRequestPage(pull_requests=listed, following="" if ends else str(asked.number + 1))
+    following = "" if ends else str(asked.number + 1)
+    return PullRequestPage(pull_requests=listed, following=following, unreadable=unreadable)
 
 
 def _listed(value: Document) -> ListedPullRequest:

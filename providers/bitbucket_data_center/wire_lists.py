@@ -16,6 +16,7 @@ from providers.pull_request_lists import (
     PageWanted,
     PullRequestPage,
     at_milliseconds,
+    read_each,
 )
 
 
@@ -31,8 +32,9 @@ def list_pulls(repository: str, asked: PageWanted) -> Request:
 
 
 def read_pulls(reply: Reply, asked: PageWanted) -> PullRequestPage:
-    listed = tuple(_listed(one) for one in wire.values(reply, limit=wire.PAGE_SIZE))
-    return PullRequestPage(pull_requests=listed, following=asked.after_part(wire.next_start(reply, asked.start)))
+    listed, unreadable = read_each(wire.values(reply, limit=wire.PAGE_SIZE), _listed)
+    following = asked.after_part(wire.next_start(reply, asked.start))
+    return PullRequestPage(pull_requests=listed, following=following, unreadable=unreadable)
 
 
 def _listed(value: Document) -> ListedPullRequest:

@@ -2,7 +2,7 @@
 
 from providers.github import wire
 from providers.messages import Reply, Request, has_next_page
-from providers.pull_request_lists import PageWanted, PullRequestPage, dated, reaches
+from providers.pull_request_lists import PageWanted, PullRequestPage, dated, reaches, read_each
 
 
 def list_pulls(repository: str, asked: PageWanted) -> Request:
@@ -18,6 +18,7 @@ def list_pulls(repository: str, asked: PageWanted) -> Request:
 
 
 def read_pulls(reply: Reply, asked: PageWanted) -> PullRequestPage:
-    listed = tuple(dated(one, wire.read_pull(one)) for one in reply.documents())
+    listed, unreadable = read_each(reply.documents(), lambda one: dated(one, wire.read_pull))
     ends = reaches(listed, asked.since) or not has_next_page(reply)
-    return PullRequestPage(pull_requests=listed, following="" if ends else str(asked.number + 1))
+    following = "" if ends else str(asked.number + 1)
+    return PullRequestPage(pull_requests=listed, following=following, unreadable=unreadable)

@@ -3,7 +3,7 @@
 from providers.gitlab import wire
 from providers.gitlab.merge_requests import has_head, read_merge_request
 from providers.messages import Reply, Request
-from providers.pull_request_lists import PageWanted, PullRequestPage, dated, reaches
+from providers.pull_request_lists import PageWanted, PullRequestPage, dated, reaches, read_each
 
 
 def list_merge_requests(project: str, asked: PageWanted) -> Request:
@@ -22,6 +22,8 @@ def list_merge_requests(project: str, asked: PageWanted) -> Request:
 
 def read_merge_requests(reply: Reply, asked: PageWanted) -> PullRequestPage:
     """Read a page, without those that the host still prepares: the answer changes when they are ready."""
-    listed = tuple(dated(one, read_merge_request(one)) for one in reply.documents() if has_head(one))
+    prepared = [one for one in reply.documents() if has_head(one)]
+    listed, unreadable = read_each(prepared, lambda one: dated(one, read_merge_request))
     ends = reaches(listed, asked.since) or not wire.has_more(reply)
-    return PullRequestPage(pull_requests=listed, following="" if ends else str(asked.number + 1))
+    following = "" if ends else str(asked.number + 1)
+    return PullRequestPage(pull_requests=listed, following=following, unreadable=unreadable)

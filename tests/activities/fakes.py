@@ -141,6 +141,8 @@ class FakeScm(Failing):
     listed: tuple[ListedPullRequest, ...] = ()
     """The repository's list, in its order."""
     list_page: int = 30
+    unreadable: str = ""
+    """What of each page cannot be read."""
     lists_by_update: bool = True
     files: tuple[str, ...] = ()
     lists_all_files: bool = True
@@ -219,7 +221,8 @@ class _PullRequestLists(_Part):
         number, size = int(following or 0), self.scm.list_page
         listed = self.scm.listed[number * size : (number + 1) * size]
         ends = (number + 1) * size >= len(self.scm.listed) or (self.scm.lists_by_update and reaches(listed, since))
-        return PullRequestPage(pull_requests=listed, following="" if ends else str(number + 1), etag=tag)
+        following = "" if ends else str(number + 1)
+        return PullRequestPage(pull_requests=listed, following=following, etag=tag, unreadable=self.scm.unreadable)
 
 
 class _Revisions(_Part):

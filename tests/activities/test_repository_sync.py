@@ -184,6 +184,36 @@ async def test_a_merge_is_signalled_to_its_tracker_once(scene: Scene) -> None:
     assert len(scene.receivers.news) == 1
 
 
+@pytest.mark.parametrize("dated", [datetime.max.replace(tzinfo=UTC), NOON + timedelta(days=40_000)])
+async def test_a_pull_request_of_the_next_century_hides_no_news(scene: Scene, dated: datetime) -> None:
+    scene.track(7, 8)
+    scene.show(replace(listed(8, ChangeState.OPEN), updated_at=dated), listed(7, ChangeState.OPEN, ago=2 * HOUR))
+    await scene.look()
+    scene.receivers.news.clear()
+    scene.show(listed(7, ago=HOUR))
+    for _ in range(2):
+        await scene.look()
+    assert scene.told == [("web-7", PullRequestState.MERGED)]
+
+
+async def test_times_of_no_time_are_no_reason_to_stop_looking(scene: Scene) -> None:
+    scene.track(7)
+    scene.cursor = ListCursor()
+    scene.discover()
+    scene.show(replace(listed(7, ChangeState.OPEN), updated_at=datetime.min.replace(tzinfo=UTC)))
+    assert [(await scene.look()).listed for _ in range(2)] == [1, 0]
+    scene.show(listed(7, ago=HOUR))
+    await scene.look()
+    assert scene.told[-1] == ("web-7", PullRequestState.MERGED)
+
+
+async def test_entries_that_cannot_be_read_are_named(scene: Scene) -> None:
+    scene.scm.unreadable = "1 of 2 entries cannot be read: no `state`"
+    scene.show(listed(7))
+    [failure] = (await scene.look()).failures
+    assert failure.message == scene.scm.unreadable
+
+
 async def test_a_thousand_trackers_that_wait_cost_one_call_a_look(scene: Scene) -> None:
     numbers = range(1, 1001)
     scene.track(*numbers)
