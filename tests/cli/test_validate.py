@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
+from worker.cli.exits import ExitCode
+from worker.cli.yaml_documents import documents
+
 Run = Callable[..., Result]
 
 SAMPLES = Path(__file__).resolve().parents[2] / "docs" / "samples" / "main-job"
@@ -213,3 +216,38 @@ def test_a_broken_field_hides_neither_rules_nor_references(policy: Path, run: Ru
     assert "spec.final: must be of type boolean" in found
     assert "spec.nonsense: unknown field" in found
     assert "spec.tests[0].job" in found
+
+
+BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{one}: &a{one} [{', '.join([f'*a{one - 1}'] * 10)}]\n" for one in range(1, 9)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "why"),
+    [
+        (BOMB, 1, "its aliases repeat more than"),
+        (f"x: 1\n---\n{BOMB}", 3, "its aliases repeat more than"),
+        ("x: 1\ny: &y\n  z: *y\n", 2, "an alias stands for what it is part of"),
+        ("kind: List\nitems: &i [*i]\n", 2, "an alias stands for what it is part of"),
+        ("x: &x {<<: *x}\n", 1, "an alias stands for what it is part of"),
+        ("x:\n  " + "[" * 3000 + "]" * 3000, 2, "nests more than"),
+        ("- " * 3000 + "x", 1, "is nested too deep"),
+        ("x: 1\n---\nx: " + "9" * 5000, 3, "holds a value that cannot be read"),
+        ("x: !foo 1\n", 1, "could not determine a constructor"),
+    ],
+)
+def test_what_is_no_yaml_that_can_be_read_is_named_with_its_line(
+    run: Run, tmp_path: Path, text: str, line: int, why: str
+) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(text)
+    result = run("validate", str(file))
+    assert result.exit_code == ExitCode.FAILED
+    assert result.stdout.startswith(f"{file}:{line}: no YAML: {why}")
+
+
+def test_dates_are_texts_as_kubectl_reads_them_and_aliases_may_repeat() -> None:
+    text = "a: &a {b: 2020-01-01, c: 2020-13-45T99:99:99Z}\nd: [*a, *a]\n"
+    [(_, document)] = documents(text)
+    assert document["d"] == [{"b": "2020-01-01", "c": "2020-13-45T99:99:99Z"}] * 2

@@ -22,7 +22,7 @@ from tests.watcher.fakes import (
     until,
 )
 from worker.temporal.outcomes import WorkflowState, WorkflowsUnavailable
-from worker.watcher.claims import CLAIM_LIMIT
+from worker.watcher.claims import CLAIM_LIMIT, Claim, next_claim, read_claim
 from worker.watcher.commands import COMMANDS, CommandExecutor
 from worker.watcher.entries import CommandEntry, read_command
 from worker.watcher.trackers import TRACKERS
@@ -233,6 +233,14 @@ async def test_a_watcher_leaves_alone_what_another_one_has_claimed() -> None:
     await asyncio.gather(watcher().execute(key), watcher().execute(key))
     status = kubernetes.objects[COMMANDS.plural, "shop", key.name]["status"]
     assert (status["accepted"], workflow.sent, workflow.executed) == (False, 1, [])
+
+
+@pytest.mark.parametrize("claims", [0, 1, 2**63 - 1])
+def test_a_claim_that_others_wrote_can_be_taken_over_however_they_counted(claims: int) -> None:
+    forged = {"status": {"claimedBy": "mallory", "claimedAt": "0001-01-01T00:00:00Z", "claims": claims}}
+    claim = next_claim(read_claim(forged), "us", NOW, 1)
+    assert isinstance(claim, Claim)
+    assert (claim.by, claim.taken_over, claim.count < 2**31) == ("us", True, True)
 
 
 async def test_a_claim_is_waited_for_to_its_end_and_then_taken_over() -> None:

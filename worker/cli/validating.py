@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, SequenceNode
 
 from crds.group import API_VERSION
 from crds.rules.documents import validate_documents
 from worker.cli.exits import CliError, ExitCode
+from worker.cli.yaml_documents import UnreadableYaml, documents
 
 SUFFIXES = (".yaml", ".yml", ".json")
 STANDARD_INPUT = Path("-")
@@ -141,17 +140,18 @@ class Loaded:
 
 def load_files(paths: Sequence[Path]) -> Loaded:
     """Read all files once, standard input too. Raises CliError for a path that cannot be read."""
-    documents: list[tuple[SourceLocation, Any]] = []
+    found: list[tuple[SourceLocation, Any]] = []
     unreadable: list[LocatedError] = []
     files = list(dict.fromkeys(_files(paths)))
     for file in files:
         try:
-            for node, document in _documents(_read(file)):
+            for node, document in documents(_read(file)):
                 location = SourceLocation(file=str(file), line=node.start_mark.line + 1, node=node)
-                documents.append((location, document))
-        except YAMLError as error:
-            unreadable.append(_unreadable(file, error))
-    return Loaded(files=len(files), documents=tuple(documents), unreadable=tuple(unreadable))
+                found.append((location, document))
+        except UnreadableYaml as error:
+            place = SourceLocation(file=str(file), line=error.line)
+            unreadable.append(LocatedError(place=place, kind="", name="", path="", message=f"no YAML: {error}"))
+    return Loaded(files=len(files), documents=tuple(found), unreadable=tuple(unreadable))
 
 
 def check_loaded(loaded: Loaded) -> Report:
@@ -210,33 +210,6 @@ def _read(file: Path) -> str:
 def _read_bytes(file: Path) -> bytes:
     with file.open("rb") as stream:
         return stream.read(FILE_LIMIT_BYTES + 1)
-
-
-def _documents(text: str) -> Iterator[tuple[Any, Any]]:
-    """Yield each document with its node; the items of a List are documents of their own."""
-    # The pure parser is the one that knows the lines, and refuses a key that is given twice.
-    yaml = YAML(typ="safe", pure=True)
-    # As kubectl reads it: an unquoted `yes` or `on` is a boolean, which a text field then refuses.
-    yaml.version = (1, 1)
-    for node in list(yaml.compose_all(text)):
-        if node is None:
-            continue
-        document = yaml.constructor.construct_document(node)
-        items = document.get("items") if isinstance(document, dict) and document.get("kind") == "List" else None
-        if isinstance(items, list):
-            listed = next(value for key, value in node.value if key.value == "items")
-            yield from zip(listed.value, items, strict=True)
-        else:
-            yield node, document
-
-
-def _unreadable(file: Path, error: YAMLError) -> LocatedError:
-    mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-    problem = (error.problem if isinstance(error, MarkedYAMLError) else None) or str(error).splitlines()[0]
-    line = mark.line + 1 if mark is not None else 1
-    return LocatedError(
-        place=SourceLocation(file=str(file), line=line), kind="", name="", path="", message=f"no YAML: {problem}"
-    )
 
 
 def _count(number: int, noun: str) -> str:

@@ -11,6 +11,9 @@ from crds.fields import format_time
 CLAIM_LIMIT = timedelta(minutes=1)
 """How long a claim holds: longer than one try takes, the update's timeout and all calls included."""
 RENEWED_AFTER = CLAIM_LIMIT / 3
+_COUNTED = 1000
+"""Claims that are told apart: others may write a status too, and a number that the schema does not take would end all
+further claims."""
 
 
 def new_claimer() -> str:
@@ -70,4 +73,4 @@ def next_claim(present: Claim | None, claimer: str, now: datetime, attempt: int 
         # A clock that is ahead of ours must not hold the command for longer, and a claim that is far ahead of it is
         # no watcher's.
         return min(CLAIM_LIMIT - held, CLAIM_LIMIT)
-    return replace(present, by=claimer, at=now, count=present.count + 1)
+    return replace(present, by=claimer, at=now, count=min(present.count, _COUNTED) + 1)

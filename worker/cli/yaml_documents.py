@@ -1,0 +1,125 @@
+"""Read documents of YAML as kubectl does, each with its nodes, which know their lines.
+
+Files of others are checked before they are merged: what is small as text, and endless as data, is refused.
+"""
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
+from ruamel.yaml.error import MantissaNoDotYAML1_1Warning, MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node
+from ruamel.yaml.scanner import Scanner
+
+BRACKETS_LIMIT = 100
+"""Of nested `[` and `{`: at each token the scanner looks at all that are open."""
+REPEATED_LIMIT = 200_000
+"""Values that the aliases of a file repeat: the largest object of Kubernetes has about as many."""
+_TIMESTAMP = "tag:yaml.org,2002:timestamp"
+
+
+class UnreadableYaml(Exception):
+    """What is no YAML that can be read, and in which line."""
+
+    def __init__(self, problem: str, line: int = 1) -> None:
+        super().__init__(problem)
+        self.line = line
+
+
+class _Scanner(Scanner):
+    def fetch_flow_collection_start(self, *arguments: Any, **named: Any) -> None:
+        if len(self.flow_context) >= BRACKETS_LIMIT:
+            raise UnreadableYaml(f"nests more than {BRACKETS_LIMIT} brackets", self.reader.line + 1)
+        super().fetch_flow_collection_start(*arguments, **named)
+
+
+class _Constructor(SafeConstructor):
+    """Make what kubectl makes: a date is a text."""
+
+
+_Constructor.add_constructor(_TIMESTAMP, SafeConstructor.construct_yaml_str)
+
+
+def documents(text: str) -> Iterator[tuple[Node, Any]]:
+    """Yield each document with its node; the items of a List are documents of their own. Raises UnreadableYaml."""
+    # The pure parser is the one that knows the lines, and refuses a key that is given twice.
+    yaml = YAML(typ="safe", pure=True)
+    # As kubectl reads it: an unquoted `yes` or `on` is a boolean, which a text field then refuses.
+    yaml.version = (1, 1)
+    yaml.Scanner, yaml.Constructor = _Scanner, _Constructor
+    try:
+        nodes = [node for node in yaml.compose_all(text) if node is not None]
+        _refuse_endless(nodes)
+    except YAMLError as error:
+        raise _unreadable(error) from None
+    except RecursionError:
+        raise UnreadableYaml("is nested too deep") from None
+    for node in nodes:
+        document = _constructed(yaml, node)
+        items = document.get("items") if isinstance(document, dict) and document.get("kind") == "List" else None
+        if isinstance(items, list):
+            listed = next(value for key, value in node.value if key.value == "items")
+            yield from zip(listed.value, items, strict=True)
+        else:
+            yield node, document
+
+
+def _constructed(yaml: YAML, node: Node) -> Any:
+    line = node.start_mark.line + 1
+    try:
+        with warnings.catch_warnings():
+            # `1e3` is a number to kubectl as well.
+            warnings.simplefilter("ignore", MantissaNoDotYAML1_1Warning)
+            return yaml.constructor.construct_document(node)
+    except YAMLError as error:
+        raise _unreadable(error) from None
+    except RecursionError:
+        raise UnreadableYaml("is nested too deep", line) from None
+    except ValueError as error:
+        # Such as a number of thousands of digits.
+        raise UnreadableYaml(f"holds a value that cannot be read: {str(error).partition(';')[0]}", line) from None
+
+
+def _unreadable(error: YAMLError) -> UnreadableYaml:
+    mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
+    problem = (error.problem if isinstance(error, MarkedYAMLError) else None) or str(error).splitlines()[0]
+    return UnreadableYaml(problem, mark.line + 1 if mark is not None else 1)
+
+
+def _refuse_endless(nodes: list[Node]) -> None:
+    """Raise UnreadableYaml where aliases stand for what they are part of, or repeat too much."""
+    sizes: dict[int, int] = {}
+    repeated = 0
+    for node in nodes:
+        before = len(sizes)
+        repeated += _measured(node, sizes) - (len(sizes) - before)
+        if repeated > REPEATED_LIMIT:
+            raise UnreadableYaml(f"its aliases repeat more than {REPEATED_LIMIT} values", node.start_mark.line + 1)
+
+
+def _measured(root: Node, sizes: dict[int, int]) -> int:
+    """Return how many values a node stands for, all aliases written out, and note that of each node below it."""
+    entered: set[int] = set()
+    left = [root]
+    while left:
+        node = left[-1]
+        below = _below(node)
+        missing = [one for one in below if id(one) not in sizes]
+        if id(node) in sizes or not missing:
+            sizes[id(node)] = 1 + sum(sizes[id(one)] for one in below)
+            entered.discard(id(node))
+            left.pop()
+        elif id(node) in entered:
+            raise UnreadableYaml("an alias stands for what it is part of", node.start_mark.line + 1)
+        else:
+            entered.add(id(node))
+            left += missing
+    return sizes[id(root)]
+
+
+def _below(node: Node) -> list[Node]:
+    if isinstance(node, MappingNode):
+        return [one for pair in node.value for one in pair]
+    return list(node.value) if isinstance(node.value, list) else []
