@@ -41,6 +41,7 @@ _MARKS = {True: ("<!-- pilotage:", " -->"), False: ("[pilotage:", "]: #")}
 """What stands around a marker, by whether comments hold HTML."""
 _FOLDED = re.compile(r"<details(?: open)?><summary>(.*)</summary>")
 _CUT = "\n\n…"
+_UNITS = "utf-16-le"
 
 EVERYTHING = Show()
 
@@ -271,10 +272,11 @@ class _Presenter:
         if not self._html:
             lines = [_FOLDED.sub(r"**\1**", line) for line in text.split("\n") if line != "</details>"]
             text = "\n".join(lines).rstrip()
-        room = self._host.capabilities.comment_limit - _MARKER_LENGTH
-        if len(text) <= room:
+        # Hosts count as their languages do: some of them two for a character beyond the first plane.
+        room, units = self._host.capabilities.comment_limit - _MARKER_LENGTH, text.encode(_UNITS)
+        if len(units) <= 2 * room:
             return text
-        whole_lines = text[: room - len(_CUT)].rpartition("\n")[0]
+        whole_lines = units[: 2 * (room - len(_CUT))].decode(_UNITS, errors="ignore").rpartition("\n")[0]
         return f"{whole_lines.rstrip()}{_CUT}"
 
     @property

@@ -296,15 +296,17 @@ async def test_where_comments_hold_no_html_nothing_of_it_is_written_and_both_com
 
 
 @pytest.mark.parametrize("html", [True, False])
+@pytest.mark.parametrize("mark", ["x", "🚀"])
 async def test_a_summary_longer_than_the_host_takes_is_cut_at_a_line_and_keeps_its_marker(
-    environment: ActivityEnvironment, html: bool
+    environment: ActivityEnvironment, html: bool, mark: str
 ) -> None:
     scm = FakeScm(capabilities=Capabilities(labels=False, html=html, comment_limit=2000))
-    long = replace(WANTED, comment="\n".join(f"| row {number} |" for number in range(1000)), mentions=())
+    long = replace(WANTED, comment="\n".join(f"| {mark} {number} |" for number in range(1000)), mentions=())
     await present(scm, long, environment)
     body = scm.stored_comments[0].body
-    assert len(body) <= 2000
-    assert re.search(r"\n\| row \d+ \|\n\n…\n\n(<!-- |\[)pilotage:", body)
+    # Java and JavaScript count so.
+    assert len(body.encode("utf-16-le")) <= 2 * 2000
+    assert re.search(rf"\n\| {mark} \d+ \|\n\n…\n\n(<!-- |\[)pilotage:", body)
     assert (await present(scm, long, environment)).writes == 0
 
 
