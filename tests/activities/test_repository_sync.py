@@ -193,7 +193,7 @@ async def test_a_pull_request_of_the_next_century_hides_no_news(scene: Scene, da
     scene.show(listed(7, ago=HOUR))
     for _ in range(2):
         await scene.look()
-    assert scene.told == [("web-7", PullRequestState.MERGED)]
+    assert scene.signalled == [("web-7", PullRequestState.MERGED)]
 
 
 async def test_times_of_no_time_are_no_reason_to_stop_looking(scene: Scene) -> None:
@@ -204,7 +204,7 @@ async def test_times_of_no_time_are_no_reason_to_stop_looking(scene: Scene) -> N
     assert [(await scene.look()).listed for _ in range(2)] == [1, 0]
     scene.show(listed(7, ago=HOUR))
     await scene.look()
-    assert scene.told[-1] == ("web-7", PullRequestState.MERGED)
+    assert scene.signalled[-1] == ("web-7", PullRequestState.MERGED)
 
 
 async def test_entries_that_cannot_be_read_are_named(scene: Scene) -> None:

@@ -12,7 +12,7 @@ CLAIM_LIMIT = timedelta(minutes=1)
 """How long a claim holds: longer than one try takes, the update's timeout and all calls included."""
 RENEWED_AFTER = CLAIM_LIMIT / 3
 _COUNTED = 1000
-"""Claims that are told apart: others may write a status too, and a number that the schema does not take would end all
+"""Claims that are counted: others may write a status too, and a number that the schema does not take would end all
 further claims."""
 
 
