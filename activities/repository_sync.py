@@ -12,7 +12,7 @@ from activities import discovery as rules
 from activities.contracts import RepositorySyncActivities
 from activities.failures import failure_from, reported
 from activities.finished_trackers import FinishedTrackers
-from activities.models.failures import BriefFailure, FailureKind
+from activities.models.failures import BriefFailure
 from activities.models.pull_requests_news import PullRequestNews
 from activities.models.repository_sync import (
     Discovered,
@@ -29,6 +29,7 @@ from activities.record_sinks import RecordSink
 from crds.api.live_trackers import LiveTracker, live_tracker, live_trackers
 from crds.api.ports import ApiConflict, ApiError, ApiNotFound, Kubernetes, resource_of
 from crds.reasons.conditions import ConditionReason
+from crds.reasons.problems import FailureKind
 from crds.rules.repositories import older_rival, oldest_of
 from crds.v1alpha1.git_repository import Discovery, GitRepository
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
