@@ -57,6 +57,8 @@ class Class:
     name: str
     module: str
     methods: set[str] = field(default_factory=set)
+    fields: dict[str, ast.expr] = field(default_factory=dict)
+    """Annotations of the class body, as Protocols have them."""
     attributes: dict[str, str] = field(default_factory=dict)
     callbacks: dict[str, str] = field(default_factory=dict)
     """Attribute -> the constructor's parameter that it keeps, where that can be called."""
@@ -90,6 +92,9 @@ def read_source(package: Path = ROOT / PACKAGE) -> Source:
         module = ".".join(path.relative_to(package.parent).with_suffix("").parts)
         trees[module] = ast.parse(path.read_text())
         _declare(source, module, trees[module])
+    for one in source.classes.values():
+        kinds = {name: class_of(source, one.module, annotation) for name, annotation in one.fields.items()}
+        one.attributes |= {name: kind for name, kind in kinds.items() if kind}
     for qualified in [name for name, one in source.classes.items() if one.methods]:
         _learn_attributes(source, qualified)
     for qualified in source.functions:
@@ -112,6 +117,8 @@ def _declare(source: Source, module: str, tree: ast.Module) -> None:
                 if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef):
                     found.methods.add(method.name)
                     source.functions[f"{qualified}.{method.name}"] = method
+                elif isinstance(method, ast.AnnAssign):
+                    found.fields[ast.unparse(method.target)] = method.annotation
             if any("workflow.defn" in ast.unparse(decorator) for decorator in node.decorator_list):
                 source.workflows[node.name] = qualified
         elif isinstance(node, ast.Assign | ast.AnnAssign):
