@@ -177,7 +177,7 @@ async def test_a_process_is_ready_by_its_own_account_and_names_what_another_one_
     assert found[process] == ""
     missing = {
         ("watcher", "worker"): "list promotioncommands.pilotage.dev",
-        ("watcher", "receiver"): "list promotioncommands.pilotage.dev",
+        ("watcher", "receiver"): "list eventsinks.pilotage.dev",
         ("worker", "watcher"): "create pullrequesttrackers.pilotage.dev",
         ("worker", "receiver"): "list driftmonitors.pilotage.dev",
     }
