@@ -207,11 +207,7 @@ class Shop:
     def journal(self, system: str) -> list[Document]:
         """Return what a system was asked about this shop."""
         marks = {"jenkins": f"/job/{self.name}/", "argocd": f"/{self.name}-"}
-        return [
-            entry
-            for entry in self.sandbox.journal()
-            if entry["system"] == system and marks.get(system, f"/{self.name}/") in f"{entry['path']}/"
-        ]
+        return self.sandbox.journal(system, marks.get(system, f"/{self.name}/"))
 
     def triggers(self) -> Counter[str]:
         """Count the triggers that Jenkins accepted, by promotion key."""

@@ -113,8 +113,8 @@ class Place:
     def accepted(self, system: str, context: str) -> dict[str, list[str]]:
         """Return what a host took of contexts that begin so, by the name of the object, in order."""
         found: defaultdict[str, list[str]] = defaultdict(list)
-        for one in self.sandbox.journal():
-            if one["system"] == system and one["method"] == "POST" and one["accepted"]:
+        for one in self.sandbox.journal(system):
+            if one["method"] == "POST" and one["accepted"]:
                 body = one["body"]
                 if str(body.get("context", "")).startswith(context):
                     found[body["context"].rpartition("/")[2]].append(body["description"])
@@ -125,7 +125,7 @@ class Place:
 
     def posts(self, system: str) -> list[Document]:
         """Return the bodies of statuses that were sent to a host, in order."""
-        sent = [one for one in self.sandbox.journal() if one["system"] == system and one["method"] == "POST"]
+        sent = [one for one in self.sandbox.journal(system) if one["method"] == "POST"]
         return [one["body"] for one in sent if "/status" in one["path"] or "/builds" in one["path"]]
 
 

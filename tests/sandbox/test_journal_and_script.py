@@ -39,6 +39,8 @@ async def test_the_journal_shows_each_request_in_order(
     assert listed["query"] == {"tree": "items[id]"}
     assert [entry["system"] for entry in await journal(control, system="jenkins")] == ["jenkins"]
     assert await journal(control, after=str(listed["number"])) == []
+    assert await journal(control, path="/pulls/412/") == []
+    assert await journal(control, path="/labels/", system="github") == [added, repeated]
 
 
 async def test_no_credential_is_in_the_journal(

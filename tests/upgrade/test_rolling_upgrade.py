@@ -47,7 +47,7 @@ BEFORE, SIDE_BY_SIDE, AFTER = "before", "while both builds run", "after A is gon
 METADATA_QUERY = "__temporal_workflow_metadata"
 DESCRIBED = (PROMOTION_WORKFLOW, ENVIRONMENT_WORKFLOW)
 """Workflows that show their progress in texts of our own."""
-BREATH_SECONDS = 0.02
+BREATH_SECONDS = 0.1
 """Between two queries, so that those who ask do not slow down those who work."""
 
 

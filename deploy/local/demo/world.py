@@ -4,6 +4,7 @@ import json
 import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from ruamel.yaml import YAML
 
@@ -56,9 +57,10 @@ class SandboxClient:
         with self._opener.open(request, timeout=CALL_TIMEOUT_SECONDS) as response:
             return json.loads(response.read() or b"null")
 
-    def journal(self) -> list[dict[str, Any]]:
-        """Return every call that the stand-ins were asked, in order."""
-        with self._opener.open(f"{self._url}/_journal", timeout=CALL_TIMEOUT_SECONDS) as response:
+    def journal(self, system: str = "", path: str = "") -> list[dict[str, Any]]:
+        """Return every call that the stand-ins were asked, in order; of one system, with this part of a path."""
+        query = urlencode({"system": system, "path": path})
+        with self._opener.open(f"{self._url}/_journal?{query}", timeout=CALL_TIMEOUT_SECONDS) as response:
             return [json.loads(line) for line in response.read().splitlines()]
 
     def webhooks(self) -> list[dict[str, Any]]:

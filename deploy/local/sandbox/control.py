@@ -43,6 +43,7 @@ async def _show_journal(request: web.Request) -> web.StreamResponse:
     after = request.query.get("after", "0")
     lines = request.app[STATE].journal.lines(
         system=request.query.get("system"),
+        path=request.query.get("path", ""),
         after=int(after) if after.isdigit() else 0,
     )
     return web.Response(text=lines, content_type="application/x-ndjson")

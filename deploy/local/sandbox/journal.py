@@ -75,14 +75,17 @@ class Journal:
         self._entries.append(entry)
         return entry
 
-    def entries(self, *, system: str | None = None, after: int = 0) -> Iterator[Json]:
-        """Yield entries in order of arrival, those of one system and with a number above `after`."""
+    def entries(self, *, system: str | None = None, path: str = "", after: int = 0) -> Iterator[Json]:
+        """Yield entries in order of arrival: of one system, with a part of their path, with a number above `after`.
+
+        A path ends with a slash here, so that a part with one means a whole name.
+        """
         for entry in list(self._entries):
-            if entry["number"] > after and system in (None, "", entry["system"]):
+            if entry["number"] > after and system in (None, "", entry["system"]) and path in f"{entry['path']}/":
                 yield entry
 
-    def lines(self, *, system: str | None = None, after: int = 0) -> str:
-        return "".join(json.dumps(entry) + "\n" for entry in self.entries(system=system, after=after))
+    def lines(self, *, system: str | None = None, path: str = "", after: int = 0) -> str:
+        return "".join(json.dumps(entry) + "\n" for entry in self.entries(system=system, path=path, after=after))
 
     def clear(self) -> None:
         self._entries.clear()
