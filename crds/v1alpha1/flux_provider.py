@@ -4,11 +4,22 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
-from crds.fields import PositiveDuration, SecretReference, Text, Time
-from crds.model import AGE, Definition, Model, PrinterColumn
+from crds.durations import FLUX_PATTERN, MAX_LENGTH, format_flux_duration, parse_flux_duration
+from crds.fields import SecretReference, Text, Time
+from crds.model import AGE, Definition, Model, PrinterColumn, Rule, extra
 from crds.resource import ConditionedStatus, Resource
+
+
+Timeout = Annotated[
+    timedelta,
+    BeforeValidator(lambda value: parse_flux_duration(value) if isinstance(value, str) else value),
+    PlainSerializer(format_flux_duration, return_type=str),
+    WithJsonSchema({"type": "string", "minLength": 2, "maxLength": MAX_LENGTH, "pattern": FLUX_PATTERN}),
+    Field(json_schema_extra=extra(Rule(rule="duration(self) > duration('0s')", message="must be positive"))),
+]
+"""A duration in every form of Flux's definition, so that a manifest stays as it is."""
 
 
 class GitProviderType(StrEnum):
@@ -47,8 +58,8 @@ class ProviderSpec(Model):
     host that asks for a client's certificate."""
     proxy_secret_ref: SecretReference | None = None
     """Secret with `address` of an HTTP proxy, and its `username` and `password` where it asks for them."""
-    timeout: PositiveDuration = timedelta(seconds=15)
-    """How long one call to the host may take; five minutes at most."""
+    timeout: Timeout = timedelta(seconds=15)
+    """How long one call to the host may take, such as `15s` or `500ms`; five minutes at most."""
     suspend: bool = False
     """Whether events are counted and dropped. They are not posted later."""
     commit_status_expr: Annotated[str, Field(min_length=1, max_length=2048)] | None = None

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crds.durations import format_duration, parse_duration
+from crds.durations import format_duration, parse_duration, parse_flux_duration
+from crds.v1alpha1.flux_provider import ProviderSpec
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,20 @@ def test_the_shortest_form_is_stable(hours: int, minutes: int, seconds: int) -> 
     text = format_duration(timedelta(hours=hours, minutes=minutes, seconds=seconds))
     assert format_duration(parse_duration(text)) == text
     assert not text.startswith("0") or text == "0s"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("15s", 15), ("500ms", 0.5), ("1.5s", 1.5), ("1m30s", 90), ("0.5m", 30), ("2m", 120), ("1h", 3600), ("30s1m", 90)],
+)
+def test_a_timeout_of_flux_is_read_in_each_of_its_forms_and_written_as_seconds(text: str, seconds: float) -> None:
+    spec = {"type": "github", "address": "https://github.com/a/b", "secretRef": {"name": "x"}, "timeout": text}
+    read = ProviderSpec.from_wire(spec)
+    assert read.timeout == timedelta(seconds=seconds)
+    assert ProviderSpec.from_wire(read.to_wire()) == read
+
+
+@pytest.mark.parametrize("text", ["", "15", "s", "1.s", ".5s", "-1s", "1e3s", "15 s", "15s\n", "1us", "9" * 30 + "s"])
+def test_what_is_no_duration_of_flux_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a duration"):
+        parse_flux_duration(text)
