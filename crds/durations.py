@@ -8,6 +8,7 @@ FLUX_PATTERN = r"^([0-9]{1,6}([.][0-9]{1,6})?(ms|s|m|h))+$"
 """That of Flux's definitions, with hours, and bounded."""
 MAX_LENGTH = 20
 EXAMPLES = "`90s`, `45m` or `1h30m`"
+FLUX_EXAMPLES = "`15s`, `500ms` or `1m30s`"
 
 _PARTS = re.compile(r"(?:(?P<hours>[0-9]{1,6})h)?(?:(?P<minutes>[0-9]{1,6})m)?(?:(?P<seconds>[0-9]{1,6})s)?")
 
@@ -36,7 +37,7 @@ def parse_duration(text: str) -> timedelta:
 def parse_flux_duration(text: str) -> timedelta:
     """Read a duration of numbers, each with its unit, as Flux's definitions allow them. Raises ValueError."""
     if len(text) > MAX_LENGTH or not _FLUX.fullmatch(text):
-        raise ValueError(f"`{text[:40]}` is not a duration: write such as `15s`, `500ms` or `1m30s`")
+        raise ValueError(f"`{text[:40]}` is not a duration: write such as {FLUX_EXAMPLES}")
     return sum((float(number) * _UNITS[unit] for number, unit in _FLUX_PART.findall(text)), timedelta())
 
 

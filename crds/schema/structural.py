@@ -6,7 +6,8 @@ from copy import deepcopy
 from datetime import datetime
 from typing import Any
 
-from crds.durations import EXAMPLES
+from crds.durations import EXAMPLES, FLUX_EXAMPLES
+from crds.durations import FLUX_PATTERN as FLUX_DURATION
 from crds.durations import PATTERN as DURATION
 from crds.rules.field_errors import FieldError
 
@@ -129,6 +130,8 @@ def _unmatched(pattern: str, value: str) -> str:
     if pattern == DURATION:
         unit = f"write `{value}m` for minutes" if value.isdecimal() else f"write {EXAMPLES}"
         return f"`{_shown(value)}` is not a duration: {unit}"
+    if pattern == FLUX_DURATION:
+        return f"`{_shown(value)}` is not a duration: write such as {FLUX_EXAMPLES}"
     return f"`{_shown(value)}` does not match `{pattern}`"
 
 

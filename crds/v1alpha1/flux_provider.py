@@ -11,7 +11,6 @@ from crds.fields import SecretReference, Text, Time
 from crds.model import AGE, Definition, Model, PrinterColumn, Rule, extra
 from crds.resource import ConditionedStatus, Resource
 
-
 Timeout = Annotated[
     timedelta,
     BeforeValidator(lambda value: parse_flux_duration(value) if isinstance(value, str) else value),

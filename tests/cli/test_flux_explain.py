@@ -77,6 +77,11 @@ def test_the_request_of_every_type_is_shown(tmp_path: Path, kind: str) -> None:
     assert one["error"] == ""
 
 
+def test_text_is_read_as_the_receiver_reads_it(tmp_path: Path) -> None:
+    (one,) = explain(tmp_path, [provider(), subscription()], message="Applied \N{SHIP} and \ud800")
+    assert one["description"] == "Applied \N{SHIP} and \N{REPLACEMENT CHARACTER}"
+
+
 def test_an_alert_of_flux_is_explained_as_it_is_applied_there(tmp_path: Path) -> None:
     (one,) = explain(tmp_path, [provider(flux=True), subscription(alert=True)])
     assert one["subscription"] == "Alert/flux-system/webapp"

@@ -188,6 +188,13 @@ async def test_a_rotated_secret_proves_the_next_delivery_and_the_old_one_none(wo
     assert (await world.github("pull_request", pull_request(), delivery="d-3"))[0] == 401
 
 
+async def test_while_a_secret_is_rotated_both_prove_a_delivery(world: World) -> None:
+    world.cluster.put_secret("github-token", {"token": "t-1", SECRET_KEY: f"{SECRET}\n a-new-secret \n"})
+    for delivery, secret in (("d-1", SECRET), ("d-2", "a-new-secret")):
+        assert (await world.github("pull_request", pull_request(), delivery=delivery, secret=secret))[0] == 202
+    assert (await world.github("pull_request", pull_request(), delivery="d-3", secret="another"))[0] == 401
+
+
 async def test_a_burst_reads_the_secret_once(world: World) -> None:
     for number in range(5):
         await world.github("pull_request", pull_request(), delivery=f"d-{number}")

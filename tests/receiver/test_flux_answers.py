@@ -151,6 +151,13 @@ async def test_a_sender_whose_secret_is_rotated_is_proved_by_the_new_one_at_once
         assert (await played.post(document(message="by the old key"), key=KEY))[0] == 401
 
 
+async def test_while_a_secret_is_rotated_both_prove_a_sender() -> None:
+    async with serving(Played()) as played:
+        played.cluster.put_secret("cluster", {"token": f"{KEY}\na-new-key\n"}, namespace="flux-system")
+        for key, code in ((KEY, 202), ("a-new-key", 202), ("another", 401), (f"{KEY}\na-new-key\n", 202)):
+            assert (await played.post(document(message=f"signed with {key!r}"), key=key))[0] == code
+
+
 async def test_a_tenant_sends_events_to_the_subscriptions_of_its_namespace_alone() -> None:
     own = subscription(namespace="tenant")
     async with serving(Played(subscriptions=[subscription(prefix="dev"), own])) as played:

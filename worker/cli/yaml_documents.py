@@ -3,6 +3,7 @@
 Files of others are checked before they are merged: what is small as text, and endless as data, is refused.
 """
 
+import json
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -56,14 +57,33 @@ def documents(text: str) -> Iterator[tuple[Node, Any]]:
         raise _unreadable(error) from None
     except RecursionError:
         raise UnreadableYaml("is nested too deep") from None
+    as_json = _json_of(text)
     for node in nodes:
-        document = _constructed(yaml, node)
+        document = _constructed(yaml, node) if as_json is None else as_json
         items = document.get("items") if isinstance(document, dict) and document.get("kind") == "List" else None
         if isinstance(items, list):
             listed = next(value for key, value in node.value if key.value == "items")
             yield from zip(listed.value, items, strict=True)
         else:
             yield node, document
+
+
+def _json_of(text: str) -> dict[str, Any] | None:
+    """Return the object of a file that is JSON; None for others, and for one whose fault the parser of YAML names.
+
+    For YAML a pair of escaped surrogates is two characters.
+    """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError("a key is given twice")
+        return dict(pairs)
+
+    try:
+        found = json.loads(text, object_pairs_hook=unique) if text.lstrip().startswith("{") else None
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _constructed(yaml: YAML, node: Node) -> Any:

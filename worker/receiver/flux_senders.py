@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 from activities.ports import ReferenceMissing
 from worker.opening.credentials import Credentials
-from worker.receiver.secrets import KEPT_SECONDS
+from worker.receiver.secrets import KEPT_SECONDS, each_of
 from worker.receiver.shared import KeptReads
 
 SIGNATURE_HEADER = "x-signature"
@@ -95,6 +95,9 @@ class FluxSenders:
 
 
 def _signs(secret: str, algorithm: str, digits: str, body: bytes) -> bool:
-    """Return whether a signature is made with a secret; an empty one signs nothing."""
-    made = hmac.new(secret.encode(), body, _ALGORITHMS[algorithm]).hexdigest()
-    return bool(secret) and hmac.compare_digest(made, digits.lower())
+    """Return whether a signature is made with a secret, whole as Flux takes it, or with one of its lines."""
+    for one in dict.fromkeys((secret, *each_of(secret))):
+        made = hmac.new(one.encode(), body, _ALGORITHMS[algorithm]).hexdigest()
+        if one and hmac.compare_digest(made, digits.lower()):
+            return True
+    return False

@@ -9,6 +9,7 @@ workflows are poked after the answer.
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 
@@ -30,7 +31,7 @@ from worker.receiver.hooks import KINDS, NO_NAMESPACE, Hook, hook_at
 from worker.receiver.index import Index, Target
 from worker.receiver.metrics import ReceiverMetrics
 from worker.receiver.pokes import Pokes
-from worker.receiver.secrets import NoSecret, WebhookSecrets
+from worker.receiver.secrets import NoSecret, WebhookSecrets, each_of
 
 _logger = structlog.get_logger(__name__)
 
@@ -141,11 +142,11 @@ class HookRoutes:
         try:
             secret = await self._secrets.read(hook)
             try:
-                sender.verify(headers, body, secret, self._clock())
+                _verify(sender, headers, body, secret, self._clock())
             except NotProven:
                 if (newer := await self._secrets.refreshed(hook)) == secret:
                     raise
-                sender.verify(headers, body, newer, self._clock())
+                _verify(sender, headers, body, newer, self._clock())
         except (NoSecret, NotProven) as error:
             self._note_unproven(hook, str(error))
             raise Refused(HTTPStatus.UNAUTHORIZED, _UNPROVEN) from None
@@ -165,6 +166,16 @@ class HookRoutes:
         """Poke all that may be: what one namespace has too many of keeps no other's workflow from its look."""
         if [target for target in targets if not self._pokes.add(target)]:
             raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "too many workflows wait to look", seconds=5)
+
+
+def _verify(sender: Sender, headers: Mapping[str, str], body: bytes, secret: str, now: datetime) -> None:
+    """Raise NotProven unless one of the secrets proves the delivery."""
+    *others, last = each_of(secret)
+    for one in others:
+        with suppress(NotProven):
+            sender.verify(headers, body, one, now)
+            return
+    sender.verify(headers, body, last, now)
 
 
 async def _event(hook: Hook, sender: Sender, headers: Mapping[str, str], body: bytes) -> Event:

@@ -2,7 +2,7 @@
 
 A GitRepository that names none has its provider's, and a TestRunner its repository's. Only the one Secret is read, so
 that a receiver needs no right to read credentials where each resource names a Secret for its webhooks. It must consent,
-as for every other use.
+as for every other use. While a secret is rotated the key holds both, one a line.
 """
 
 from activities.environments import read_resource
@@ -22,12 +22,19 @@ from worker.receiver.mirrors import Mirrors
 from worker.receiver.shared import KeptReads
 
 SECRET_KEY = "webhookSecret"  # noqa: S105 -- its name
+AT_ONCE = 4
+"""Secrets that one key may hold; each costs a hash of every body that is not proved."""
 KEPT_SECONDS = 5.0
 """How old a read may be that a delivery is proved by: a burst of them is one read, a rotated secret counts soon."""
 
 
 class NoSecret(Exception):
     """The resource has no secret for webhooks; the text has the reason, for the log of the process only."""
+
+
+def each_of(secret: str) -> tuple[str, ...]:
+    """Return the secrets that a key holds, one a line."""
+    return tuple(one.strip() for one in secret.splitlines() if one.strip())[:AT_ONCE]
 
 
 class WebhookSecrets:
