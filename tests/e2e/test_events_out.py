@@ -1,8 +1,10 @@
 """Events of a promotion reach a receiver outside the cluster, also one that is killed meanwhile."""
 
 import json
+import socket
 import threading
 from datetime import UTC, datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -12,7 +14,12 @@ from providers.webhooks.signatures import require_signed_id
 from tests.e2e.conftest import OpenShop
 from tests.e2e.shop import Shop, until
 
+COMPLETED = "Completed"
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
+
+
+class Server(ThreadingHTTPServer):
+    allow_reuse_port = True
 
 
 class Receiver:
@@ -20,8 +27,12 @@ class Receiver:
 
     def __init__(self) -> None:
         self.taken: list[dict[str, Any]] = []
-        self._port = 0
-        self._server: ThreadingHTTPServer | None = None
+        # Keeps the port from others while nothing listens there.
+        self._kept = socket.socket()
+        self._kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self._kept.bind(("127.0.0.1", 0))
+        self._port = self._kept.getsockname()[1]
+        self._server: Server | None = None
 
     @property
     def url(self) -> str:
@@ -42,8 +53,7 @@ class Receiver:
             def log_message(self, *_: Any) -> None:
                 return
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
-        self._port = self._server.server_address[1]
+        self._server = Server(("127.0.0.1", self._port), Handler)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
@@ -51,6 +61,11 @@ class Receiver:
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
+            self._server = None
+
+    def close(self) -> None:
+        self.kill()
+        self._kept.close()
 
 
 def declare(shop: Shop, url: str, **more: Any) -> None:
@@ -59,6 +74,21 @@ def declare(shop: Shop, url: str, **more: Any) -> None:
     shop.cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": labelled, "stringData": {"secret": SECRET}})
     spec = {"type": "Webhook", "url": url, "secretRef": {"name": "chat"}, **more}
     shop.cluster.apply({"apiVersion": "pilotage.dev/v1alpha1", "kind": "EventSink", "metadata": metadata, "spec": spec})
+
+
+def sent_events(receiver: Receiver) -> set[tuple[str, str]]:
+    """Return reason and message of what the receiver took."""
+    return {(one["type"], one["data"]["message"]) for one in receiver.taken}
+
+
+def shown_events(shop: Shop) -> set[tuple[str, str]]:
+    """Return reason and message of the tracker's events in Kubernetes."""
+    found = shop.cluster.list("Event", shop.namespace)
+    return {(one["reason"], one["message"]) for one in found if one["involvedObject"]["name"] == TRACKER}
+
+
+def kinds(events: set[tuple[str, str]]) -> set[str]:
+    return {kind for kind, _ in events}
 
 
 def test_a_receiver_that_was_away_gets_every_event_in_order(shop: OpenShop) -> None:
@@ -81,7 +111,10 @@ def test_a_receiver_that_was_away_gets_every_event_in_order(shop: OpenShop) -> N
         receiver.start()
         # A changed sink is tried at once.
         declare(opened, receiver.url, repositoryRefs=[{"name": "web"}])
-        until(lambda: receiver.taken[-1]["type"], lambda seen: seen == "Completed", "the last event", 60)
+        shown = partial(shown_events, opened)
+        until(
+            lambda: sent_events(receiver), lambda seen: COMPLETED in kinds(seen) and seen == shown(), "all events", 60
+        )
         status = until(
             lambda: opened.cluster.get("EventSink", opened.namespace, "chat")["status"],
             lambda seen: seen.get("waiting") == 0 and "lastSuccess" in seen,
@@ -89,13 +122,10 @@ def test_a_receiver_that_was_away_gets_every_event_in_order(shop: OpenShop) -> N
             60,
         )
     finally:
-        receiver.kill()
+        receiver.close()
     once = list({one["id"]: one for one in receiver.taken}.values())
     times = [one["timestamp"] for one in once]
     assert times == sorted(times)
     assert {one["data"]["tracker"] for one in once} == {TRACKER}
-    sent = {(one["type"], one["data"]["message"]) for one in once}
-    shown = opened.cluster.list("Event", opened.namespace)
-    assert sent == {(one["reason"], one["message"]) for one in shown if one["involvedObject"]["name"] == TRACKER}
-    assert {"Merged", "Arrived", "TestsStarted", "TestsPassed", "Promoted", "Completed"} <= {kind for kind, _ in sent}
+    assert {"Merged", "Arrived", "TestsStarted", "TestsPassed", "Promoted", COMPLETED} <= kinds(sent_events(receiver))
     assert (status["dropped"], "no connection" in status["lastError"]["message"]) == (0, True)
