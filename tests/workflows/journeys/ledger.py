@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from activities.models.promotion import Verb
 from activities.models.status import EventNote, State
 
 if TYPE_CHECKING:
+    from tests.worlds.stage import Run
     from tests.workflows.journeys.traveller import Traveller
 
 SUPERSEDED = "CommandSuperseded"
@@ -37,11 +38,15 @@ class Ledger:
         self._retries: dict[tuple[str, int], int] = {}
         """Attempt and hop -> how often `retry` was accepted."""
         self._events: set[str] = set()
+        self._followed: dict[int, "Run"] = {}
+        self._promoting: set[tuple[str, int]] = set()
+        """Attempt and hop that entered Promoting, also where no step awaited anything before it left that."""
         self.effects = 0
         self.superseded = 0
 
     def accepted(self, one: "Traveller", verb: Verb, request_id: str) -> None:
         """Note a command; hold and release must show at once."""
+        self._follow(one)
         story = one.story
         if (verb is Verb.HOLD and story.hold is None) or (verb is Verb.RELEASE and story.hold is not None):
             self._broken(f"{verb} {request_id} was accepted and changed nothing")
@@ -58,11 +63,30 @@ class Ledger:
                 self._broken(f"{one.key}: {verb} {request_id} is accepted, and {other.request_id} is still open")
         if verb is Verb.RETRY:
             self._retries[one.key, story.hops] = self._retries.get((one.key, story.hops), 0) + 1
+        self._promoting.discard((one.key, story.hops))
         if verb in (*KEPT, Verb.ABORT):
             self._entries[request_id] = entry
 
+    def _follow(self, one: "Traveller") -> None:
+        """Note each time that a run enters Promoting."""
+        run = one.run
+        if run is None or id(run) in self._followed:
+            return
+        self._followed[id(run)] = run
+        ctx = run.workflow._ctx
+        set_state = ctx.set_state
+
+        def noting(state: State, **more: Any) -> State:
+            if state is State.PROMOTING:
+                self._promoting.add((one.key, one.story.hops))
+            entered: State = set_state(state, **more)
+            return entered
+
+        ctx.set_state = noting
+
     def look(self, one: "Traveller") -> None:
         """Note what has taken effect; called whenever the workflow does anything."""
+        self._follow(one)
         story, hop = one.story, one.story.hop
         for entry in self._open(one):
             if self._dropped(one, entry):
@@ -75,7 +99,7 @@ class Ledger:
                 case Verb.RETRY:
                     done = here and hop is not None and hop.attempt > entry.retries
                 case Verb.PROMOTE:
-                    done = here and story.state is State.PROMOTING
+                    done = (one.key, entry.hops) in self._promoting or (here and story.state is State.PROMOTING)
                 case _:
                     done = story.state is State.ABORTED
             self._done(entry, done)
