@@ -8,8 +8,8 @@ from activities.models.promotion import Verb
 from activities.models.status import EventNote, State
 
 if TYPE_CHECKING:
-    from tests.worlds.stage import Run
     from tests.workflows.journeys.traveller import Traveller
+    from tests.worlds.stage import Run
 
 SUPERSEDED = "CommandSuperseded"
 KEPT = (Verb.RETEST, Verb.RETRY, Verb.PROMOTE)
@@ -38,7 +38,7 @@ class Ledger:
         self._retries: dict[tuple[str, int], int] = {}
         """Attempt and hop -> how often `retry` was accepted."""
         self._events: set[str] = set()
-        self._followed: dict[int, "Run"] = {}
+        self._followed: dict[int, Run] = {}
         self._promoting: set[tuple[str, int]] = set()
         """Attempt and hop that entered Promoting, also where no step awaited anything before it left that."""
         self.effects = 0
