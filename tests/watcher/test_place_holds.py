@@ -138,3 +138,11 @@ async def test_a_hold_whose_answer_was_lost_is_not_made_twice(scene: Scene) -> N
     again = await scene.give("hold-1", "hold")
 
     assert (again["accepted"], [hold["until"] for hold in scene.holds]) == (True, [until])
+
+
+async def test_a_command_with_the_name_of_another_persons_hold_gets_none(scene: Scene) -> None:
+    await scene.give("hold-prod-1", "hold", duration="2h")
+    answer = await scene.give("hold-prod-1", "hold", by="mallory", duration="24h")
+    assert answer["accepted"] is False
+    assert "alice" in answer["message"]
+    assert [hold["by"] for hold in scene.holds] == ["alice"]

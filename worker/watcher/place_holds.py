@@ -59,6 +59,9 @@ class PlaceHolds:
         if duration > LONGEST_DURATION:
             return _refuse(f"an environment is held for {LONGEST_DURATION.days} days at most")
         mine = next((hold for hold in lasting if hold.id == command), None)
+        if mine is not None and mine.by != spec.requested_by:
+            # That command is gone, and another one has its name: it would be answered by a hold that it does not own.
+            return _refuse(f"{mine.by} holds {spec.environment} by this name: give the command another one")
         if mine is None:
             if len(lasting) >= MAX_HOLDS:
                 return _refuse(f"{spec.environment} has {MAX_HOLDS} holds already, which are all that it can have")
