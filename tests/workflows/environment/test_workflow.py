@@ -14,7 +14,6 @@ from tests.workflows.environment.world import CALM, place
 from tests.worlds.played import Played
 from tests.worlds.refusals import missing
 from workflows.environment.workflow import EnvironmentWorkflow
-from workflows.identity import MEMBER_SIGNAL, MEMBER_UPDATE
 
 EVENTS_PER_ARRIVAL = 50
 
@@ -89,19 +88,6 @@ async def test_who_lost_the_answer_to_its_call_is_granted_again_by_a_call_or_a_s
         assert all(signal.grant is None for signal in await one.received())
         await world.place.signal(EnvironmentWorkflow.member, one.view)
         assert (await one.receives(lambda signal: signal.grant is not None)).grant == first.grant
-
-
-async def test_who_gave_a_call_up_is_granted_by_a_signal_though_the_call_comes_with_that_signal(played: Played) -> None:
-    async with place(played) as world:
-        one = await world.tracker(1, MAIN[1])
-        await one.send(Phase.WORKING)
-        await one.receives(lambda signal: signal.observed_at is not None)
-        view = await one.becomes(Phase.READY)
-        # Both waited for a workflow worker, and come in one workflow task, where signals are first.
-        played.deliver(world.place_id, MEMBER_SIGNAL, view)
-        unread = played.execution(world.place_id).run.handle(MEMBER_UPDATE, view)
-        assert unread.grant is not None
-        assert (await one.receives(lambda signal: signal.grant is not None)).grant == unread.grant
 
 
 async def test_a_call_before_the_first_look_is_answered_by_a_signal(played: Played) -> None:
