@@ -49,7 +49,7 @@ from crds import paths
 from crds.api.ports import Document
 from crds.resource import Resource
 from crds.schema.definitions import object_schema
-from crds.texts import log_line, markdown, plain, terminal
+from crds.texts import log_line, markdown, plain, slack, terminal
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.kinds import BY_KIND
@@ -246,6 +246,8 @@ def _of_texts() -> Iterator[Work]:
         yield partial(markdown.inline, text)
         yield partial(markdown.cell, text)
         yield partial(markdown.link, text[:1000], f"https://{text[:TEXT_LIMIT_BYTES]}")
+        yield partial(slack.inline, text)
+        yield partial(slack.link, text[:1000], f"https://{text[:TEXT_LIMIT_BYTES]}")
         yield partial(log_line.one_record, text)
         yield partial(log_line.in_margin, text)
         yield partial(terminal.visible, text)

@@ -16,6 +16,7 @@ IN_THE_BACKGROUND = {
     "workflows/commit_status/workflow.py",
     "workflows/subscription_fault/workflow.py",
     "workflows/drift/workflow.py",
+    "workflows/event_sink/workflow.py",
     "workflows/repository/workflow.py",
     "workflows/promotion/steps/publishing.py",
     "workflows/environment/reports.py",
