@@ -16,7 +16,9 @@ def run(*arguments: str) -> str:
 
 
 def test_prometheus_takes_every_rule() -> None:
-    assert "20 rules found" in run("check", "rules", str(FOLDER / "alerts.yaml"))
+    rules = FOLDER / "alerts.yaml"
+    declared = rules.read_text().count("- alert: ")
+    assert f"SUCCESS: {declared} rules found" in run("check", "rules", str(rules))
 
 
 def test_every_alert_fires_on_its_example() -> None:
