@@ -29,12 +29,9 @@ from activities.models.memberships import (
     TakeLaneResult,
 )
 from activities.models.places import PlaceSignal, SendViewInput
-from activities.models.revisions import CompareRevisionsInput, CompareRevisionsResult, pairs_between
+from activities.models.revisions import PAIRS_PER_CALL, CompareRevisionsInput, CompareRevisionsResult, pairs_between
 from activities.parts import Parts
 from activities.ports import Places
-
-PAIRS_AT_ONCE = 20
-"""Pairs that are compared with a hop's opening: the host answers one per call."""
 
 
 async def take_lane(places: Places, reads: DeploymentReads, request: TakeLaneInput) -> TakeLaneResult:
@@ -147,7 +144,7 @@ async def _compared(
     compare: Callable[[CompareRevisionsInput], Awaitable[CompareRevisionsResult]],
 ) -> OpenHopResult:
     pairs = pairs_between(request.artifacts, opened.answer.observed) if opened.answer is not None else ()
-    if not 0 < len(pairs) <= PAIRS_AT_ONCE:
+    if not 0 < len(pairs) <= PAIRS_PER_CALL:
         return opened
     asked = CompareRevisionsInput(namespace=request.namespace, repository=request.repository, pairs=pairs)
     found = await parts.attempt(compare(asked))

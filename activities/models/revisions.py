@@ -69,6 +69,10 @@ def pairs_between(artifacts: Iterable[Artifact], observations: Sequence[Observat
     return tuple(dict.fromkeys(pairs))
 
 
+PAIRS_PER_CALL = 20
+"""The host answers one pair per call, so that larger batches would outlast the activity's timeout."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CompareRevisionsInput:
     namespace: str

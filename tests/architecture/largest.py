@@ -13,7 +13,6 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from activities.delivery.flux_specs import PLACE_BYTES
-from activities.memberships import PAIRS_AT_ONCE
 from activities.models.bounds import Bytes, First, Last
 from activities.models.budgets import (
     DRIFT_OWED,
@@ -29,6 +28,7 @@ from activities.models.budgets import (
     VIEW_BYTES,
 )
 from activities.models.configuration import DeploymentSpec, EnvironmentView, TestSpec
+from activities.models.revisions import PAIRS_PER_CALL
 from crds.fields import NAME_MAX_LENGTH
 from crds.rules.promotion_policies import MAX_TESTS_BYTES
 from crds.v1alpha1.deployment import ArgoCDDeployment, ArgoCDWrite, BranchWrite, GitEdit, GitWrite
@@ -49,7 +49,6 @@ from workflows.promotion.state import (
     SUPERSEDED_KEPT,
 )
 from workflows.promotion.steps.proposing import SHOWN_AT_MOST
-from workflows.runtime.ancestry import PAIRS_PER_CALL
 
 NOW = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
 WIDE = "🚢"
@@ -348,7 +347,7 @@ COUNTS: dict[str, int] = {
     "cancelled": TESTS,
     "members": MAX_MEMBERS,
     "history": MAX_HISTORY,
-    "compared": PAIRS_AT_ONCE,
+    "compared": PAIRS_PER_CALL,
     "pairs": PAIRS_PER_CALL,
     "relations": PAIRS_PER_CALL,
     "ahead": 50,

@@ -18,6 +18,7 @@ from activities.models.drift import (
     PublishDriftInput,
     SyncDriftedInput,
 )
+from activities.models.revisions import PAIRS_PER_CALL
 from workflows import policies
 from workflows.drift import pacing, rules
 from workflows.drift.presentation import DriftProgress, details
@@ -32,7 +33,7 @@ from workflows.identity import (
     promotion_workflow_id,
 )
 from workflows.runtime import lifetime
-from workflows.runtime.ancestry import PAIRS_PER_CALL, KnownAncestry, compare_revisions
+from workflows.runtime.ancestry import KnownAncestry, compare_revisions
 from workflows.runtime.snapshot import Snapshot
 
 _ASKED_LATER = (WriteOutcome.BUSY, WriteOutcome.BLOCKED)

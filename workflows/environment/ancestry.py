@@ -7,11 +7,11 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from activities.models.places import EnvironmentInput
-from activities.models.revisions import RevisionPair
+from activities.models.revisions import PAIRS_PER_CALL, RevisionPair
 from workflows.environment.state import ComparerState
 from workflows.failures import failure_of, worth_showing
 from workflows.identity import Queues
-from workflows.runtime.ancestry import PAIRS_PER_CALL, KnownAncestry, KnownRelation, compare_revisions
+from workflows.runtime.ancestry import KnownAncestry, KnownRelation, compare_revisions
 from workflows.runtime.backoff import Backoff
 from workflows.runtime.loop import Background
 

@@ -167,20 +167,9 @@ class Membership:
         if hop is None or reading is None:
             await self.set_phase(Phase.HOLDER)
             return None
-        target = hop.policy.target
         self._begin(Phase.HOLDER)
-        request = TakeLaneInput(
-            namespace=reading.namespace,
-            repository=reading.repository,
-            view=self._next_view(target, "target", Phase.HOLDER),
-            read=reading,
-        )
-        config = policies.send_view(self.queues, self.timings, summary=f"take the lane of {target}")
-        try:
-            return (await workflow.execute_activity_method(ConfigActivities.take_lane, request, **config)).observations
-        except ActivityError as refusal:
-            self._send_later(refusal, target)
-            return None
+        found = await self._ask_for_lane(hop.policy.target, reading)
+        return found.observations if found is not None else None
 
     async def stand_in_line(self, reading: ReadDeploymentsInput | None) -> TakeLaneResult | None:
         """Stand in line for the lane of the hop's target, and take it where it is free; None where nothing was asked.
@@ -191,25 +180,35 @@ class Membership:
         if hop is None or reading is None:
             await self.set_phase(Phase.READY)
             return None
-        target = hop.policy.target
         self._begin(Phase.READY)
+        target = hop.policy.target
+        found = await self._ask_for_lane(target, reading, self._next_view(target, "target", Phase.READY))
+        if found is not None:
+            self.answered(found.answer)
+            if found.taken:
+                self._begin(Phase.HOLDER)
+        return found
+
+    async def _ask_for_lane(
+        self, target: str, reading: ReadDeploymentsInput, ready: SendViewInput | None = None
+    ) -> TakeLaneResult | None:
+        """Take the lane; with `ready`, stand in line for it first. None where the place is sent our view later."""
         request = TakeLaneInput(
             namespace=reading.namespace,
             repository=reading.repository,
-            ready=self._next_view(target, "target", Phase.READY),
+            ready=ready,
             view=self._next_view(target, "target", Phase.HOLDER),
             read=reading,
         )
-        config = policies.stand_in_line(self.queues, self.timings, summary=f"stand in line for {target}")
+        if ready is None:
+            config = policies.send_view(self.queues, self.timings, summary=f"take the lane of {target}")
+        else:
+            config = policies.stand_in_line(self.queues, self.timings, summary=f"stand in line for {target}")
         try:
-            result = await workflow.execute_activity_method(ConfigActivities.take_lane, request, **config)
+            return await workflow.execute_activity_method(ConfigActivities.take_lane, request, **config)
         except ActivityError as refusal:
             self._send_later(refusal, target)
             return None
-        self.answered(result.answer)
-        if result.taken:
-            self._begin(Phase.HOLDER)
-        return result
 
     def answered(self, answer: PlaceSignal | None) -> None:
         """Take the view that a place answered with, if it did."""

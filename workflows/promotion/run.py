@@ -26,7 +26,7 @@ from activities.models.delivery import Observation
 from activities.models.memberships import OpenHopResult
 from activities.models.places import Phase
 from activities.models.promotion import Command, CommandAnswer, PromotionInput, Verb
-from activities.models.revisions import Relation, RevisionPair
+from activities.models.revisions import PAIRS_PER_CALL, Relation, RevisionPair
 from activities.models.status import State
 from activities.models.tracking import Artifact
 from crds.reasons.events import EventReason
@@ -40,7 +40,7 @@ from workflows.promotion.rules.noting import note_event
 from workflows.promotion.standing import AT_ONCE, Standing
 from workflows.promotion.state import RELATIONS_KEPT, SUPERSEDED_KEPT, PromotionState
 from workflows.runtime import lifetime
-from workflows.runtime.ancestry import PAIRS_PER_CALL, compare_revisions
+from workflows.runtime.ancestry import compare_revisions
 from workflows.runtime.asking import Asking
 from workflows.runtime.snapshot import Snapshot
 

@@ -1,6 +1,5 @@
 """Standing in line for a target's lane, and taking it: in one call with a read of the target, whatever grants it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -25,9 +24,8 @@ class Run(Protocol):
     environments: Environments
     pokes: int
 
-    @property
-    def look(self) -> Callable[[str], Snapshot]:
-        """Remember the view of a place, and how many pokes had come."""
+    def look(self, *environments: str) -> Snapshot:
+        """Remember the views of places, and how many pokes had come."""
 
 
 @dataclass(frozen=True, kw_only=True)

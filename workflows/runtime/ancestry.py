@@ -28,8 +28,6 @@ Ancestry = Callable[[str, str], Relation | None]
 """How `head` (second) stands to `base` (first); None = not known yet, ask for it."""
 
 RELATIONS_KEPT = 500
-PAIRS_PER_CALL = 20
-"""The host answers one pair per call, so that larger batches would outlast the activity's timeout."""
 
 CONTAINING = (Relation.AHEAD, Relation.IDENTICAL)
 """Relations in which the head contains the base."""

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activities.models.places import MemberSignal, Phase
-from activities.models.revisions import Relation
+from activities.models.revisions import PAIRS_PER_CALL, Relation
 from tests.workflows.environment.test_lane import COMPONENTS, member, relation, runs, view
 from workflows.environment.lane import Decision, LaneView, decide
-from workflows.runtime.ancestry import PAIRS_PER_CALL, RELATIONS_KEPT, KnownAncestry
+from workflows.runtime.ancestry import RELATIONS_KEPT, KnownAncestry
 
 MOST = 6
 """Answers per member: its way through the pairs, two looks at the winner, its holds and what the place runs."""

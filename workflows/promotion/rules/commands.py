@@ -25,11 +25,6 @@ ACCEPTED = {
 }
 
 
-def command_line(tracker: TrackerRef, verb: str) -> str:
-    """Return what a person types to give a command."""
-    return tracker.command_line(verb)
-
-
 def refusal(tracker: TrackerRef, story: PromotionState, verb: Verb, command: Command) -> str:
     """Return why the command does not fit the state at hand; empty when it may be executed.
 
@@ -167,7 +162,7 @@ def outdated_approval(story: PromotionState) -> str:
 def _for_now(tracker: TrackerRef, story: PromotionState, verb: Verb, environment: str) -> str:
     revision = next(reversed(_revisions(story)), "")
     named = f" --revision {revision[:SHOWN_REVISION]}" if revision else ""
-    return f"{command_line(tracker, verb)} --environment {environment}{named}"
+    return f"{tracker.command_line(verb)} --environment {environment}{named}"
 
 
 def _saw(hop: Hop, command: Command) -> bool:

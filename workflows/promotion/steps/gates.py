@@ -19,7 +19,7 @@ from activities.models.status import State
 from crds.reasons.events import EventReason
 from crds.reasons.trackers import TrackerReason
 from workflows.promotion.rules import comparison, rounds
-from workflows.promotion.rules.commands import approver, command_line, outdated_approval
+from workflows.promotion.rules.commands import approver, outdated_approval
 from workflows.promotion.rules.comparison import Comparison
 from workflows.promotion.rules.gates import judge_fit
 from workflows.promotion.run import PromotionRun
@@ -137,7 +137,7 @@ async def _stand_in_line(ctx: PromotionRun, hop: Hop) -> None:
     may = bool(approver(ctx.story)) and fit.fits and not ctx.held
     reason = _reason(ctx, hop, fits=fit.fits)
     if reason == TrackerReason.AWAITING_PROMOTE != ctx.story.reason:
-        command = command_line(ctx.request.tracker, Verb.PROMOTE)
+        command = ctx.request.tracker.command_line(Verb.PROMOTE)
         ctx.event(
             EventReason.WAITS_FOR_APPROVAL, f"{hop.policy.source} → {hop.policy.target} waits for a person: {command}"
         )

@@ -19,7 +19,6 @@ from activities.models.tracking import Artifact, PullRequest, PullRequestState, 
 from crds.reasons.events import EventReason
 from workflows import policies
 from workflows.promotion.rules import comparison
-from workflows.promotion.rules.commands import command_line
 from workflows.promotion.rules.lineage import astray
 from workflows.promotion.rules.news import misses_merge
 from workflows.promotion.run import Ended, PromotionRun
@@ -67,7 +66,7 @@ async def await_merge(ctx: PromotionRun) -> State:
     while True:
         pull_request = story.pull_request or await _read_pull_request(ctx)
         if pull_request.state is PullRequestState.CLOSED:
-            restart = command_line(ctx.request.tracker, "restart")
+            restart = ctx.request.tracker.command_line("restart")
             text = f"#{pull_request.number} was closed without a merge; if it is reopened: `{restart}`"
             raise Ended(State.CLOSED, "PullRequestClosed", text)
         if pull_request.state is PullRequestState.MERGED and pull_request.merge_sha:
@@ -229,14 +228,14 @@ def _show_why(ctx: PromotionRun, artifacts: tuple[Artifact, ...] | None) -> None
     if place is None:
         return
     merge = ctx.story.pull_request.merge_sha if ctx.story.pull_request else None
-    restart = command_line(ctx.request.tracker, "restart")
+    restart = ctx.request.tracker.command_line("restart")
     lines = []
     for one in place.observed:
         if one.component not in (ctx.story.components or ()):
             continue
         by = (place.moved_by or {}).get(one.deployment)
         note = f" (brought by {by}; `{restart}` runs this change again)" if by and artifacts is not None else ""
-        lost = astray(ctx.story, one, abort=command_line(ctx.request.tracker, Verb.ABORT))
+        lost = astray(ctx.story, one, abort=ctx.request.tracker.command_line(Verb.ABORT))
         note += f" ({lost.text})" if lost is not None else ""
         of = "" if one.component in ("", one.deployment) else f" ({one.component})"
         seen = one.problem or f"runs {comparison.what_runs(one)}, wanted {comparison.short(merge)}, {_health(one)}"

@@ -251,9 +251,7 @@ class Presenting:
         finally:
             self._at_work = None
         before, story.shown = story.shown, answer.shown
-        # Compared with what is wanted next, which takes into account what this look left.
-        shown = replace(wanted, labels_left=answer.labels_left)
-        self._labels = pull_request_view.labels_of(shown) if not answer.refused else None
+        self._labels = labels if not answer.refused else None
         self._note_labels(answer, wanted)
         missing = next((one.failure.text for one in answer.refused if one.part == LABELS), NO_LABELS)
         self._answer_sync(sync, answer.labels, missing)

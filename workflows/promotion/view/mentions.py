@@ -13,7 +13,7 @@ from activities.models.revisions import Mention
 from activities.models.status import State, TestStatus
 from crds.texts.markdown import inline, link
 from workflows.promotion.rules.aggregate import test_status, verdict
-from workflows.promotion.rules.commands import approver, command_line
+from workflows.promotion.rules.commands import approver
 from workflows.promotion.state import Hop, PromotionState
 
 LOGIN = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_-])?")
@@ -94,7 +94,7 @@ def _next(request: PromotionInput, story: PromotionState, hop: Hop, shown: State
         State.READY_TO_PROMOTE: Verb.PROMOTE,
     }[shown]
     fix = "" if verb is Verb.PROMOTE else "fix the cause, then "
-    commands, who = [f"`{command_line(request.tracker, verb)}`"], _who_in_cluster(request, hop, verb)
+    commands, who = [f"`{request.tracker.command_line(verb)}`"], _who_in_cluster(request, hop, verb)
     team = hop.view.teams.get(str(verb), "") if hop.view is not None else ""
     if story.scm_account and (verb is Verb.RETEST or team):
         commands.insert(0, f"comment `/pilotage {verb}` here")

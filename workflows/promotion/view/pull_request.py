@@ -159,8 +159,7 @@ def present_input(
 
 def labels_of(wanted: PresentInput) -> tuple[object, ...]:
     """Return what is wanted of the labels."""
-    standing = (wanted.steering_labels, wanted.labels, wanted.cleared)
-    return (wanted.state_label, wanted.place_label, *standing, wanted.labels_left)
+    return (wanted.state_label, wanted.place_label, wanted.steering_labels, wanted.labels, wanted.cleared)
 
 
 def _standing(story: PromotionState) -> tuple[str, ...]:

@@ -27,7 +27,6 @@ from workflows.identity import environment_workflow_id
 from workflows.promotion.rules import comparison, rounds
 from workflows.promotion.rules.aggregate import aggregate
 from workflows.promotion.rules.boundaries import shown_deadline
-from workflows.promotion.rules.commands import command_line
 from workflows.promotion.state import Hop, PromotionState
 from workflows.promotion.view.labels import labels_condition
 from workflows.promotion.view.obstacles import Obstacle, find_obstacle
@@ -80,7 +79,7 @@ def view(ctx: Run) -> View:
     target = ctx.membership.view(hop.policy.target) if hop else None
 
     def command(verb: str, other: str = "", /) -> str:
-        return command_line(replace(tracker, name=other or tracker.name), verb)
+        return replace(tracker, name=other or tracker.name).command_line(verb)
 
     obstacle = find_obstacle(
         story,
