@@ -110,7 +110,7 @@ def answer_of(tracker: "PullRequestTracker", asked: "WorkflowAnswer") -> list[st
 def _print_document(
     tracker: "PullRequestTracker", checks: "list[Check]", asked: "WorkflowAnswer", output: Output
 ) -> None:
-    from worker.cli import values
+    from crds.fields import format_time
     from worker.cli.output import documents
 
     status = tracker.status
@@ -122,7 +122,7 @@ def _print_document(
         # What it waits for has a code of its own; a status of an older version has the state's reason alone.
         "reasonCode": (waiting.reason_code if waiting else None) or status.reason,
         "waitingFor": waiting.to_wire() if waiting else None,
-        "nextTry": values.timestamp(asked.again_at) if asked.again_at else None,
+        "nextTry": format_time(asked.again_at) if asked.again_at else None,
         "answer": answer_of(tracker, asked),
         "checks": [
             {"subject": check.subject, "ok": check.ok, "text": check.text, "reasonCode": check.reason or None}

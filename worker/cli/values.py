@@ -47,11 +47,6 @@ def due(at: datetime, now: datetime) -> str:
     return f"at {at:%H:%M:%S} UTC, {until(at, now)}" if at > now else until(at, now)
 
 
-def timestamp(at: datetime) -> str:
-    """Write a time as documents do: RFC 3339, UTC, seconds."""
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
 def read_time(text: object) -> datetime | None:
     """Read a time of a document; None where it holds none."""
     try:
