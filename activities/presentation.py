@@ -159,9 +159,6 @@ class _Presenter:
 
     async def _show_labels(self, shown: Shown | None) -> None:
         request = self._request
-        if request.labels_stand and shown is not None:
-            self._labels = shown.labels
-            return
         done = await LabelManager(self._host, prefix=self._prefix).sync_to_scm(
             request.number,
             WantedLabels(

@@ -173,8 +173,6 @@ class PresentInput:
     """What the last look left of the state label."""
     labels: tuple[str, ...] = ()
     """Labels that are to stay, such as `promoted/staging`."""
-    labels_stand: bool = False
-    """Whether the labels are those of the last presentation, in the same moment: then they are not looked at."""
     statuses: tuple[DesiredStatus, ...] = ()
     comment: str = ""
     mentions: tuple[Mention, ...] = ()

@@ -51,10 +51,6 @@ class Presenting:
         self._ctx = ctx
         self._moment: tuple[object, ...] | None = None
         """What was sent last, whether or not it arrived."""
-        self._labels: tuple[object, ...] | None = None
-        """The labels that were shown last; None where that is not known."""
-        self._look_at_labels = True
-        """Whether the next presentation looks at the labels although they stand: there is something to answer."""
         self._small_print: tuple[object, ...] = ()
         self._sent_at: datetime | None = None
         self._owed = ctx.story.presentation_owed
@@ -94,7 +90,6 @@ class Presenting:
             if due_in is None or due_in > timedelta(0):
                 self._offer_later(due_in, shown)
                 return
-        self._look_at_labels = self._look_at_labels or self._owed
         self._owed, self._wanted = False, True
         if self._task is None:
             self._task = asyncio.create_task(self._present())
@@ -225,9 +220,6 @@ class Presenting:
         self._moment = pull_request_view.moment(story, state, workflow.now())
         self._small_print, self._sent_at = pull_request_view.small_print(story, waiting), workflow.now()
         wanted = pull_request_view.present_input(ctx.request, story, state, waiting)
-        labels = pull_request_view.labels_of(wanted)
-        wanted = replace(wanted, labels_stand=labels == self._labels and not self._look_at_labels)
-        self._labels, self._look_at_labels = None, False
         config = self._config(wanted.state_label)
         self._at_work = asyncio.create_task(
             workflow.execute_activity_method(ScmActivities.present_on_pull_request, wanted, **config)
@@ -251,7 +243,6 @@ class Presenting:
         finally:
             self._at_work = None
         before, story.shown = story.shown, answer.shown
-        self._labels = labels if not answer.refused else None
         self._note_labels(answer, wanted)
         missing = next((one.failure.text for one in answer.refused if one.part == LABELS), NO_LABELS)
         self._answer_sync(sync, answer.labels, missing)

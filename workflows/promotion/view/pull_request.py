@@ -157,11 +157,6 @@ def present_input(
     )
 
 
-def labels_of(wanted: PresentInput) -> tuple[object, ...]:
-    """Return what is wanted of the labels."""
-    return (wanted.state_label, wanted.place_label, wanted.steering_labels, wanted.labels, wanted.cleared)
-
-
 def _standing(story: PromotionState) -> tuple[str, ...]:
     """Return the labels that are to be there next to state and place; where drift is unknown, its own stays."""
     held = story.hold is not None and not story.state.terminal
