@@ -9,7 +9,7 @@ import pytest
 from temporalio import activity
 
 from activities.models.configuration import ReadEnvironmentInput, ReadEnvironmentResult
-from activities.models.places import Phase, SendViewInput
+from activities.models.places import Phase, PlaceSignal, SendViewInput
 from activities.models.promotion import CommandAnswer, Verb
 from activities.models.revisions import ReadPullRequestInput, ReadPullRequestResult
 from activities.models.status import State
@@ -44,9 +44,9 @@ class GatedWorld(World):
         self.opened.set()
 
     @activity.defn
-    async def send_view(self, request: SendViewInput) -> None:
+    async def send_view(self, request: SendViewInput) -> PlaceSignal | None:
         await self.pass_gate(request)
-        await super().send_view(request)
+        return await super().send_view(request)
 
     @activity.defn
     async def read_environment(self, request: ReadEnvironmentInput) -> ReadEnvironmentResult:
@@ -62,6 +62,22 @@ class GatedWorld(World):
     def results(self) -> list[tuple[str, int]]:
         """Return how each hop ended, and the round whose tests counted."""
         return [(one.result, one.tests[0].round if one.tests else 0) for one in self.status.promotions]
+
+
+@dataclass
+class AnsweringWorld(GatedWorld):
+    """A world whose places answer in the call, so that a free lane is taken by the call that asks for it."""
+
+    @activity.defn
+    async def send_view(self, request: SendViewInput) -> PlaceSignal | None:
+        await self.pass_gate(request)
+        self.members.append((request.environment, request.signal))
+        return self.view_of(request.environment, answers=request.signal) if request.signal.awaits_answer else None
+
+    def sent(self, environment: str) -> list[Phase]:
+        """Return the phases that a place was sent, without repetitions."""
+        phases = [one.phase for place, one in self.members if place == environment]
+        return [one for one, before in zip(phases, [None, *phases], strict=False) if one is not before]
 
 
 def taking_the_lane(request: Any) -> bool:
@@ -115,6 +131,49 @@ async def test_each_retry_releases_one_failure(played: Played) -> None:
         assert (first.accepted, second.accepted) == (True, False)
         assert await run.command(Verb.RETRY, target="staging", request_id="second") == second
         assert [result for result, _round in world.results()] == ["Failed", "Failed"]
+
+
+async def test_a_retest_during_the_call_that_takes_a_free_lane_hands_it_back(played: Played) -> None:
+    async with promotion_in(AnsweringWorld, played) as (world, start):
+        world.gate = taking_the_lane
+        run = await start()
+        await world.at_gate()
+        answer = await run.command(Verb.RETEST, target="staging")
+        world.open()
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert answer.accepted
+        assert world.results() == [("Promoted", 2)]
+        assert world.writes == ["web-staging-0"]
+        taken = [Phase.READY, Phase.HOLDER]
+        assert world.sent("staging")[:6] == [Phase.WORKING, *taken, Phase.WORKING, *taken]
+
+
+async def test_a_hold_during_the_call_that_takes_a_free_lane_hands_it_back_before_the_first_write(
+    played: Played,
+) -> None:
+    async with promotion_in(AnsweringWorld, played) as (world, start):
+        world.gate = taking_the_lane
+        run = await start()
+        await world.at_gate()
+        await run.command(Verb.HOLD)
+        world.open()
+        await world.until(State.HELD)
+        await world.eventually(lambda: world.sent("staging")[-2:] == [Phase.HOLDER, Phase.WORKING])
+        assert world.writes == []
+        await run.command(Verb.RELEASE)
+        await world.eventually(lambda: world.writes == ["web-staging-0"])
+
+
+async def test_an_abort_during_the_call_that_takes_a_free_lane_leaves_it_without_a_write(played: Played) -> None:
+    async with promotion_in(AnsweringWorld, played) as (world, start):
+        world.gate = taking_the_lane
+        run = await start()
+        await world.at_gate()
+        await run.command(Verb.ABORT)
+        world.open()
+        assert await run.end() is State.ABORTED
+        assert world.writes == []
+        assert world.sent("staging")[-1] is Phase.GONE
 
 
 @pytest.mark.parametrize("order", [(Verb.RETEST, Verb.PROMOTE), (Verb.PROMOTE, Verb.RETEST)])
