@@ -1,7 +1,7 @@
 """Hand the events of a publication to the sinks of its namespace, which send them in their own time."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
@@ -22,10 +22,17 @@ _SINKS = resource_of(EventSink.definition)
 class EventFeed:
     """Signal the workflows of sinks; where a namespace has none, nothing is called."""
 
-    def __init__(self, kubernetes: Kubernetes, workflows: EventSinkWorkflows) -> None:
-        """Take reads that come from memory: they are asked at each publication that has events."""
+    def __init__(
+        self,
+        kubernetes: Kubernetes,
+        workflows: EventSinkWorkflows,
+        *,
+        kept: Callable[[str], Sequence[EventSink] | None] = lambda namespace: None,
+    ) -> None:
+        """Take what is kept of a namespace's sinks in memory; for None, what may be old, the API server is asked."""
         self._kubernetes = kubernetes
         self._workflows = workflows
+        self._kept = kept
 
     async def feed(self, request: PublishStatusInput, notes: Sequence[EventNote]) -> None:
         """Return once each sink that wants some of the events has them for certain. Raises WorkflowsUnavailable."""
@@ -39,7 +46,9 @@ class EventFeed:
                 ref = SinkRef(namespace=metadata.namespace or "", name=metadata.name, uid=metadata.uid or "")
                 await self._workflows.send(ref, wanted)
 
-    async def _sinks(self, namespace: str) -> tuple[EventSink, ...]:
+    async def _sinks(self, namespace: str) -> Sequence[EventSink]:
+        if (kept := self._kept(namespace)) is not None:
+            return kept
         try:
             page = await self._kubernetes.list_all(_SINKS, namespace)
         except (ApiNotFound, ApiForbidden) as error:

@@ -1,4 +1,4 @@
-"""What an EventSink of CDEvents sends, read by CDEvents' own SDK: its schemas, its types, its binding to CloudEvents."""
+"""What an EventSink of CDEvents sends, read by the SDK of CDEvents: by its schemas, types and binding."""
 
 import json
 import subprocess
@@ -71,7 +71,13 @@ def test_the_sdk_notices_what_the_specification_forbids() -> None:
     (cloud,) = documents(event("Promoted"))
     content = cloud["data"]["subject"]["content"]
     wrong: list[dict[str, Any]] = []
-    for broken in ({"artifactId": "web:1"}, {"environment": {}}, {**content, "color": "red"}, {}):
+    contents: tuple[dict[str, Any], ...] = (
+        {"artifactId": "web:1"},
+        {"environment": {}},
+        {**content, "color": "red"},
+        {},
+    )
+    for broken in contents:
         subject = {**cloud["data"]["subject"], "content": broken}
         wrong.append({**cloud, "data": {**cloud["data"], "subject": subject}})
     wrong += [{**cloud, "subject": "other"}, {**cloud, "time": "noon"}, {**cloud, "specversion": "9"}]

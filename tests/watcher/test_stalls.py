@@ -1,7 +1,7 @@
 """A workflow that runs and does not go on is shown on its tracker, with the reason."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from unittest.mock import AsyncMock
@@ -9,19 +9,25 @@ from uuid import uuid4
 
 import pytest
 from temporalio import workflow
+from temporalio.api.deployment.v1 import WorkerDeploymentOptions
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import PollerInfo
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.common import PinnedVersioningOverride, VersioningBehavior, WorkerDeploymentVersion
+from temporalio.service import RPCError
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
 from activities.models.promotion import PromotionInput
 from activities.models.tracking import Timings, TrackerRef, TrackerSpec
+from crds.api.reflector import Key
 from tests.watcher.fakes import become
 from worker.temporal import stalls
 from worker.temporal.conversion import DATA_CONVERTER
 from worker.temporal.outcomes import WorkflowState
 from worker.temporal.promotions import TemporalPromotions
-from worker.watcher.place_stalls import find_stalled
+from worker.watcher.place_stalls import find_stalled, suspects
 from worker.watcher.stalls import reported, watch_stalls
-from workflows.identity import PROMOTION_WORKFLOW, Queues
+from workflows.identity import ENVIRONMENT_WORKFLOW, PROMOTION_WORKFLOW, Queues, environment_workflow_id
 
 ATTEMPT = TrackerRef(namespace="shop", name="web-412", uid="uid-1", attempt=1)
 SPEC = TrackerSpec(repository="web", number=412, environment="dev")
@@ -99,6 +105,74 @@ async def test_a_task_that_no_worker_takes_is_named_with_its_queue_once_it_waits
     assert (await promotions.look(ATTEMPT)).stall == ""
     monkeypatch.setattr(stalls, "WAIT", timedelta(0))
     assert (await promotions.look(ATTEMPT)).stall == f"no worker polls the queue {installation}.promotions"
+
+
+async def test_a_place_that_no_worker_serves_is_found_by_its_queue(
+    client: Client, installation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stalls, "KEPT_SECONDS", 0.0)
+    queue = Queues(installation=installation).promotions
+    for repository in ("web", "api"):
+        place = environment_workflow_id(installation, "shop", "prod", repository)
+        await client.start_workflow(ENVIRONMENT_WORKFLOW, id=place, task_queue=queue)
+    find = find_stalled(client, installation)
+    # A task that waits for less than a minute may only meet workers that restart.
+    assert await find() == {}
+    monkeypatch.setattr(stalls, "WAIT", timedelta(0))
+    expected = f"those of repositories api, web: no worker polls the queue {queue}"
+
+    async def listed() -> bool:
+        return dict(await find()) == {Key("shop", "prod"): expected}
+
+    await become(listed)
+
+
+class NewBuild:
+    """Know workers of the build `new` in each queue."""
+
+    async def pollers(self, queue: str, kind: TaskQueueType.ValueType) -> Sequence[PollerInfo]:
+        options = WorkerDeploymentOptions(deployment_name=queue.partition(".")[0], build_id="new")
+        return (PollerInfo(deployment_options=options),)
+
+
+@workflow.defn(name=ENVIRONMENT_WORKFLOW, sandboxed=False, versioning_behavior=VersioningBehavior.PINNED)
+class Place:
+    """Wait."""
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: False)
+
+
+async def test_a_place_that_is_pinned_to_a_build_without_workers_is_looked_at_while_others_poll(
+    client: Client, installation: str
+) -> None:
+    queue = Queues(installation=installation).promotions
+    place = environment_workflow_id(installation, "shop", "prod", "web")
+    old = WorkerDeploymentVersion(deployment_name=installation, build_id="old")
+    deployment = WorkerDeploymentConfig(version=old, use_worker_versioning=True)
+    suspected = await suspects(NewBuild(), installation)
+
+    async def looked_at() -> bool:
+        return [one.id async for one in client.list_workflows(suspected)] == [place]
+
+    runner = UnsandboxedWorkflowRunner()
+    async with Worker(
+        client, task_queue=queue, workflows=[Place], workflow_runner=runner, deployment_config=deployment
+    ):
+
+        async def started() -> bool:
+            try:
+                await client.start_workflow(
+                    ENVIRONMENT_WORKFLOW, id=place, task_queue=queue, versioning_override=PinnedVersioningOverride(old)
+                )
+            except RPCError:
+                return False
+            return True
+
+        # The server knows a version once it was polled.
+        await become(started)
+        await become(looked_at)
 
 
 async def test_workers_that_come_have_every_tracker_looked_at_once(

@@ -18,6 +18,7 @@ from crds.api.ports import (
 )
 from crds.group import GROUP
 from crds.model import Scope
+from crds.v1alpha1.event_sink import EventSink
 from crds.v1alpha1.kinds import KINDS
 from deploy.local.environment.kubernetes_server import KubernetesAccess
 from tests.watcher.fakes import (
@@ -247,3 +248,38 @@ async def test_two_watchers_execute_a_command_once_and_a_restarted_one_answers_w
         await until(lambda: len(promotions.started) == 2)
     assert [verb for _, verb, _ in promotions.commands] == ["hold", "promote"]
     assert (await api.get(TRACKERS, namespace, "web-412"))["spec"]["attempt"] == 2
+
+
+async def test_sinks_of_a_namespace_are_answered_from_the_watch_that_is_there_anyway(
+    api: KubernetesApi, kubernetes_api: KubernetesAccess, namespace: str
+) -> None:
+    resource = resource_of(EventSink.definition)
+    async with watching(kubernetes_api, FakePromotions(), namespace, replicas=1) as [watcher]:
+        assert watcher.sinks_of(namespace) == ()
+        spec = {"type": "Webhook", "url": "https://hooks.example.com"}
+        for name in ("web", "api"):
+            await api.create(resource, namespace, {"metadata": {"name": name}, "spec": spec})
+
+        def names() -> list[str]:
+            return [one.metadata.name for one in watcher.sinks_of(namespace) or ()]
+
+        await until(lambda: names() == ["api", "web"])
+        assert watcher.sinks_of("other") == ()
+        assert all(one.metadata.uid for one in watcher.sinks_of(namespace) or ())
+        await api.delete(resource, namespace, "web")
+        await until(lambda: names() == ["api"])
+    # What is not known for certain is asked of the API server.
+    assert unlisted(api).sinks_of(namespace) is None
+
+
+def unlisted(api: KubernetesApi) -> Watcher:
+    """Return a watcher that has listed nothing yet."""
+    return Watcher(
+        kubernetes=api,
+        promotions=FakePromotions(),
+        connections=FakeCredentialChecks(),
+        repositories=FakeRepositorySyncs(),
+        drift=FakeDriftLooks(),
+        drift_statuses=DriftStatuses(kubernetes=api, observer=FakeDriftObserver()),
+        sinks=FakeEventSinks(),
+    )

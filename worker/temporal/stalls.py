@@ -123,6 +123,12 @@ def _waiting(description: WorkflowExecutionDescription, now: datetime) -> Iterat
             yield _Due(queue=queue, kind=ACTIVITY)
 
 
+def version_of(poller: PollerInfo) -> str:
+    """Return the version of a worker as `TemporalWorkerDeploymentVersion` has it; empty for one without."""
+    options = poller.deployment_options
+    return f"{options.deployment_name}:{options.build_id}" if options.build_id else ""
+
+
 def _serves(poller: PollerInfo, build: str) -> bool:
     return not build or poller.deployment_options.build_id == build
 

@@ -13,11 +13,13 @@ from datetime import timedelta
 from typing import Any
 
 from activities.drift.publishing import DriftStatuses
+from crds.api.mirror import SILENCE
 from crds.api.ports import Kubernetes, resource_of
 from crds.api.reflector import Key, ObjectChange, Reflector
 from crds.api.verification import FRESH, CommandVerification
 from crds.model import Scope
 from crds.resource import Resource
+from crds.v1alpha1.event_sink import EventSink
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.kinds import CONNECTED
 from worker.watcher.commands import COMMANDS, CommandExecutor
@@ -169,6 +171,16 @@ class Watcher:
     def declared(self, kind: type[Resource]) -> Mapping[Key, Resource]:
         """Return all declarations of one kind."""
         return ChainMap(*(dict(mirror.objects) for mirror in self._declared.get(kind, ())))
+
+    def sinks_of(self, namespace: str) -> tuple[EventSink, ...] | None:
+        """Return the EventSinks of a namespace, by name; None where what is kept of them may be old."""
+        mirrors = self._declared.get(EventSink, [])
+        if not all(one.is_current(SILENCE) for one in mirrors):
+            return None
+        kept = sorted(
+            (key.name, one) for mirror in mirrors for key, one in mirror.objects.items() if key.namespace == namespace
+        )
+        return tuple(one for _, one in kept if isinstance(one, EventSink))
 
     def _mirrors(self) -> list[Reflector[Any]]:
         return [

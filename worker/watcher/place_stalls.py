@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import PollerInfo
 from temporalio.client import Client
 
 from crds.api.ports import ApiNotFound, Document, Kubernetes, resource_of
@@ -18,12 +20,15 @@ from crds.conditions import ConditionStatus, ConditionType, find_condition
 from crds.reasons.conditions import ConditionReason
 from crds.v1alpha1.environment import Environment
 from worker.temporal.calls import CALL_TIMEOUT
-from worker.temporal.stalls import LISTED, REPORTED_PROBLEMS, Stalls
-from workflows.identity import ENVIRONMENT_WORKFLOW, place_of
+from worker.temporal.stalls import ACTIVITY, LISTED, REPORTED_PROBLEMS, WORKFLOW, Stalls, version_of
+from workflows.identity import ENVIRONMENT_WORKFLOW, Queues, place_of
 
 ENVIRONMENTS = resource_of(Environment.definition)
 STALLS_MANAGER = "pilotage-stalls"
 """Field manager of this condition alone."""
+NAMED = 5
+"""Repositories, and causes, that a message names."""
+_VERSION = "TemporalWorkerDeploymentVersion"
 
 Stalled = Mapping[Key, str]
 """Environment -> which repositories' workflows do not go on, and why."""
@@ -33,6 +38,13 @@ class FindStalled(Protocol):
     """Find the environments whose workflows do not go on."""
 
     async def __call__(self) -> Stalled:
+        """Raises RPCError."""
+
+
+class Pollers(Protocol):
+    """Know who polls a queue."""
+
+    async def pollers(self, queue: str, kind: TaskQueueType.ValueType) -> Sequence[PollerInfo]:
         """Raises RPCError."""
 
 
@@ -97,20 +109,55 @@ class PlaceStalls:
 def find_stalled(client: Client, installation: str) -> FindStalled:
     """Return how to find the stalled places of an installation at Temporal."""
     stalls = Stalls(client)
-    query = f"WorkflowType = '{ENVIRONMENT_WORKFLOW}' AND ExecutionStatus = 'Running' AND {REPORTED_PROBLEMS}"
 
     async def find() -> Stalled:
-        found: defaultdict[Key, list[str]] = defaultdict(list)
-        async for one in client.list_workflows(query, page_size=LISTED, limit=LISTED):
+        found: defaultdict[Key, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        async for one in client.list_workflows(await suspects(stalls, installation), page_size=LISTED, limit=LISTED):
             place = place_of(one.id)
             if place is None or place.installation != installation:
                 continue
             handle = client.get_workflow_handle(one.id, run_id=one.run_id)
             if stall := await stalls.find(await handle.describe(rpc_timeout=CALL_TIMEOUT)):
-                found[Key(place.namespace, place.environment)].append(f"that of repository {place.repository}: {stall}")
-        return {key: "; ".join(sorted(texts)) for key, texts in found.items()}
+                found[Key(place.namespace, place.environment)][stall].append(place.repository)
+        return {key: _text(repositories) for key, repositories in found.items()}
 
     return find
+
+
+async def suspects(stalls: Pollers, installation: str) -> str:
+    """Return which workflows are worth a look of their own: all, only while a queue has no worker.
+
+    The server reports the problems of tasks that fail, and none of a task that no worker takes.
+    """
+    queues = Queues(installation=installation)
+    running = " AND ".join(
+        (
+            f"WorkflowType = '{ENVIRONMENT_WORKFLOW}'",
+            "ExecutionStatus = 'Running'",
+            f"TaskQueue = '{queues.promotions}'",
+        )
+    )
+    serving = await stalls.pollers(queues.promotions, WORKFLOW)
+    used = (queues.config, queues.delivery, queues.observation, queues.scm, queues.kubernetes)
+    if not serving or not all([await stalls.pollers(queue, ACTIVITY) for queue in used]):
+        return running
+    reasons = [REPORTED_PROBLEMS]
+    # A run that is pinned to a version waits for workers of that version, while others poll the same queue.
+    if versions := sorted({version_of(one) for one in serving} - {""}):
+        quoted = ", ".join(f"'{one}'" for one in versions)
+        reasons.append(f"({_VERSION} IS NOT NULL AND {_VERSION} NOT IN ({quoted}))")
+    return f"{running} AND ({' OR '.join(reasons)})"
+
+
+def _text(repositories: Mapping[str, Sequence[str]]) -> str:
+    """Return why which workflows do not go on, within the bounds of a message."""
+    parts: list[str] = []
+    for stall, names in sorted(repositories.items()):
+        named, left = sorted(names)[:NAMED], len(names) - NAMED
+        more = f" and {left} more" if left > 0 else ""
+        subject = "that of repository" if len(names) == 1 else "those of repositories"
+        parts.append(f"{subject} {', '.join(named)}{more}: {stall}")
+    return "; ".join(parts[:NAMED])
 
 
 def _key(document: Document) -> Key:

@@ -19,10 +19,8 @@ from activities.drift.publishing import DriftStatuses
 from activities.event_sinks.feeding import EventFeed
 from activities.event_sinks.publishing import EventSinkStatuses
 from activities.resources import KubernetesResources
-from crds.api.mirror import DeclarationMirror, MirroredReads
-from crds.api.ports import Kubernetes, resource_of
+from crds.api.ports import Kubernetes
 from crds.api.recent import RecentWrites
-from crds.v1alpha1.event_sink import EventSink
 from worker.cluster import connect_cluster
 from worker.health import Health, HealthServer
 from worker.logs import configure_logs, warn_of_misspelt
@@ -95,9 +93,6 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
         client = await connect_patiently(runtime=runtime, waiting=waiting)
         await claim_patiently(client, kubernetes, settings.installation)
         sinks = TemporalEventSinks(client=client, installation=settings.installation, timings=settings.timings)
-        mirror = DeclarationMirror(kubernetes, (resource_of(EventSink.definition),), namespaces=settings.namespaces)
-        mirroring = asyncio.create_task(mirror.run(), name="event sinks")
-        stack.callback(mirroring.cancel)
         metrics = WatcherMetrics()
         drift_statuses = DriftStatuses(kubernetes=kubernetes, observer=metrics)
         watcher = Watcher(
@@ -124,7 +119,7 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
         metrics.follow_queues(watcher.queues)
         metrics.follow_drift(watcher.drift.count)
         places = PlaceStalls(kubernetes, find_stalled(client, settings.installation), namespaces=settings.namespaces)
-        feed = EventFeed(MirroredReads(kubernetes, mirror), sinks)
+        feed = EventFeed(kubernetes, sinks, kept=watcher.sinks_of)
         worker = build_worker(settings, client, kubernetes, metrics, feed)
         health.ready["kubernetes"] = lambda: watcher.has_synced
         del health.ready["temporal"]

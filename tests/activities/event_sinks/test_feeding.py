@@ -96,3 +96,15 @@ async def test_a_status_counts_as_published_once_its_events_are_handed_over() ->
     workflows.away = False
     again = await ActivityEnvironment().run(resources.publish_status, publication(PROMOTED))
     assert (again.reason, workflows.sent) == ("AlreadyWritten", [("chat uid-chat", ["Promoted"])])
+
+
+@pytest.mark.parametrize(("kept", "sent"), [(True, []), (False, [("chat uid-chat", ["Promoted"])])])
+async def test_what_is_kept_of_sinks_counts_and_the_api_server_is_asked_where_it_may_be_old(
+    kept: bool, sent: list[tuple[str, list[str]]]
+) -> None:
+    cluster, workflows = Cluster(), Workflows()
+    cluster.add("EventSink", "chat", SPEC)
+    feed = EventFeed(cluster.port(), workflows, kept=lambda namespace: () if kept else None)
+    request = publication(PROMOTED)
+    await feed.feed(request, request.events)
+    assert workflows.sent == sent
