@@ -113,7 +113,7 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator["InMemorySpanExporter"]:
 def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Temporal server, in memory, with our search attributes."""
     directory = tmp_path_factory.mktemp("temporal")
-    with LocalEnvironment(directory, temporal_in_memory=True, temporal_arguments=pace.ONE_PARTITION) as environment:
+    with LocalEnvironment(directory, temporal_in_memory=True) as environment:
         environment.start("temporal")
         yield environment.temporal_address
 

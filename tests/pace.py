@@ -43,16 +43,9 @@ BUDGET_SECONDS: Mapping[str, int] = {
     "tests/mutants": 10,
 }
 """Seconds of tests by folder, added over processes, on two idle cores; the order is the one in which they start."""
-FRUGAL: Mapping[str, str] = {"GOGC": "400", "GOMAXPROCS": "1"}
-"""Variables of the servers of tests, which are written in Go: several share two cores, so that memory is cheaper than
-collecting it, and a second thread of one only looks for work that another process could do. A quarter of Temporal's
-processor time, which is the largest of all."""
-ONE_PARTITION = (
-    "--dynamic-config-value=matching.numTaskqueueReadPartitions=1",
-    "--dynamic-config-value=matching.numTaskqueueWritePartitions=1",
-)
-"""Arguments of a Temporal server of tests: each test has task queues of its own, and four partitions of each would only
-hand tasks to one another. A fifth less of the server's time, and of each step's."""
+FRUGAL: Mapping[str, str] = {"GOMAXPROCS": "1"}
+"""Variables of the servers of tests, which are written in Go: several share two cores, and a second thread of one only
+looks for work that another process could do."""
 
 
 def folder_of(nodeid: str) -> str:

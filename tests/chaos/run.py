@@ -36,7 +36,6 @@ from tests.chaos.proxy import Proxy
 from tests.chaos.sandbox import ChaosSandbox
 from tests.chaos.schedule import Strike, Toll, schedule
 from tests.chaos.world import Change, World
-from tests.pace import ONE_PARTITION
 from worker.temporal.conversion import DATA_CONVERTER
 
 WORKERS, WATCHERS = 2, 2
@@ -131,7 +130,6 @@ async def run_chaos(plan: Plan, directory: Path, report: Callable[[str], None]) 
     """Run it once in a directory of its own; nothing is left running."""
     environment = LocalEnvironment(
         directory,
-        temporal_arguments=ONE_PARTITION,
         process_environment={"PILOTAGE_TIMINGS": json.dumps(TIMINGS)},
         report=report,
     )

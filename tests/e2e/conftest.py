@@ -10,7 +10,6 @@ from deploy.local.environment.assembly import PIECES, LocalEnvironment
 from tests.e2e.cluster import Cluster
 from tests.e2e.shop import Shop
 from tests.otlp import SpanReceiver
-from tests.pace import ONE_PARTITION
 
 # The defaults are for CI systems that take minutes and for people who fix things in their own time.
 TIMINGS = {
@@ -54,7 +53,6 @@ def local(tmp_path_factory: pytest.TempPathFactory, traces: SpanReceiver) -> Ite
     """The environment; a test that kills a part of it starts that part again."""
     with LocalEnvironment(
         tmp_path_factory.mktemp("e2e"),
-        temporal_arguments=ONE_PARTITION,
         process_environment={
             "PILOTAGE_TIMINGS": json.dumps(TIMINGS),
             "OTEL_EXPORTER_OTLP_ENDPOINT": traces.endpoint,

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import itertools
 import json
 import random
 import time
@@ -30,7 +31,6 @@ from tests.activities.flux.events import KUSTOMIZE, document
 from tests.e2e.cluster import Cluster, Document
 from tests.e2e.samples import world
 from tests.e2e.shop import until
-from tests.pace import ONE_PARTITION
 
 NAMESPACE = "flux-system"
 SIGNING = "a-key-that-signs-events"
@@ -99,6 +99,16 @@ class Place:
         headers = {"X-Signature": f"sha256={signature}", "Content-Type": "application/json"}
         where = f"{self.receiver}{path or f'/flux/{NAMESPACE}/cluster-dev'}"
         return httpx.post(where, content=data, headers=headers, trust_env=False)
+
+    def until_subscribed(self, name: str) -> None:
+        """Send events of an object, each another one, until the receiver knows what posts them."""
+        numbers = itertools.count(1)
+        until(
+            lambda: self.send(about(name, at="00:00:00", message=f"begins {next(numbers)}")).json()["reason"],
+            lambda reason: reason == "1 commit status",
+            "the subscription",
+            30,
+        )
 
     def send_until_accepted(self, body: Document) -> int:
         """Send an event as Flux does where no one answers, or 503 is: again."""
@@ -181,7 +191,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with LocalEnvironment(
         tmp_path_factory.mktemp("flux"),
         temporal_in_memory=True,
-        temporal_arguments=ONE_PARTITION,
         # How soon an attempt counts as lost whose worker was killed.
         process_environment={"PILOTAGE_TIMINGS": json.dumps({"activity_start_to_close": 8.0})},
     ) as environment:
@@ -218,16 +227,16 @@ def test_an_older_success_leaves_the_newer_failure(place: Place) -> None:
         {**subscription("github"), "eventSources": [{"kind": "Kustomization", "name": "order"}]},
     )
     before = len(place.posts("github"))
+    place.until_subscribed("order")
+    until(lambda: place.posts("github"), lambda seen: len(seen) > before, "the first event", 30)
     failed = about("order", at="10:01:00", severity="error", reason="BuildFailed", message="it failed")
-    until(
-        lambda: place.send(failed).json()["reason"], lambda reason: reason == "1 commit status", "the subscription", 30
-    )
-    until(lambda: place.posts("github"), lambda seen: len(seen) > before, "the failure", 30)
+    assert place.send(failed).status_code == 202
+    until(lambda: place.posts("github"), lambda seen: "it failed" in json.dumps(seen[-1]), "the failure", 30)
     assert place.send(about("order", at="10:00:00", message="it worked")).status_code == 202
     # What came later is posted after whatever the older one had become.
     assert place.send(about("order", at="10:02:00", severity="error", reason="X", message="again")).status_code == 202
     shown = until(lambda: place.posts("github"), lambda seen: "again" in json.dumps(seen[-1]), "the next", 30)
-    assert [one["description"] for one in shown[before:]] == ["it failed", "again"]
+    assert [one["description"] for one in shown[before + 1 :]] == ["it failed", "again"]
 
 
 def test_what_cannot_be_accepted_is_answered_with_a_reason(place: Place) -> None:
@@ -279,12 +288,7 @@ def test_no_event_is_lost_or_overtaken_while_hosts_fail_and_processes_die(place:
     names = [f"storm-{number}" for number in range(contexts)]
     sources = [{"kind": "Kustomization", "name": name} for name in names]
     place.apply("CommitStatus", "storm", {"providerRef": {"name": "storm"}, "prefix": "storm", "eventSources": sources})
-    until(
-        lambda: place.send(about(names[0], at="00:00:00", message="begins")).json()["reason"],
-        lambda reason: reason == "1 commit status",
-        "the subscription",
-        30,
-    )
+    place.until_subscribed(names[0])
     chance = random.Random(13)
     events = [
         about(

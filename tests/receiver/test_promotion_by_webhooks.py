@@ -22,7 +22,6 @@ from tests.e2e.components import stories
 from tests.e2e.components.stories import StoryShop
 from tests.e2e.components.test_git import CONFIGURED, KUSTOMIZATION, commits
 from tests.e2e.shop import Shop, until
-from tests.pace import ONE_PARTITION
 from tests.receiver.world import github_headers, pull_request
 
 HOURS = 4 * 3600.0
@@ -42,7 +41,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     with LocalEnvironment(
         tmp_path_factory.mktemp("receiver"),
         temporal_in_memory=True,
-        temporal_arguments=ONE_PARTITION,
         process_environment={"PILOTAGE_TIMINGS": json.dumps(TIMINGS)},
         sandbox_arguments=("--run-seconds", "2"),
     ) as environment:

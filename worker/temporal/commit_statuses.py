@@ -1,5 +1,6 @@
 """The way to CommitStatusWorkflows, over a Temporal client."""
 
+from collections import OrderedDict
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from temporalio.common import (
     TypedSearchAttributes,
     WorkflowIDReusePolicy,
 )
+from temporalio.service import RPCError
 
 from activities.models.commit_statuses import (
     CommitStatusInput,
@@ -37,6 +39,9 @@ from workflows.identity import (
 _BEHIND_PROMOTIONS = 4
 """Of five, the first being served first: what moves changes has three."""
 
+RUNS_KNOWN = 10_000
+"""Of workflows that were signalled last; each takes some 300 bytes."""
+
 
 class TemporalCommitStatuses:
     """Implement activities.ports.CommitStatusWorkflows, and what a receiver needs. Raises WorkflowsUnavailable."""
@@ -57,6 +62,8 @@ class TemporalCommitStatuses:
         self._timeout = timeout
         self._ui_url = ui_url
         self._queue = Queues(installation=installation).promotions
+        self._runs: OrderedDict[str, str] = OrderedDict()
+        """The run of each workflow that was signalled last, by its id."""
 
     async def signal(self, slot: StatusSlot, verdict: CommitVerdict) -> None:
         """Signal a verdict, starting the workflow if it does not run; once this returns, it is durable."""
@@ -64,7 +71,26 @@ class TemporalCommitStatuses:
         if not verdict.target_url:
             link = workflow_link(self._ui_url, self._client.namespace, workflow_id)
             verdict = replace(verdict, target_url=link)
-        await starting(
+        if not await self._signalled(workflow_id, verdict):
+            self._runs[workflow_id] = await self._signal_with_start(workflow_id, slot, verdict)
+            while len(self._runs) > RUNS_KNOWN:
+                self._runs.popitem(last=False)
+
+    async def _signalled(self, workflow_id: str, verdict: CommitVerdict) -> bool:
+        """Signal the run that had the event before: half of the server's work for a start that begins nothing."""
+        if (run_id := self._runs.pop(workflow_id, None)) is None:
+            return False
+        handle = self._client.get_workflow_handle(workflow_id, run_id=run_id)
+        try:
+            await reaching(lambda: handle.signal(VERDICT_SIGNAL, verdict, rpc_timeout=self._timeout))
+        except RPCError:
+            # It has ended, or continues as another run.
+            return False
+        self._runs[workflow_id] = run_id
+        return True
+
+    async def _signal_with_start(self, workflow_id: str, slot: StatusSlot, verdict: CommitVerdict) -> str:
+        handle = await starting(
             lambda: self._client.start_workflow(
                 COMMIT_STATUS_WORKFLOW,
                 CommitStatusInput(installation=self._installation, slot=slot, timings=self._timings),
@@ -79,6 +105,7 @@ class TemporalCommitStatuses:
                 rpc_timeout=self._timeout,
             )
         )
+        return handle.result_run_id or ""
 
     async def fault(self, *, namespace: str, name: str, fault: SubscriptionFault) -> None:
         """Signal why an event gives no status, to be shown on a CommitStatus."""

@@ -19,6 +19,8 @@ from deploy.local.environment.temporal_server import NAMESPACE, TemporalServer
 
 Piece = Literal["temporal", "kubernetes", "resources", "sandbox"]
 PIECES: tuple[Piece, ...] = ("temporal", "kubernetes", "resources", "sandbox")
+FRUGAL: Mapping[str, str] = {"GOGC": "400"}
+"""Variables of the servers, which are written in Go: a fifth less of their processor time for 200 MB more of memory."""
 SANDBOX_PORT = 18_080
 """The address that the samples name."""
 INSTALLATION = "local"
@@ -76,7 +78,7 @@ class LocalEnvironment:
         self._specs: dict[str, ProcessSpec] = {}
         self._ports: dict[str, int] = {}
         self._accounts: Mapping[str, Path] = {}
-        inherited = _inherited()
+        inherited = {**FRUGAL, **_inherited()}
         # A shell that has read `.local/env` goes on after `make down` and `make up`.
         self._kept = KeptPorts(self.directory / "ports.json" if default_ports else None)
         self._kubernetes = KubernetesServer(

@@ -22,9 +22,14 @@ PROMPT: Mapping[str, str] = {
     "history.transferProcessorMaxPollRPS": "1000",
     "history.timerProcessorMaxPollRPS": "1000",
     "history.timerProcessorMaxTimeShift": '"10ms"',
+    "matching.numTaskqueueReadPartitions": "1",
+    "matching.numTaskqueueWritePartitions": "1",
+    "system.forceSearchAttributesCacheRefreshOnRead": "false",
 }
-"""A shard hands out tasks at most 20 times a second, and timers up to a second late. A cluster has hundreds of shards,
-a development server one: with its defaults every step of every workflow would wait for the same beat."""
+"""What a development server does otherwise than a cluster. A shard hands out tasks at most 20 times a second, and
+timers up to a second late: a cluster has hundreds of shards, this one has one, and every step of every workflow would
+wait for the same beat. Four partitions of a queue only hand tasks to one another where one process has them all. And
+each start and each signal would read the search attributes from the database, which has one connection."""
 
 UNSYNCED = "--sqlite-pragma=synchronous=0"
 """SIGKILL takes nothing from a server that it has handed to the kernel; waiting for the disk doubles what each write

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -29,8 +30,9 @@ class Started:
     namespace: str = "pilotage"
     workflows: dict[str, CommitVerdict] = field(default_factory=dict)
 
-    async def start_workflow(self, _name: str, _start: Any, *, id: str, **options: Any) -> None:  # noqa: A002 -- the SDK's name
+    async def start_workflow(self, _name: str, _start: Any, *, id: str, **options: Any) -> SimpleNamespace:  # noqa: A002 -- the SDK's name
         [self.workflows[id]] = options["start_signal_args"]
+        return SimpleNamespace(result_run_id="run-1")
 
 
 async def linked(verdict: CommitVerdict, ui_url: str) -> tuple[str, CommitVerdict]:

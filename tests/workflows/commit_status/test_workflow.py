@@ -11,6 +11,7 @@ from activities.models.commit_statuses import PostOutcome, SubscriptionFault
 from providers.errors import ProviderRateLimited, ProviderRejected
 from providers.models import CommitStatus, StatusState
 from tests.workflows.commit_status.world import NOON, SLOT, World, playing, verdict
+from worker.temporal import commit_statuses
 
 
 async def test_an_older_success_never_replaces_a_newer_failure(temporal_server: str) -> None:
@@ -101,6 +102,44 @@ async def test_a_run_without_memory_looks_before_it_writes(temporal_server: str)
         assert (world.reads, world.writes) == (1, [])
         await world.send(verdict("success", at=120))
         await world.until(lambda: world.descriptions == ["success at 120"])
+
+
+async def test_an_event_for_a_run_that_has_ended_begins_another_one(temporal_server: str) -> None:
+    async with playing(temporal_server) as world:
+        await world.send(verdict("pending", at=0), verdict("failure", at=1))
+        await world.until(lambda: "failure at 1" in world.descriptions)
+        first = (await world.handle.describe()).run_id
+        await world.handle.terminate("as if an hour had passed")
+        await world.send(verdict("success", at=7200))
+        await world.until(lambda: "success at 7200" in world.descriptions)
+        assert (await world.handle.describe()).run_id != first
+
+
+async def test_a_run_that_is_known_is_signalled_and_not_started_again(
+    temporal_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with playing(temporal_server) as world:
+        starts: list[str] = []
+        start = world.client.start_workflow
+
+        async def counted(*arguments: Any, **options: Any) -> Any:
+            starts.append(options["id"])
+            return await start(*arguments, **options)
+
+        monkeypatch.setattr(world.client, "start_workflow", counted)
+        await world.send(*(verdict("failure", at=second) for second in range(9)), verdict("success", at=9))
+        await world.until(lambda: "success at 9" in world.descriptions)
+        assert len(starts) == 1
+
+
+async def test_what_is_known_of_runs_is_bounded(temporal_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commit_statuses, "RUNS_KNOWN", 3)
+    async with playing(temporal_server) as world:
+        slots = [replace(SLOT, commit=f"{number:040x}") for number in range(6)]
+        for slot in (*slots, *slots):
+            await world.send(verdict("success"), slot=slot)
+        assert len(world.port._runs) == 3
+        await world.until(lambda: {commit for commit, _ in world.writes} == {slot.commit for slot in slots})
 
 
 async def test_what_the_host_never_accepts_is_dropped_and_shown(temporal_server: str) -> None:
