@@ -10,10 +10,12 @@ import uuid
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowExecutionStatus
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 import worker.temporal.connect
@@ -36,6 +38,7 @@ from worker.temporal.connect import (
 )
 from worker.temporal.queues import unrouted_deployments
 from worker.temporal.search_attributes import find_missing
+from worker.temporal.task_timeouts import TASK_TIMEOUT
 from workflows.identity import environment_workflow_id, fairness_key
 
 ROOT = Path(__file__).parents[2]
@@ -169,6 +172,27 @@ async def test_signalling_a_place_starts_it_once_and_again_after_its_end(client:
     assert second.typed_search_attributes.search_attributes[0].value in ("shop", "staging", "web")
     assert second.raw_description.workflow_execution_info.priority.fairness_key == "shop"
     await handle.terminate()
+
+
+async def test_a_worker_that_dies_costs_each_workflow_that_it_worked_on_six_seconds(client: Client) -> None:
+    name = f"t{uuid.uuid4().hex[:8]}"
+    update: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+        "Any", id=f"{name}-update", task_queue=name, id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING
+    )
+    starts = [
+        client.start_workflow("Any", id=f"{name}-start", task_queue=name),
+        client.start_workflow("Any", id=f"{name}-signal", task_queue=name, start_signal="poke"),
+        # Without a worker no update is accepted, and the start counts.
+        client.execute_update_with_start_workflow(
+            "member", start_workflow_operation=update, rpc_timeout=timedelta(seconds=1)
+        ),
+    ]
+    await asyncio.gather(*starts, return_exceptions=True)
+    for end in ("start", "signal", "update"):
+        described = await client.get_workflow_handle(f"{name}-{end}").describe()
+        config = described.raw_description.execution_config
+        assert config.default_workflow_task_timeout.ToTimedelta() == TASK_TIMEOUT
+        await client.get_workflow_handle(f"{name}-{end}").terminate()
 
 
 @pytest.mark.parametrize(

@@ -52,12 +52,12 @@ _logger = structlog.get_logger(__name__)
 
 Answer = TypeVar("Answer")
 
-STICKY_TIMEOUT = timedelta(seconds=5)
+STICKY_TIMEOUT = timedelta(seconds=4)
 """How long a killed worker's workflows wait before another worker takes them."""
 WORKFLOW_TASKS = 8
 """How many workflow tasks are worked on at the same time. They share one interpreter lock: with the SDK's 100, those
-that come together after a restart would all end late, run into their ten seconds or be taken for deadlocks. The others
-wait at the server, where another worker may take them."""
+that come together after a restart would all end late, run into their timeout or be taken for deadlocks. The others wait
+at the server, where another worker may take them."""
 DECLARED = tuple(
     resource_of(kind.definition) for kind in KINDS if kind not in (PullRequestTracker, PromotionCommand, DriftMonitor)
 )

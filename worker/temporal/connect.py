@@ -40,6 +40,7 @@ from worker.temporal.settings import (
     unreadable_configuration,
     unusable_configuration,
 )
+from worker.temporal.task_timeouts import TaskTimeouts
 from worker.tracing import client_interceptors
 from workflows.identity import (
     ENVIRONMENT_WORKFLOW,
@@ -122,7 +123,7 @@ async def connect(*, runtime: Runtime | None = None, identity: str | None = None
             client = await Client.connect(
                 **config,
                 data_converter=converter,
-                interceptors=client_interceptors(),
+                interceptors=[TaskTimeouts(), *client_interceptors()],
                 connect_timeout=CONNECT_TIMEOUT,
                 runtime=runtime,
                 identity=identity,
