@@ -101,8 +101,18 @@ def keep_on_its_line(_logger: object, _method: str, event: Event) -> Event:
         elif key == "event":
             event[key] = one_record(value)
         else:
-            event[key] = repr(value) if _could_be_fields(value) else one_record(value)
+            event[key] = _Shown(repr(value)) if _could_be_fields(value) else one_record(value)
     return event
+
+
+class _Shown:
+    """Hold a text as it is to be written: the renderer would quote a string that has quotes once more."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
 
 
 def _could_be_fields(value: str) -> bool:

@@ -238,6 +238,9 @@ def _explain(detail: Any) -> str:
         return f"{name}: required; {_documentation(field)}"
     message = str(detail["msg"]).removeprefix("Value error, ")
     shown = str(detail["input"])[:_SHOWN_VALUE_LENGTH]
+    if detail["type"] == "string_pattern_mismatch":
+        # Its text would be the pattern.
+        return f"{name}: `{shown}` is not allowed. {_documentation(field)}"
     return f"{name}: `{shown}` is not allowed: {message[:1].lower()}{message[1:]}"
 
 

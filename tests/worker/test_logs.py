@@ -39,6 +39,15 @@ def test_a_console_line_reads_as_text(capsys: pytest.CaptureFixture[str]) -> Non
     assert "hidden" not in text
 
 
+def test_a_text_of_several_terms_is_quoted_once(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(style="console", level="info")
+    structlog.get_logger("a").info("waits", error="no answer", quoted="the 'key' of \"x\"", plain="web-412")
+    text = capsys.readouterr().err
+    assert "error='no answer'" in text
+    assert "quoted='the \\'key\\' of \"x\"'" in text
+    assert "plain=web-412" in text
+
+
 def test_an_event_below_the_level_costs_no_redaction(monkeypatch: pytest.MonkeyPatch) -> None:
     redacted: list[str] = []
 

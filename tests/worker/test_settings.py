@@ -66,7 +66,7 @@ def test_timings_are_overridden_in_seconds_and_the_rest_stays(monkeypatch: pytes
         ("PILOTAGE_TIMINGS", '{"poll_gap": true}', "positive number of seconds"),
         ("PILOTAGE_TIMINGS", "[]", "object of seconds"),
         ("PILOTAGE_TIMINGS", "{", "JSON"),
-        ("PILOTAGE_INSTALLATION", "East Coast", "pattern"),
+        ("PILOTAGE_INSTALLATION", "East Coast", "Lower-case letters"),
         ("PILOTAGE_INSTALLATION", "", "required"),
     ],
 )

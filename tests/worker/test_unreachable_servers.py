@@ -89,7 +89,7 @@ async def test_a_key_that_is_not_accepted_is_named_by_its_variable(monkeypatch: 
         monkeypatch.setenv("TEMPORAL_ADDRESS", address)
         monkeypatch.setenv("TEMPORAL_TLS", "false")
         monkeypatch.setenv("TEMPORAL_API_KEY", "expired")
-        with pytest.raises(TemporalUnavailable, match="renew TEMPORAL_API_KEY") as caught:
+        with pytest.raises(TemporalUnavailable, match="Renew TEMPORAL_API_KEY") as caught:
             await connect()
     assert "expired" not in str(caught.value)
 

@@ -68,6 +68,9 @@ def run(process: str, tmp_path: Path, **variables: str) -> tuple[int, str]:
         ("worker", "TEMPORAL_PROFILE", "nope", "leave it empty"),
         ("watcher", "TEMPORAL_PROFILE", "nope", "leave it empty"),
         ("worker", "TEMPORAL_ADDRESS", "no address", "host:port is wanted"),
+        ("receiver", "TEMPORAL_ADDRESS", "https://temporal.example.com:7233", "host:port is wanted"),
+        ("receiver", "PILOTAGE_INSTALLATION", "Bad Name", "Lower-case letters, digits and dashes"),
+        ("worker", "PILOTAGE_RECORD_FILE", "/nonexistent/records.jsonl", "no such file or directory"),
     ],
 )
 def test_a_wrong_setting_ends_a_process_with_2_and_is_named(
@@ -98,6 +101,12 @@ def test_a_misspelt_setting_is_warned_of_with_the_name_that_is_meant(tmp_path: P
             r"^TEMPORAL_PROFILE: .*allowed are east",
         ),
         ({"TEMPORAL_CONFIG_FILE": "broken.toml"}, r"^TEMPORAL_CONFIG_FILE: "),
+        ({"TEMPORAL_CONFIG_FILE": "absent.toml"}, r"^TEMPORAL_CONFIG_FILE: there is no file .*absent\.toml$"),
+        ({"TEMPORAL_ADDRESS": "temporal.example.com"}, r"^TEMPORAL_ADDRESS: `temporal.example.com` is not allowed"),
+        (
+            {"TEMPORAL_UI_URL": "https://ui", "TEMPORAL_TLS_CLIENT_CERT_PATH": "profiles.toml"},
+            r"^TEMPORAL_TLS_CLIENT_CERT_PATH, TEMPORAL_TLS_CLIENT_KEY_PATH: both are needed",
+        ),
         ({"TEMPORAL_CONFIG_FILE": "profiles.toml", "TEMPORAL_PROFILE": "east"}, r"^TEMPORAL_ADDRESS \(`address` of"),
         ({"TEMPORAL_TLS_CLIENT_CERT_PATH": "/nonexistent"}, r"^TEMPORAL_TLS_CLIENT_CERT_PATH: a file"),
         ({"TEMPORAL_TLS_CLIENT_CERT_DATA": "s3cr3t"}, r"^TEMPORAL_TLS_CLIENT_CERT_DATA: "),

@@ -1,6 +1,7 @@
 """`pilotage worker`: one Temporal worker per queue in one process."""
 
 import asyncio
+import errno
 import os
 import signal
 from collections.abc import Coroutine, Sequence
@@ -30,7 +31,7 @@ from worker.serving.clock import ClockOff, ClockWatch
 from worker.serving.deadlines import ActivityDeadline
 from worker.serving.refusals import RefusalChecks
 from worker.serving.registry import PROMOTIONS, WORKFLOWS, Activity, Dependencies, build_activities
-from worker.settings import EXIT_CODE, InvalidSettings, Settings
+from worker.settings import EXIT_CODE, InvalidSettings, Settings, refused
 from worker.sharing import SharedSlots
 from worker.temporal.commit_statuses import TemporalCommitStatuses
 from worker.temporal.connect import (
@@ -117,6 +118,17 @@ def record_sink(settings: Settings, kubernetes: Kubernetes) -> RecordSink:
     return FileSink(settings.record_file) if settings.record_file else EventRecords(kubernetes)
 
 
+def check_record_file(path: str) -> None:
+    """Raise InvalidSettings where records could not be appended: it would show at the first tracker that ends."""
+    try:
+        # A pipe that no one reads yet may be read later, and must not be waited for.
+        os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o640))
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            reason = f"cannot be written ({os.strerror(error.errno or 0).lower()})"
+            raise InvalidSettings((refused("record_file", path, reason),)) from None
+
+
 def _slots_of(queue: str, settings: Settings) -> int:
     own = {"observation": settings.observation_slots, "checks": settings.check_slots}
     return own.get(queue, settings.activity_slots)
@@ -144,6 +156,8 @@ async def run_worker(settings: Settings, queues: Sequence[str]) -> None:
 
 
 async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event) -> None:
+    if settings.record_file:
+        check_record_file(settings.record_file)
     telemetry = create_telemetry()
     health = Health(ready={"temporal": lambda: False})
     async with AsyncExitStack() as stack:

@@ -35,10 +35,11 @@ from worker.temporal.encryption import EncryptionMisconfigured
 from worker.temporal.pages import place_page
 from worker.temporal.search_attributes import add_attributes, find_missing
 from worker.temporal.settings import (
+    missing_file,
     missing_namespace,
     unreachable_server,
     unreadable_configuration,
-    unusable_configuration,
+    unusable_address,
 )
 from worker.temporal.task_timeouts import TaskTimeouts
 from worker.tracing import client_interceptors
@@ -112,12 +113,16 @@ async def connect(*, runtime: Runtime | None = None, identity: str | None = None
         converter = configured_converter()
     except EncryptionMisconfigured as error:
         raise TemporalMisconfigured(str(error)) from None
+    if problem := missing_file():
+        raise TemporalMisconfigured(problem)
     try:
         config = ClientConfig.load_client_connect_config()
     except (RuntimeError, ValueError, OSError) as error:
         raise TemporalMisconfigured(unreadable_configuration(error)) from None
     config.setdefault("target_host", DEFAULT_ADDRESS)
     address = config["target_host"]
+    if problem := unusable_address(address):
+        raise TemporalMisconfigured(problem)
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT.total_seconds()):
             client = await Client.connect(
@@ -131,10 +136,9 @@ async def connect(*, runtime: Runtime | None = None, identity: str | None = None
             await client.service_client.check_health(timeout=CONNECT_TIMEOUT)
             return client
     except ValueError as error:
-        raise TemporalMisconfigured(unusable_configuration(address, error)) from None
+        raise TemporalMisconfigured(unreadable_configuration(error)) from None
     except (RuntimeError, RPCError, OSError, TimeoutError) as error:
-        reason = str(error).splitlines()[0][:300] if str(error) else "no answer"
-        raise TemporalUnavailable(unreachable_server(address, reason)) from error
+        raise TemporalUnavailable(unreachable_server(address, str(error))) from error
 
 
 async def _find_namespace(client: Client) -> None:

@@ -1,14 +1,21 @@
 """What is wrong with Temporal's own variables, by name; their values may be keys and are not shown."""
 
 import os
+import re
 from contextlib import suppress
+from pathlib import Path
 
 from temporalio.envconfig import ClientConfig
 
+from worker.temporal.causes import cause_of
+
 PREFIX = "TEMPORAL_"
 _PROFILE, _FILE = "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE"
-# Of a worker's version, not of the connection.
-_OTHERS = frozenset({"TEMPORAL_DEPLOYMENT_NAME", "TEMPORAL_WORKER_BUILD_ID"})
+_PAIR = ("TEMPORAL_TLS_CLIENT_CERT_PATH", "TEMPORAL_TLS_CLIENT_KEY_PATH")
+# Of a worker's version and of other programs, not of the connection.
+_OTHERS = frozenset({"TEMPORAL_DEPLOYMENT_NAME", "TEMPORAL_WORKER_BUILD_ID", "TEMPORAL_UI_URL"})
+# A host without a scheme, in brackets where it is an address of IPv6, and a port.
+_HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]]+):[0-9]{1,5}")
 _REASON_LENGTH = 300
 
 
@@ -20,6 +27,8 @@ def unreadable_configuration(error: Exception) -> str:
     if isinstance(error, OSError):
         named = [name for name in concerned if os.environ[name] == error.filename]
         return f"{_names(named or concerned)}: a file that can be read is wanted: {reason}"
+    if "client cert and private key" in reason and not any(name.endswith("_DATA") for name in concerned):
+        return f"{_names(list(_PAIR))}: both are needed, or none"
     if "rofile" in reason and os.environ.get(_PROFILE):
         return f"{_PROFILE}: {reason}; {_allowed_profiles()}"
     mentioned = [name for name in concerned if name in reason]
@@ -27,18 +36,24 @@ def unreadable_configuration(error: Exception) -> str:
     return f"{_names(mentioned or in_file or concerned)}: Temporal's configuration cannot be used: {reason}"
 
 
-def unusable_configuration(address: str, error: Exception) -> str:
-    """Report that an address is none, or what else a client cannot be made of."""
-    if "URL" not in str(error):
-        return unreadable_configuration(error)
-    text = f"`{address[:80]}` is not allowed: host:port is wanted, such as localhost:7233 ({_first_line(error)})"
+def unusable_address(address: str) -> str:
+    """Return why an address is none, with the variable that holds it; empty for one that can be used."""
+    if _HOST_PORT.fullmatch(address):
+        return ""
     where = "" if os.environ.get("TEMPORAL_ADDRESS") else f" (`address` of the profile in {_FILE})"
-    return f"TEMPORAL_ADDRESS{where}: {text}"
+    return f"TEMPORAL_ADDRESS{where}: `{address[:80]}` is not allowed: host:port is wanted, such as localhost:7233"
+
+
+def missing_file() -> str:
+    """Return that the file of profiles is not there, where one is named; without it defaults would count."""
+    path = os.environ.get(_FILE, "")
+    return f"{_FILE}: there is no file {path[:200]}" if path and not Path(path).exists() else ""
 
 
 def unreachable_server(address: str, reason: str) -> str:
     """Report that no connection to a server came about, why, and which variables decide that."""
-    return f"Temporal does not answer at {address}: {reason}. {_remedy(reason.lower())}"
+    cause = cause_of(reason)
+    return f"Temporal does not answer at {address}: {cause.text}. {cause.remedy}"
 
 
 def missing_namespace(address: str, namespace: str) -> str:
@@ -46,25 +61,6 @@ def missing_namespace(address: str, namespace: str) -> str:
     return (
         f"Temporal at {address} has no namespace {namespace}: set TEMPORAL_NAMESPACE to one that exists, or create it: "
         "`pilotage setup` does so, or prints the commands for an administrator."
-    )
-
-
-def _remedy(reason: str) -> str:
-    """Name the variables that a cause points at; its text is that of the SDK's core, in lower case."""
-    if any(term in reason for term in ("unauthenticated", "permission", "unauthorized", "jwt", "api key")):
-        return (
-            "The server does not accept the credential: renew TEMPORAL_API_KEY, or the certificate in "
-            "TEMPORAL_TLS_CLIENT_CERT_PATH, for the namespace in TEMPORAL_NAMESPACE."
-        )
-    if any(term in reason for term in ("certificate", "tls", "handshake", "unknownissuer")):
-        return (
-            "Name the authority of the server's certificate in TEMPORAL_TLS_SERVER_CA_CERT_PATH and its name in "
-            "TEMPORAL_TLS_SERVER_NAME, one's own certificate in TEMPORAL_TLS_CLIENT_CERT_PATH and "
-            "TEMPORAL_TLS_CLIENT_KEY_PATH, or set TEMPORAL_TLS=false where TEMPORAL_ADDRESS serves no TLS."
-        )
-    return (
-        "Set TEMPORAL_ADDRESS (and TEMPORAL_NAMESPACE, TEMPORAL_TLS_… or TEMPORAL_API_KEY where the server wants them) "
-        "to a server that runs."
     )
 
 

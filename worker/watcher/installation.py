@@ -1,6 +1,7 @@
 """Hold the installation's name for this cluster: another cluster with the same name would answer for our trackers."""
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 from temporalio.client import Client, WorkflowExecutionStatus
@@ -24,8 +25,13 @@ class InstallationTaken(Exception):
     """Another cluster holds the installation's name; the text names what to do."""
 
 
-async def claim_patiently(client: Client, kubernetes: Kubernetes, installation: str) -> None:
-    """Claim the installation for this cluster; servers that are away are waited for. Raises InstallationTaken."""
+async def claim_patiently(
+    client: Client, kubernetes: Kubernetes, installation: str, *, waiting: Callable[[str], None] = lambda why: None
+) -> None:
+    """Claim the installation for this cluster; servers that are away are waited for. Raises InstallationTaken.
+
+    `waiting` is called with why it waits.
+    """
     failures = 0
     while True:
         try:
@@ -41,6 +47,7 @@ async def claim_patiently(client: Client, kubernetes: Kubernetes, installation: 
             return
         except (ApiError, WorkflowsUnavailable) as error:
             failures += 1
+            waiting(str(error))
             _logger.warning("waiting to claim the installation", installation=installation, error=str(error))
             await asyncio.sleep(STANDARD.pause(failures).total_seconds())
 

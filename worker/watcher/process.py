@@ -91,7 +91,13 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
         waiting = TemporalWait()
         health.details["temporal"] = lambda: waiting.problem
         client = await connect_patiently(runtime=runtime, waiting=waiting)
-        await claim_patiently(client, kubernetes, settings.installation)
+        del health.ready["temporal"]
+        claiming = {"problem": ""}
+        health.ready["installation"] = lambda: False
+        health.details["installation"] = lambda: claiming["problem"]
+        await claim_patiently(
+            client, kubernetes, settings.installation, waiting=lambda why: claiming.update(problem=why)
+        )
         sinks = TemporalEventSinks(client=client, installation=settings.installation, timings=settings.timings)
         metrics = WatcherMetrics()
         drift_statuses = DriftStatuses(kubernetes=kubernetes, observer=metrics)
@@ -122,7 +128,7 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
         feed = EventFeed(kubernetes, sinks, kept=watcher.sinks_of)
         worker = build_worker(settings, client, kubernetes, metrics, feed)
         health.ready["kubernetes"] = lambda: watcher.has_synced
-        del health.ready["temporal"]
+        del health.ready["installation"], health.details["installation"]
         health.details["commands refused"] = lambda: watcher.verification.refusal
         _logger.info(
             "watching",
