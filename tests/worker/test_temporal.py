@@ -187,7 +187,7 @@ async def test_a_worker_that_dies_costs_each_workflow_that_it_worked_on_six_seco
             "member", start_workflow_operation=update, rpc_timeout=timedelta(seconds=1)
         ),
     ]
-    await asyncio.gather(*starts, return_exceptions=True)
+    await asyncio.gather(*starts, update.workflow_handle(), return_exceptions=True)
     for end in ("start", "signal", "update"):
         described = await client.get_workflow_handle(f"{name}-{end}").describe()
         config = described.raw_description.execution_config
