@@ -1,6 +1,7 @@
 """The connection to Temporal, places reached through it, and the worker process as a whole."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -42,6 +43,16 @@ from worker.temporal.task_timeouts import TASK_TIMEOUT
 from workflows.identity import environment_workflow_id, fairness_key
 
 ROOT = Path(__file__).parents[2]
+SIGNAL = MemberSignal(
+    tracker=TrackerRef(namespace="shop", name="web-412", uid="u", attempt=1),
+    number=412,
+    workflow_id="w",
+    counter=Counter(epoch=1, n=1),
+    hop=1,
+    role="target",
+    phase=Phase.WORKING,
+    held=False,
+)
 
 
 @pytest.fixture
@@ -145,20 +156,7 @@ def test_every_namespace_and_what_belongs_to_none_has_a_key_that_the_server_take
 
 async def test_signalling_a_place_starts_it_once_and_again_after_its_end(client: Client) -> None:
     installation = f"t{uuid.uuid4().hex[:8]}"
-    tracker = TrackerRef(namespace="shop", name="web-412", uid="u", attempt=1)
-    signal_ = MemberSignal(
-        tracker=tracker,
-        number=412,
-        workflow_id="w",
-        counter=Counter(epoch=1, n=1),
-        hop=1,
-        role="target",
-        phase=Phase.WORKING,
-        held=False,
-    )
-    request = SendViewInput(
-        namespace="shop", environment="staging", repository="web", signal=signal_, timings=Timings()
-    )
+    request = SendViewInput(namespace="shop", environment="staging", repository="web", signal=SIGNAL, timings=Timings())
     places = TemporalPlaces(client, installation)
     handle = client.get_workflow_handle(environment_workflow_id(installation, "shop", "staging", "web"))
     await places.send(request)
@@ -172,6 +170,21 @@ async def test_signalling_a_place_starts_it_once_and_again_after_its_end(client:
     assert second.typed_search_attributes.search_attributes[0].value in ("shop", "staging", "web")
     assert second.raw_description.workflow_execution_info.priority.fairness_key == "shop"
     await handle.terminate()
+
+
+async def test_a_call_that_no_place_answers_is_no_error_in_the_log(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker.temporal.connect, "ANSWER_TIMEOUT", timedelta(seconds=0.5))
+    errors: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: errors.append(context["message"]))
+    places = TemporalPlaces(client, f"t{uuid.uuid4().hex[:8]}")
+    assert SIGNAL.awaits_answer
+    request = SendViewInput(namespace="shop", environment="staging", repository="web", signal=SIGNAL, timings=Timings())
+    assert await places.send(request) is None
+    await asyncio.sleep(0)
+    gc.collect()
+    assert errors == []
 
 
 async def test_a_worker_that_dies_costs_each_workflow_that_it_worked_on_six_seconds(client: Client) -> None:

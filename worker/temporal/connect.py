@@ -251,6 +251,9 @@ class TemporalPlaces:
             search_attributes=place_attributes(request.namespace, request.environment, request.repository),
             priority=Priority(fairness_key=fairness_key(request.namespace)),
         )
+        # The SDK keeps the failure of a call a second time, and logs it as an error where that is not awaited.
+        begun = asyncio.create_task(start.workflow_handle())
+        begun.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         async with asyncio.timeout(ANSWER_TIMEOUT.total_seconds()):
             answer: PlaceSignal | None = await self._client.execute_update_with_start_workflow(
                 MEMBER_UPDATE,
