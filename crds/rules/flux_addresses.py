@@ -6,17 +6,36 @@ refused, so that a wrong one is seen before the first event.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote, urlsplit
 
 from crds.v1alpha1.flux_provider import GitProviderType
 
 _SCP = re.compile(r"(?:[^@/\s:]+@)?(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?):(?P<path>(?!//)\S+)")
 _SCHEMES = ("https", "http", "ssh", "git+ssh")
-_NAME = re.compile(r"(?!\.{1,2}$)[^\x00-\x1f\x7f/\\?#:]+")
-_AZURE_SSH = "ssh.dev.azure.com"
+_NAME = re.compile(r"(?!\.{1,2}$)[^\x00-\x1f\x7f/\\?#:\ufffd]+")
+# `urlsplit` removes some of them without a trace, and what is left may be another repository.
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f]")
 _AZURE = "dev.azure.com"
+_AZURE_SSH = frozenset({"ssh.dev.azure.com", "vs-ssh.visualstudio.com"})
 _VISUAL_STUDIO = ".visualstudio.com"
+_DEFAULT_COLLECTION = "DefaultCollection"
+_ALIASES: Mapping[GitProviderType, Mapping[str, str]] = {
+    GitProviderType.GITHUB: {
+        "www.github.com": "github.com",
+        "ssh.github.com": "github.com",
+        "api.github.com": "github.com",
+    },
+    GitProviderType.GITLAB: {"altssh.gitlab.com": "gitlab.com"},
+    GitProviderType.BITBUCKET: {
+        "www.bitbucket.org": "bitbucket.org",
+        "altssh.bitbucket.org": "bitbucket.org",
+        "api.bitbucket.org": "bitbucket.org",
+    },
+}
+"""Other names of public hosts, such as those that serve SSH on the port of HTTPS."""
+_LONGEST_NUMBER = 18
+"""Digits: GitLab's numbers are of 64 bits."""
 
 
 class WrongAddress(ValueError):
@@ -60,6 +79,7 @@ class _Parts:
     scheme: str
     host: str
     path: tuple[str, ...]
+    is_http: bool
 
 
 def repository_address(kind: GitProviderType, address: str) -> RepositoryAddress:
@@ -68,11 +88,14 @@ def repository_address(kind: GitProviderType, address: str) -> RepositoryAddress
     # Projects of Azure DevOps alone are named with blanks.
     if kind is not GitProviderType.AZURE_DEVOPS and any(" " in part for part in parts.path):
         raise WrongAddress("has a blank in its path")
-    return _READERS[kind](parts)
+    host = _ALIASES.get(kind, {}).get(parts.host, parts.host)
+    return _READERS[kind](replace(parts, host=host))
 
 
 def _parts(address: str) -> _Parts:
     text = address.strip()
+    if _UNSEEN.search(text):
+        raise WrongAddress("has a control character")
     if "://" not in text:
         return _scp(text)
     try:
@@ -83,13 +106,13 @@ def _parts(address: str) -> _Parts:
     if url.scheme not in _SCHEMES:
         raise WrongAddress(f"has the scheme `{url.scheme[:16]}`: write https, http or ssh")
     if not url.hostname or not _SCP.fullmatch(f"{url.hostname}:x"):
-        raise WrongAddress("has no host name")
+        raise WrongAddress("has no host name, or none that can be called")
     if url.query or url.fragment:
         raise WrongAddress("must have neither a query nor a fragment")
     # The port of SSH is none of the API's.
     is_http = url.scheme in ("https", "http")
     host = f"{url.hostname}:{port}" if is_http and port and (url.scheme, port) not in _USUAL else url.hostname
-    return _Parts(scheme=url.scheme if is_http else "https", host=host, path=_path(url.path))
+    return _Parts(scheme=url.scheme if is_http else "https", host=host, path=_path(url.path), is_http=is_http)
 
 
 _USUAL = (("https", 443), ("http", 80))
@@ -99,7 +122,7 @@ def _scp(text: str) -> _Parts:
     found = _SCP.fullmatch(text)
     if found is None:
         raise WrongAddress("is no address of a repository: write such as https://github.com/acme/web")
-    return _Parts(scheme="https", host=found["host"].lower(), path=_path(found["path"]))
+    return _Parts(scheme="https", host=found["host"].lower(), path=_path(found["path"]), is_http=False)
 
 
 def _path(path: str) -> tuple[str, ...]:
@@ -124,15 +147,18 @@ def _gitea(parts: _Parts) -> RepositoryAddress:
 
 
 def _gitlab(parts: _Parts) -> RepositoryAddress:
-    if len(parts.path) == 1 and parts.path[0].isascii() and parts.path[0].isdigit():
-        return _address(parts, project_id=int(parts.path[0][:18]))
+    number = parts.path[0] if len(parts.path) == 1 else ""
+    if number.isascii() and number.isdigit() and len(number) <= _LONGEST_NUMBER:
+        return _address(parts, project_id=int(number))
+    if "-" in parts.path:
+        raise WrongAddress("is the address of a page: write the address of the project, such as https://gitlab.com/a/b")
     if len(parts.path) < 2:
         raise WrongAddress("must name group and project, or the project's number, such as https://gitlab.com/1234")
     return _address(parts, owner="/".join(parts.path[:-1]), name=parts.path[-1])
 
 
 def _data_center(parts: _Parts) -> RepositoryAddress:
-    if "scm" not in parts.path:
+    if not parts.is_http or "scm" not in parts.path:
         raise WrongAddress("must be the HTTP address that Bitbucket shows for cloning, with /scm/ in it")
     at = len(parts.path) - 1 - parts.path[::-1].index("scm")
     rest = parts.path[at + 1 :]
@@ -143,14 +169,17 @@ def _data_center(parts: _Parts) -> RepositoryAddress:
 
 def _azure(parts: _Parts) -> RepositoryAddress:
     path = parts.path
-    if parts.host == _AZURE_SSH and len(path) == 4 and path[0] == "v3":
+    if parts.host in _AZURE_SSH and len(path) == 4 and path[0] == "v3":
         return RepositoryAddress(scheme="https", host=_AZURE, organization=path[1], owner=path[2], name=path[3])
-    hosted = parts.host.endswith(_VISUAL_STUDIO)
-    if hosted:
-        organization = parts.host.removesuffix(_VISUAL_STUDIO)
-        parts = _Parts(scheme="https", host=_AZURE, path=(organization, *path))
-        path = tuple(part for part in parts.path if part != "DefaultCollection")
-    if len(path) < 4 or path[-2] != "_git":
+    if parts.host.endswith(_VISUAL_STUDIO):
+        rest = path[1:] if path[:1] == (_DEFAULT_COLLECTION,) else path
+        path = (parts.host.removesuffix(_VISUAL_STUDIO), *rest)
+        parts = replace(parts, scheme="https", host=_AZURE)
+    hosted = parts.host == _AZURE
+    if hosted and len(path) == 3 and path[1] == "_git":
+        # How the host writes a repository that has the name of its project.
+        path = (path[0], path[2], *path[1:])
+    if len(path) < 4 or path[-2] != "_git" or (hosted and len(path) > 4):
         raise WrongAddress("must be such as https://dev.azure.com/acme/shop/_git/web")
     *base, organization, project = path[:-2]
     return _address(parts, base=base, organization=organization, owner=project, name=path[-1])

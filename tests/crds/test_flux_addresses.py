@@ -25,6 +25,19 @@ from crds.v1alpha1.flux_provider import GitProviderType as Type
         (Type.AZURE_DEVOPS, "git@ssh.dev.azure.com:v3/org/proj/web", "dev.azure.com/org/proj/web"),
         (Type.AZURE_DEVOPS, "https://org.visualstudio.com/proj/_git/web", "dev.azure.com/org/proj/web"),
         (Type.AZURE_DEVOPS, "https://tfs.example.com/tfs/Main/proj/_git/web", "tfs.example.com/tfs/Main/proj/web"),
+        (Type.AZURE_DEVOPS, "https://acme@dev.azure.com/org/proj/_git/web", "dev.azure.com/org/proj/web"),
+        (Type.AZURE_DEVOPS, "https://dev.azure.com/org/_git/web", "dev.azure.com/org/web/web"),
+        (
+            Type.AZURE_DEVOPS,
+            "https://org.visualstudio.com/DefaultCollection/proj/_git/web",
+            "dev.azure.com/org/proj/web",
+        ),
+        (Type.AZURE_DEVOPS, "org@vs-ssh.visualstudio.com:v3/org/proj/web", "dev.azure.com/org/proj/web"),
+        (Type.AZURE_DEVOPS, "ssh://git@ssh.dev.azure.com:22/v3/org/proj/web", "dev.azure.com/org/proj/web"),
+        (Type.GITHUB, "ssh://git@ssh.github.com:443/acme/web.git", "github.com/acme/web"),
+        (Type.GITHUB, "https://www.github.com/acme/web", "github.com/acme/web"),
+        (Type.GITLAB, "ssh://git@altssh.gitlab.com:443/acme/web.git", "gitlab.com/acme/web"),
+        (Type.BITBUCKET, "ssh://git@altssh.bitbucket.org:443/acme/web.git", "bitbucket.org/acme/web"),
     ],
 )
 def test_a_repository_is_found_by_every_form_that_people_clone_by(kind: Type, address: str, found: str) -> None:
@@ -52,7 +65,16 @@ def test_a_repository_is_found_by_every_form_that_people_clone_by(kind: Type, ad
         (Type.BITBUCKET_SERVER, "https://bb.example.com/PRJ/web"),
         (Type.BITBUCKET_SERVER, "https://bb.example.com/scm/web"),
         (Type.AZURE_DEVOPS, "https://dev.azure.com/org/proj/web"),
-        (Type.AZURE_DEVOPS, "https://dev.azure.com/proj/_git/web"),
+        (Type.AZURE_DEVOPS, "https://tfs.example.com/proj/_git/web"),
+        (Type.AZURE_DEVOPS, "https://dev.azure.com/a/org/proj/_git/web"),
+        (Type.AZURE_DEVOPS, "https://org.visualstudio.com/a/proj/_git/web"),
+        (Type.GITHUB, "https://github.com/acme/web\tx"),
+        (Type.GITHUB, "https://github.com/acme/web\nx"),
+        (Type.GITHUB, "https://github.com/acme/w%ff"),
+        (Type.GITLAB, "https://gitlab.com/" + "1" * 19),
+        (Type.GITLAB, "https://gitlab.com/acme/web/-/tree/main"),
+        (Type.BITBUCKET_SERVER, "ssh://git@bb.example.com:7999/scm/PRJ/web.git"),
+        (Type.BITBUCKET_SERVER, "git@bb.example.com:scm/PRJ/web.git"),
     ],
 )
 def test_a_text_that_names_no_repository_is_refused(kind: Type, address: str) -> None:
