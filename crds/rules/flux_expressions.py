@@ -1,8 +1,8 @@
 """Expressions of CEL that make the context of a commit status, checked before any event comes.
 
 The functions are those that Flux documents for `commitStatusExpr`: strings, optional values, sets and encoders. What is
-refused at Flux is refused here: an unknown variable, and a result that is not known to be a string. One thing more is
-refused: two number literals of different types cannot be compared.
+refused at Flux is refused here: an unknown variable, and a result that is not known to be a string. What this library
+does not have is refused too: the comparison of two number literals of different types, and `unwrap` of optional values.
 
 An expression of a tenant can ask for any amount of memory, by `replace` within `replace`: evaluate it in a process of
 its own (worker/flux/evaluation.py).

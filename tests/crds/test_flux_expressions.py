@@ -38,6 +38,9 @@ VALUES = {
         ("event.metadata.?env.orValue('none') + ''", "none"),
         ("event.metadata[?'summary'].optMap(text, text + '!').orValue('')", "blue, green!"),
         ("optional.of('a').or(optional.none()).value()", "a"),
+        ("event.metadata.?summary.optFlatMap(text, optional.of(text + '!')).orValue('') + ''", "blue, green!"),
+        ("[?optional.of('a'), ?optional.none()].join('')", "a"),
+        ("{?'a': optional.of('x')}['a']", "x"),
         ("optional.ofNonZeroValue('').hasValue() ? 'a' : 'b'", "b"),
         # sets
         ("sets.contains(['apps', 'db'], [event.involvedObject.namespace]) ? 'mine' : 'theirs'", "mine"),
@@ -68,6 +71,8 @@ def test_an_expression_makes_a_context_of_what_flux_documents(expression: str, c
         ("event.involvedObject.name +", "Syntax error"),
         ("", "Syntax error"),
         ("1 < 2.5 ? 'a' : 'b'", "no matching overload"),
+        ("optional.unwrap([optional.of('a')]).join('')", "undeclared reference to 'optional'"),
+        ("[event.metadata.?summary].unwrapOpt().map(one, one + '').join('')", "undeclared reference to 'unwrapOpt'"),
         ("'" + "a" * LENGTH_LIMIT + "'", "longer than"),
         ("(" * 500 + "'a'" + ")" * 500, "recursion"),
     ],
