@@ -19,6 +19,7 @@ from activities.models.commit_statuses import (
     PostCommitStatusResult,
     PostOutcome,
     PublishPostInput,
+    StatusSlot,
 )
 from activities.models.status import PublishStatusResult
 from activities.ports import CommitStatusWorkflows, MissingReason, PostingOpener, PostingProvider, ReferenceMissing
@@ -61,12 +62,7 @@ class CommitStatusPosts(CommitStatusActivities):
             return PostOutcome.GONE
         if provider.suspended:
             return PostOutcome.SUSPENDED
-        wanted = models.CommitStatus(
-            context=slot.context,
-            state=StatusState(verdict.state),
-            description=verdict.description,
-            url=verdict.target_url,
-        )
+        wanted = host_status(slot, verdict)
         statuses = provider.host.commit_statuses
         if request.look_first:
             async with _within(provider.timeout):
@@ -138,6 +134,16 @@ class PostRecords(PostRecordActivities):
             if name
         ]
         return PublishStatusResult(written=any(written), reason="" if any(written) else "NothingToWrite")
+
+
+def host_status(slot: StatusSlot, verdict: CommitVerdict) -> models.CommitStatus:
+    """Return what a host is sent."""
+    return models.CommitStatus(
+        context=slot.context,
+        state=StatusState(verdict.state),
+        description=verdict.description,
+        url=verdict.target_url,
+    )
 
 
 @asynccontextmanager

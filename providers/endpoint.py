@@ -257,7 +257,9 @@ def unanswered(error: Exception, what: str, secrets: tuple[str, ...] = ()) -> Pr
     if isinstance(error, httpx.ConnectError) and (untrusted := _untrusted(error)) is not None:
         text = f"{what}: the server's certificate is not trusted ({untrusted.verify_message})"
         return ProviderMisconfigured(
-            f"{text}: fix the address, or put the authority that signed it into `ca.crt` of `caSecretRef`", status=503
+            f"{text}: fix the address, or put the authority that signed it into `ca.crt` of `caSecretRef`, "
+            "of a Provider `certSecretRef`",
+            status=503,
         )
     if isinstance(error, httpx.ConnectError | httpx.ProxyError):
         return ProviderUnavailable(shown(f"{what}: no connection: {error}", secrets), status=503)

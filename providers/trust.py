@@ -19,7 +19,7 @@ CA_LIMIT_BYTES = 256 * 1024
 """The public authorities of a browser are 220 KiB."""
 _BEGIN = "-----BEGIN "
 _AT_A_TIME = 16
-_KEY = "key `ca.crt` of the Secret that `caSecretRef` names"
+_KEY = "key `ca.crt` of the Secret that `caSecretRef` or `certSecretRef` names"
 
 
 async def trusting(route: Route) -> ssl.SSLContext:

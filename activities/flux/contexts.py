@@ -1,5 +1,7 @@
 """Context and description of a commit status."""
 
+from unicodedata import category
+
 from activities.flux.events import FluxEvent
 from activities.flux.matching import Subscription
 from crds.texts.plain import one_line
@@ -8,6 +10,8 @@ from providers.status_keys import bounded_key
 _CONTEXT_LIMIT = 255
 """Characters, as the status of a Provider shows them; a host whose limit is lower has its own in its adapter."""
 _DESCRIPTION_LIMIT = 2048
+_CLASSES = {"Ll": "lower", "Lu": "upper", "Nd": "digit"}
+"""By Unicode's category alone, as Go has them; `str.islower` and its like count more."""
 
 
 def default_context(event: FluxEvent, *, provider_uid: str) -> str:
@@ -44,12 +48,9 @@ def flux_description(event: FluxEvent) -> str:
             parts[-1:] = [*([head] if head else []), last + character]
         else:
             parts.append(character)
-    return " ".join(parts).lower()
+    # Each character by itself, and as one: Python knows lower cases of several, and of the end of a term.
+    return "".join(character.lower()[0] for character in " ".join(parts))
 
 
 def _class(character: str) -> str:
-    if character.islower():
-        return "lower"
-    if character.isupper():
-        return "upper"
-    return "digit" if character.isdigit() else "other"
+    return _CLASSES.get(category(character), "other")

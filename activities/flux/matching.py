@@ -60,8 +60,25 @@ class Subscription:
         return f"{self.kind}/{self.namespace}/{self.name}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class ObjectLabels:
+    """Labels of an event's object, as far as they can be read."""
+
+    found: Mapping[str, str] | None = None
+    """None where there is no such object."""
+    fault: str = ""
+    """Why a person must act for them to be read."""
+
+
+NO_OBJECT = ObjectLabels()
+
+
 class NotTaken(ValueError):
-    """A subscription does not take an event; the text has the reason."""
+    """A subscription does not take an event; the text has the reason, `fault` whether a person must act on it."""
+
+    def __init__(self, reason: str, *, fault: bool = False) -> None:
+        super().__init__(reason)
+        self.fault = fault
 
 
 def wants_labels(subscriptions: Iterable[Subscription], event: FluxEvent) -> bool:
@@ -69,16 +86,17 @@ def wants_labels(subscriptions: Iterable[Subscription], event: FluxEvent) -> boo
     return any(source.labels and source.names(event) for one in subscriptions for source in one.sources)
 
 
-def take(subscription: Subscription, event: FluxEvent, labels: Mapping[str, str] | None) -> None:
-    """Raise NotTaken where a subscription does not take an event; `labels` are the object's, None = not readable."""
+def take(subscription: Subscription, event: FluxEvent, labels: ObjectLabels) -> None:
+    """Raise NotTaken where a subscription does not take an event; `labels` are those of the event's object."""
     if subscription.suspended:
         raise NotTaken(f"{subscription} is suspended")
     named = [source for source in subscription.sources if source.names(event)]
     if not named:
         raise NotTaken("no event source names the object")
-    if not any(_labelled(source, labels) for source in named):
-        reason = "the object cannot be read, whose labels decide" if labels is None else "the object's labels differ"
-        raise NotTaken(reason)
+    if not any(_labelled(source, labels.found) for source in named):
+        if labels.found is not None:
+            raise NotTaken("the object's labels differ")
+        raise NotTaken(labels.fault or "there is no such object, whose labels decide", fault=bool(labels.fault))
     if subscription.severity not in (Severity.INFO, event.severity):
         raise NotTaken(f"severity `{event.severity}` is not `{subscription.severity}`")
     if subscription.inclusions and not _found(subscription.namespace, subscription.inclusions, event.message):

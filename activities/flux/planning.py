@@ -15,10 +15,17 @@ from activities.flux.contexts import (
     prefixed_context,
 )
 from activities.flux.events import FluxEvent
-from activities.flux.matching import NotTaken, Subscription, take
+from activities.flux.matching import NO_OBJECT, NotTaken, ObjectLabels, Subscription, take
 from activities.flux.metadata import cleaned, combined
 from activities.flux.revisions import NoCommit, commit_of
-from activities.flux.verdicts import Passed, Verdict, flux_verdict, verdict_of
+from activities.flux.verdicts import (
+    Passed,
+    Verdict,
+    flux_verdict,
+    pass_flux_gate,
+    pass_flux_progress,
+    verdict_of,
+)
 from crds.rules.flux_addresses import RepositoryAddress, WrongAddress, repository_address
 from crds.rules.flux_expressions import ExpressionError
 from crds.v1alpha1.flux_provider import GitProviderType
@@ -37,6 +44,9 @@ class ProviderTarget:
     uid: str
     type: str
     address: str
+    """Empty where it stands in the Secret, which a Provider of Flux may have so."""
+    secret: str
+    """Name of the Secret; empty where none is named."""
     suspended: bool = False
     expression: str = ""
     document: Mapping[str, Any]
@@ -47,15 +57,30 @@ class ProviderTarget:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AddressInSecret:
+    """A repository that a Secret names, which only who posts reads."""
+
+    secret: str
+
+    def __str__(self) -> str:
+        return f"Secret/{self.secret}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class StatusWanted:
     """A commit status that is to be posted."""
 
-    repository: RepositoryAddress
+    repository: RepositoryAddress | AddressInSecret
     commit: str
     context: str
     verdict: Verdict
     description: str
     target_url: str = ""
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Which status it is."""
+        return str(self.repository), self.commit, self.context
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,23 +109,24 @@ def plan(
     subscriptions: Iterable[Subscription],
     *,
     targets: Callable[[Subscription], ProviderTarget | None],
-    labels: Mapping[str, str] | None = None,
+    labels: ObjectLabels = NO_OBJECT,
     evaluate: Evaluate,
     compat: bool = False,
 ) -> tuple[StatusPlan, ...]:
-    """Plan one event for every subscription; two that would post the same status post it once.
+    """Plan one event for every subscription; two of one namespace that would post the same status post it once.
 
-    `labels` are those of the event's object, None where it cannot be read. With `compat` descriptions, contexts and
-    states are those of notification-controller.
+    `labels` are those of the event's object. With `compat` descriptions, contexts and states are those of
+    notification-controller.
     """
     event = cleaned(event)
     plans: list[StatusPlan] = []
-    seen: set[tuple[str, str, str]] = set()
+    seen: set[tuple[str, ...]] = set()
     # A CommitStatus first: of two equal ones it is the one that people see a condition on.
     for subscription in sorted(subscriptions, key=lambda one: (one.kind != "CommitStatus", one.namespace, one.name)):
         made = _plan(event, subscription, targets(subscription), labels, evaluate, compat=compat)
         if made.wanted is not None:
-            identity = (str(made.wanted.repository), made.wanted.commit, made.wanted.context)
+            # Within a namespace alone: no one takes a status from others by a name that comes first.
+            identity = (subscription.namespace, *made.wanted.place)
             if identity in seen:
                 made = replace(made, wanted=None, reason="another subscription posts the same status")
             seen.add(identity)
@@ -112,7 +138,7 @@ def _plan(
     event: FluxEvent,
     subscription: Subscription,
     target: ProviderTarget | None,
-    labels: Mapping[str, str] | None,
+    labels: ObjectLabels,
     evaluate: Evaluate,
     *,
     compat: bool,
@@ -120,7 +146,7 @@ def _plan(
     try:
         take(subscription, event, labels)
     except NotTaken as error:
-        return StatusPlan(subscription=subscription, target=target, matched=False, reason=str(error))
+        return StatusPlan(subscription=subscription, target=target, matched=False, reason=str(error), fault=error.fault)
     try:
         wanted = _wanted(event, subscription, target, evaluate, compat=compat)
     except _Dropped as dropped:
@@ -141,29 +167,67 @@ def _wanted(
         kind = GitProviderType(target.type)
     except ValueError:
         raise _Dropped(f"{target} is of type `{target.type}`, which has no commit statuses") from None
+    if not target.secret and not (compat and kind is GitProviderType.AZURE_DEVOPS):
+        raise _Dropped(f"{target} names no Secret: set its spec.secretRef", fault=True)
     metadata = combined(event, added=subscription.added, summary=subscription.summary)
+    parts = _of_flux if compat else _ours
     try:
-        verdict = flux_verdict(event, pending_known=kind is GitProviderType.GITEA) if compat else verdict_of(event)
+        return parts(event, subscription, target, kind, metadata, evaluate)
     except Passed as passed:
         raise _Dropped(str(passed), fault=passed.fault) from None
-    try:
-        commit = commit_of(metadata, compat=compat)
-        repository = repository_address(kind, target.address)
-        context = _context(event, subscription, target, metadata, evaluate)
     except NoCommit as error:
         raise _Dropped(str(error), fault=True) from None
     except WrongAddress as error:
         raise _Dropped(f"spec.address of {target} {error}", fault=True) from None
     except ExpressionError as error:
         raise _Dropped(f"spec.commitStatusExpr of {target} {error}", fault=True) from None
+
+
+def _ours(
+    event: FluxEvent,
+    subscription: Subscription,
+    target: ProviderTarget,
+    kind: GitProviderType,
+    metadata: Mapping[str, str],
+    evaluate: Evaluate,
+) -> StatusWanted:
     return StatusWanted(
-        repository=repository,
-        commit=commit,
-        context=context if compat else bounded_context(context),
-        verdict=verdict,
-        description=flux_description(event) if compat else description(event),
+        verdict=verdict_of(event),
+        commit=commit_of(metadata),
+        repository=_repository(target, kind),
+        context=bounded_context(_context(event, subscription, target, metadata, evaluate)),
+        description=description(event),
         target_url=subscription.target_url,
     )
+
+
+def _of_flux(
+    event: FluxEvent,
+    subscription: Subscription,
+    target: ProviderTarget,
+    kind: GitProviderType,
+    metadata: Mapping[str, str],
+    evaluate: Evaluate,
+) -> StatusWanted:
+    """Do the same in the order of notification-controller: of several faults it names the first."""
+    pass_flux_gate(event)
+    context = _context(event, subscription, target, metadata, evaluate)
+    repository = _repository(target, kind)
+    pass_flux_progress(event, kind)
+    return StatusWanted(
+        commit=commit_of(metadata, compat=True),
+        verdict=flux_verdict(event, kind),
+        repository=repository,
+        context=context,
+        description=flux_description(event),
+        target_url=subscription.target_url,
+    )
+
+
+def _repository(target: ProviderTarget, kind: GitProviderType) -> RepositoryAddress | AddressInSecret:
+    if target.is_flux and not target.address and target.secret:
+        return AddressInSecret(secret=target.secret)
+    return repository_address(kind, target.address)
 
 
 def _context(
@@ -200,7 +264,7 @@ def _document(event: FluxEvent, metadata: Mapping[str, str]) -> dict[str, Any]:
         "timestamp": event.timestamp.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "message": event.message,
         "reason": event.reason,
-        "metadata": dict(metadata),
+        **({"metadata": dict(metadata)} if metadata else {}),
         "reportingController": event.controller,
         **({"reportingInstance": event.instance} if event.instance else {}),
     }

@@ -16,8 +16,9 @@ class NoCommit(ValueError):
 
 def commit_of(metadata: Mapping[str, str], *, compat: bool = False) -> str:
     """Return the commit, in lower case. `compat` takes what Flux takes: any 40 characters. Raises NoCommit."""
-    revision = next((metadata[key] for key in _SOURCES if metadata.get(key)), "")
-    if not revision:
+    # To Flux an empty value is one: it hides those that come after it.
+    revision = next((metadata[key] for key in _SOURCES if (key in metadata if compat else metadata.get(key))), None)
+    if revision is None:
         raise NoCommit("missing revision metadata")
     found = _taken_by_flux(revision) if compat else _strict(revision)
     if found is None:

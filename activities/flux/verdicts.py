@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from activities.flux.events import COMMIT_KEY, FluxEvent, Severity
+from crds.v1alpha1.flux_provider import GitProviderType
 
 KUSTOMIZATION = "Kustomization"
 _UPDATE = "update"
@@ -47,20 +48,29 @@ def verdict_of(event: FluxEvent) -> Verdict:
     raise Passed(f"severity `{event.severity}` is neither info nor error")
 
 
-def flux_verdict(event: FluxEvent, *, pending_known: bool) -> Verdict:
-    """Return what notification-controller would show; `pending_known` is Gitea alone. Raises Passed."""
+def pass_flux_gate(event: FluxEvent) -> None:
+    """Raise Passed where notification-controller drops an event before it looks at anything else."""
     if not _is_conclusive(event):
         raise Passed("commit status is not updated: no commit, no commit_status=update, no error")
-    if event.reason == _PROGRESSING:
-        if pending_known:
-            return Verdict.PENDING
+
+
+def pass_flux_progress(event: FluxEvent, kind: GitProviderType) -> None:
+    """Raise Passed where notification-controller posts nothing of progress; Gitea alone shows it."""
+    if event.reason == _PROGRESSING and kind is not GitProviderType.GITEA:
         raise Passed("reason Progressing is skipped")
+
+
+def flux_verdict(event: FluxEvent, kind: GitProviderType) -> Verdict:
+    """Return what notification-controller would show. Raises Passed where it fails instead."""
+    if event.reason == _PROGRESSING:
+        return Verdict.PENDING
     match event.severity:
         case Severity.INFO:
             return Verdict.SUCCESS
         case Severity.ERROR:
-            return Verdict.FAILURE
-    return Verdict.ERROR
+            # Not `failed`, though the host has that.
+            return Verdict.ERROR if kind is GitProviderType.AZURE_DEVOPS else Verdict.FAILURE
+    raise Passed(f"severity `{event.severity}` has no state at {kind.value}", fault=True)
 
 
 def ends_well(event: FluxEvent) -> bool:

@@ -1,14 +1,21 @@
 """`pilotage flux explain` shows what would become of an event, and the request that its adapter would send."""
 
+import asyncio
+import base64
+import copy
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from tests.activities.flux.events import SHA, document
+from tests.activities.flux.events import KUSTOMIZE, SHA, document
+from worker.cli.exits import CliError
 from worker.cli.main import app
+from worker.flux.explanation import explain_files
 
 KEYS = {
     "matched", "dropped", "reason", "provider", "repository", "commit", "context", "state", "description", "method",
@@ -94,6 +101,89 @@ def test_compat_uses_the_texts_and_states_of_flux(tmp_path: Path) -> None:
     )
     assert (one["state"], one["description"]) == ("error", "build failed")
     assert one["context"] == "kustomization/webapp/0c9c2e41"
+
+
+@pytest.mark.parametrize("severity", ["info", "error"])
+@pytest.mark.parametrize("kind", sorted(HOSTS))
+def test_compat_sends_the_state_that_it_names(tmp_path: Path, kind: str, severity: str) -> None:
+    (one,) = explain(tmp_path, [provider(kind), subscription()], "--compat", severity=severity)
+    assert one["state"]
+    assert one["body"]["state"] == one["state"]
+
+
+def test_a_secret_among_the_files_counts_as_it_does_for_a_worker(tmp_path: Path) -> None:
+    secret: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret"}
+    secret["metadata"] = {"name": "token", "namespace": "flux-system"}
+    at_flux = provider("gitea", flux=True)
+    del at_flux["spec"]["address"]
+    (without,) = explain(tmp_path, [at_flux, subscription(alert=True)])
+    assert "address stands in Secret/token" in without["error"]
+    data = {"address": base64.b64encode(HOSTS["gitea"][0].encode()).decode()}
+    (keyless,) = explain(tmp_path, [at_flux, subscription(alert=True), {**secret, "data": data}])
+    assert "Secret `token`, which Provider/flux-system/host names, has neither key `token`" in keyless["error"]
+    whole = {**secret, "data": data, "stringData": {"token": "t-12345"}}
+    (one,) = explain(tmp_path, [at_flux, subscription(alert=True), whole])
+    assert (one["error"], one["url"]) == ("", HOSTS["gitea"][1])
+    assert "t-12345" not in json.dumps(one)
+
+
+def test_a_context_that_ends_in_what_the_files_do_not_have_is_named(tmp_path: Path) -> None:
+    declared = provider()
+    del declared["metadata"]["uid"]
+    (one,) = explain(tmp_path, [declared, subscription()])
+    assert "metadata.uid of Provider/flux-system/host" in one["reason"]
+    (prefixed,) = explain(tmp_path, [declared, subscription(prefix="dev")])
+    assert prefixed["reason"] == ""
+
+
+@pytest.mark.parametrize(
+    ("version", "labels", "matched"),
+    [("v1", {"team": "a"}, True), ("v1", {"team": "b"}, False), ("v1", None, False), ("", {"team": "a"}, False)],
+)
+def test_labels_decide_where_a_receiver_would_read_them(
+    tmp_path: Path, version: str, labels: dict[str, str] | None, matched: bool
+) -> None:
+    group = f"{KUSTOMIZE}/{version}" if version else "apps/v1"
+    labelled = {
+        "apiVersion": group,
+        "kind": "Kustomization",
+        "metadata": {"name": "webapp", "namespace": "flux-system", "labels": labels},
+    }
+    wants = subscription(eventSources=[{"kind": "Kustomization", "name": "*", "matchLabels": {"team": "a"}}])
+    (one,) = explain(tmp_path, [provider(), wants, labelled])
+    assert one["matched"] is matched
+
+
+@pytest.mark.parametrize("alert", [True, False], ids=["Alert", "Provider"])
+@pytest.mark.parametrize("value", ["", 7, "x", [], {}, ["a"], {"a": 1}, True])
+def test_an_object_of_flux_that_it_would_not_have_is_named_by_its_field(
+    tmp_path: Path, alert: bool, value: Any
+) -> None:
+    """Each field in turn: a file that was not applied holds anything."""
+    given = (
+        subscription(alert=True, inclusionList=["a"], exclusionList=["b"], eventMetadata={"a": "b"}, summary="s")
+        if alert
+        else provider(flux=True, commitStatusExpr="event.reason + ''")
+    )
+    other = provider(flux=True) if alert else subscription(alert=True)
+    (tmp_path / "event.json").write_text(json.dumps(document()))
+    for path in _paths(given, ()):
+        wrong = copy.deepcopy(given)
+        place: Any = wrong
+        for part in path[:-1]:
+            place = place[part]
+        place[path[-1]] = value
+        (tmp_path / "manifests.json").write_text(json.dumps({"kind": "List", "items": [wrong, other]}))
+        with suppress(CliError):
+            asyncio.run(explain_files([tmp_path], compat=False))
+
+
+def _paths(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    if path:
+        yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        yield from _paths(one, (*path, key))
 
 
 @pytest.mark.parametrize(

@@ -7,19 +7,20 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry
 
-from activities.flux.matching import Subscription
+from activities.flux.matching import Source, Subscription
 from activities.flux.planning import ProviderTarget
 from activities.models.commit_statuses import CommitVerdict, StatusSlot, SubscriptionFault
 from activities.models.reconciliations import FluxReport, Reconciled
+from crds.api.ports import ApiError, ApiForbidden, ApiResource, ApiUnavailable
 from crds.rules.flux_expressions import evaluate
-from tests.activities.flux.events import document, subscription, target
+from tests.activities.flux.events import KUSTOMIZE, document, subscription, target
 from tests.receiver.world import FakeCluster, World, declared
 from worker.flux.objects import FluxObjects
 from worker.health import Health, HealthServer
@@ -34,6 +35,7 @@ from worker.receiver.metrics import FluxMetrics
 from worker.temporal.outcomes import WorkflowsUnavailable
 
 KEY = "a-key-that-signs"
+KUSTOMIZATIONS = ApiResource(group=KUSTOMIZE, version="v1", plural="kustomizations", kind="Kustomization")
 
 
 @dataclass
@@ -185,6 +187,47 @@ async def test_an_event_that_temporal_did_not_take_is_not_accepted_and_may_come_
         played.away = False
         assert (await played.post(document()))[0] == 202
         assert (await played.post(document()))[0] == 429
+
+
+TEAM_A = Source(kind="Kustomization", name="*", namespace="flux-system", labels={"team": "a"})
+
+
+async def test_an_event_whose_labels_cannot_be_read_now_is_repeated_and_not_lost() -> None:
+    played = Played(subscriptions=[subscription(sources=(TEAM_A,))])
+    metadata = {"name": "webapp", "namespace": "flux-system", "labels": {"team": "a"}}
+    played.cluster.put(KUSTOMIZATIONS, {"metadata": metadata})
+    async with serving(played):
+        for away in (ApiUnavailable("no answer"), ApiError("too many requests", status=429)):
+            played.cluster.hidden = away
+            code, reason = await played.post(document())
+            assert (code, "send it again" in reason) == (503, True)
+        played.cluster.hidden = None
+        assert await played.post(document()) == (202, "1 commit status")
+
+
+@pytest.mark.parametrize(
+    ("involved", "hidden", "text"),
+    [
+        ({}, ApiForbidden("no right", status=403), "ClusterRole `pilotage-receiver-flux`"),
+        ({"kind": "Certificate", "apiVersion": "cert-manager.io/v1"}, None, "labels of Certificate of cert-manager"),
+        ({"apiVersion": ""}, None, "labels of Kustomization of no API"),
+    ],
+)
+async def test_labels_that_are_never_read_show_as_a_fault(
+    involved: dict[str, str], hidden: Exception | None, text: str
+) -> None:
+    event = document()
+    event["involvedObject"] |= involved
+    kind = event["involvedObject"]["kind"]
+    played = Played(subscriptions=[subscription(sources=(replace(TEAM_A, kind=kind),))])
+    played.cluster.hidden = hidden
+    async with serving(played):
+        assert await played.post(event) == (202, "0 commit statuses")
+        async with asyncio.timeout(10):
+            while not played.faults:  # noqa: ASYNC110 -- what fills it is the port that the test plays
+                await asyncio.sleep(0.01)
+        assert text in played.faults[0].message
+        assert played.registry.get_sample_value("pilotage_flux_plans_total", {"result": "refused"}) == 1
 
 
 @pytest.mark.parametrize("limit", ["BODIES_AT_ONCE", "EVENTS_AT_ONCE"])

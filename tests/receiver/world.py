@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 from prometheus_client import CollectorRegistry
 
-from crds.api.ports import ApiNotFound, Document, SecretData, resource_of
+from crds.api.ports import ApiNotFound, ApiResource, Document, SecretData, resource_of
 from crds.api.reflector import Key, Reflector
 from crds.rules.secrets import CONSENT_LABEL
 from crds.v1alpha1.kinds import BY_KIND
@@ -47,11 +47,18 @@ class FakeCluster(FakeKubernetes):
         self.asked: list[str] = []
         self.away: Exception | None = None
         self.hangs = False
+        self.hidden: Exception | None = None
+        """What is answered instead of an object."""
 
     def put_secret(self, name: str, data: Mapping[str, str], *, namespace: str = "shop", consents: bool = True) -> None:
         labels = {CONSENT_LABEL: "true"} if consents else {}
         values = {key: value.encode() for key, value in data.items()}
         self.secrets[namespace, name] = SecretData(data=values, labels=labels, annotations={})
+
+    async def get(self, resource: ApiResource, namespace: str | None, name: str) -> Document:
+        if self.hidden is not None:
+            raise self.hidden
+        return await super().get(resource, namespace, name)
 
     async def get_secret(self, namespace: str, name: str) -> SecretData:
         self.reads += 1

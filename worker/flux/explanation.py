@@ -3,22 +3,28 @@
 Nothing leaves the process: the network is replaced by one that answers each request itself.
 """
 
+import base64
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from pydantic import ValidationError
 
+from activities.commit_statuses import host_status
 from activities.flux.events import FluxEvent, NotAnEvent, read_event
-from activities.flux.matching import Subscription
-from activities.flux.planning import ProviderTarget, StatusPlan, plan
+from activities.flux.matching import NO_OBJECT, ObjectLabels, Subscription
+from activities.flux.planning import AddressInSecret, ProviderTarget, StatusPlan, plan
+from activities.flux.signals import signal_of
 from activities.flux.states import flux_state
 from activities.flux.subscriptions import (
     ALERT,
+    COMMIT_STATUS,
     FLUX_GROUP,
+    PROVIDER,
     from_alert,
     from_commit_status,
     from_flux_provider,
@@ -26,19 +32,26 @@ from activities.flux.subscriptions import (
 )
 from crds.group import API_VERSION
 from crds.rules.field_errors import errors_of
+from crds.rules.flux_addresses import RepositoryAddress
 from crds.v1alpha1.commit_status import CommitStatus
 from crds.v1alpha1.flux_provider import GitProviderType, Provider
-from providers import models
 from providers.errors import ProviderError
 from providers.http import HttpClients, HttpOptions
+from providers.models import CommitStatus as HostStatus
 from providers.models import Credential, ScmIdentity
 from providers.registry import Access, open_scm_host
 from worker.cli.exits import CliError, ExitCode
 from worker.cli.validating import load_files
 from worker.flux.evaluation import Expressions
+from worker.flux.objects import resource_of_object
 from worker.logs import configure_logs
-from worker.opening.flux import credential_of, host_options
+from worker.opening.credentials import ADDRESS_KEY
+from worker.opening.flux import WrongKeys, credential_of, host_options
 
+Secrets = Mapping[tuple[str, str], Mapping[str, str]]
+T = TypeVar("T")
+
+OWN_GROUP = API_VERSION.partition("/")[0]
 _NO_IDENTITY = ScmIdentity(git_repository="", git_repository_namespace="", scm_provider="", scm_provider_kind="")
 _STAND_IN = {"token": "explained"}
 
@@ -57,38 +70,43 @@ async def explain_files(files: Sequence[Path], *, compat: bool) -> tuple[dict[st
         event = read_event(events[0], now=datetime.now(UTC))
     except NotAnEvent as error:
         raise CliError(f"the event cannot be read: {error}", code=ExitCode.FAILED) from None
+    secrets = _secrets(documents)
     expressions = Expressions()
     try:
         plans = plan(
             event,
             tuple(_subscriptions(documents)),
-            targets=_targets(documents),
+            targets=_targets(documents, secrets),
             labels=_labels(documents, event),
             evaluate=expressions.evaluate,
             compat=compat,
         )
     finally:
         expressions.close()
-    return tuple([await _explained(event, one, compat=compat) for one in plans])
+    return tuple([await _explained(event, one, secrets, compat=compat) for one in plans])
 
 
 def _subscriptions(documents: Sequence[Mapping[str, Any]]) -> Iterator[Subscription]:
     for document in documents:
-        if _is(document, API_VERSION.partition("/")[0], "CommitStatus"):
-            yield from_commit_status(_read(CommitStatus, document))
+        if _is(document, OWN_GROUP, COMMIT_STATUS):
+            yield from_commit_status(_read(CommitStatus.from_wire, document))
         elif _is(document, FLUX_GROUP, ALERT):
-            yield from_alert(document)
+            yield _read(from_alert, document)
 
 
-def _targets(documents: Sequence[Mapping[str, Any]]) -> Any:
+def _targets(
+    documents: Sequence[Mapping[str, Any]], secrets: Secrets
+) -> Callable[[Subscription], ProviderTarget | None]:
     found: dict[tuple[bool, str, str], ProviderTarget] = {}
     for document in documents:
-        if _is(document, API_VERSION.partition("/")[0], "Provider"):
-            target = from_provider(_read(Provider, document))
-        elif _is(document, FLUX_GROUP, "Provider"):
-            target = from_flux_provider(document)
+        if _is(document, OWN_GROUP, PROVIDER):
+            target = from_provider(_read(Provider.from_wire, document))
+        elif _is(document, FLUX_GROUP, PROVIDER):
+            target = _read(from_flux_provider, document)
         else:
             continue
+        if address := secrets.get((target.namespace, target.secret), {}).get(ADDRESS_KEY, "").strip():
+            target = replace(target, address=address)
         found[target.is_flux, target.namespace, target.name] = target
 
     def of(subscription: Subscription) -> ProviderTarget | None:
@@ -97,23 +115,51 @@ def _targets(documents: Sequence[Mapping[str, Any]]) -> Any:
     return of
 
 
-def _labels(documents: Sequence[Mapping[str, Any]], event: FluxEvent) -> Mapping[str, str] | None:
-    """Return the labels of the event's object, where it is among the files."""
+def _labels(documents: Sequence[Mapping[str, Any]], event: FluxEvent) -> ObjectLabels:
+    """Return the labels of the event's object, where it is among the files and the receiver would read them."""
+    resource = resource_of_object(event.involved)
+    if isinstance(resource, str):
+        return ObjectLabels(fault=resource)
     involved = event.involved
     for document in documents:
-        metadata = document.get("metadata") or {}
-        named = (document.get("kind"), metadata.get("namespace", ""), metadata.get("name"))
-        if named == (involved.kind, involved.namespace, involved.name):
-            return metadata.get("labels") or {}
-    return None
+        metadata = document.get("metadata")
+        if not _is(document, resource.group, resource.kind) or not isinstance(metadata, Mapping):
+            continue
+        if (metadata.get("namespace", ""), metadata.get("name")) == (involved.namespace, involved.name):
+            return ObjectLabels(found=_texts(metadata.get("labels")))
+    return NO_OBJECT
 
 
-def _read(kind: Any, document: Mapping[str, Any]) -> Any:
+def _secrets(documents: Sequence[Mapping[str, Any]]) -> Secrets:
+    """Return the entries of Secrets among the files, by namespace and name."""
+    found: dict[tuple[str, str], Mapping[str, str]] = {}
+    for document in documents:
+        metadata = document.get("metadata")
+        if _is(document, "v1", "Secret") and isinstance(metadata, Mapping):
+            data = {key: _decoded(value) for key, value in _texts(document.get("data")).items()}
+            entries = data | dict(_texts(document.get("stringData")))
+            found[str(metadata.get("namespace", "")), str(metadata.get("name", ""))] = entries
+    return found
+
+
+def _decoded(value: str) -> str:
     try:
-        return kind.from_wire(document)
+        return base64.b64decode(value, validate=True).decode()
+    except ValueError:
+        raise CliError("a Secret in the files holds data that is no text in Base64", code=ExitCode.FAILED) from None
+
+
+def _texts(given: object) -> Mapping[str, str]:
+    return {str(key): str(value) for key, value in given.items()} if isinstance(given, Mapping) else {}
+
+
+def _read(read: Callable[[Mapping[str, Any]], T], document: Mapping[str, Any]) -> T:
+    try:
+        return read(document)
     except ValidationError as invalid:
         first = next(iter(errors_of(invalid)))
-        name = (document.get("metadata") or {}).get("name", "?")
+        metadata = document.get("metadata")
+        name = metadata.get("name", "?") if isinstance(metadata, Mapping) else "?"
         raise CliError(f"{document.get('kind')}/{name}: {first}", code=ExitCode.FAILED) from None
 
 
@@ -121,7 +167,7 @@ def _is(document: Mapping[str, Any], group: str, kind: str) -> bool:
     return str(document.get("apiVersion", "")).partition("/")[0] == group and document.get("kind") == kind
 
 
-async def _explained(event: FluxEvent, made: StatusPlan, *, compat: bool) -> dict[str, Any]:
+async def _explained(event: FluxEvent, made: StatusPlan, secrets: Secrets, *, compat: bool) -> dict[str, Any]:
     wanted = made.wanted
     shown: dict[str, Any] = {
         "subscription": str(made.subscription),
@@ -139,20 +185,40 @@ async def _explained(event: FluxEvent, made: StatusPlan, *, compat: bool) -> dic
         "body": None,
         "error": made.reason if made.fault else "",
     }
-    if wanted is None or made.target is None:
+    signalled = signal_of(event, made)
+    if wanted is None or made.target is None or signalled is None:
         return shown
+    slot, verdict = signalled
     kind = GitProviderType(made.target.type)
     shown |= {
-        "repository": str(wanted.repository),
-        "commit": wanted.commit,
-        "context": wanted.context,
-        "state": flux_state(kind, wanted.verdict) if compat else wanted.verdict.value,
-        "description": wanted.description,
+        "repository": slot.repository,
+        "commit": slot.commit,
+        "context": slot.context,
+        "state": flux_state(kind, wanted.verdict) if compat else verdict.state,
+        "description": verdict.description,
     }
-    sent = await _request(made, kind)
+    if not (made.target.uid or made.target.expression or made.subscription.prefix):
+        shown["reason"] = f"the context ends in metadata.uid of {made.target}, which the files do not have"
+    if fault := _fault_of_secret(made.target, kind, secrets):
+        return shown | {"error": fault}
+    if isinstance(wanted.repository, AddressInSecret):
+        return shown | {"error": f"the address stands in {wanted.repository}: give that Secret among the files"}
+    sent = await _request(kind, wanted.repository, slot.commit, host_status(slot, verdict))
     if isinstance(sent, str):
         return shown | {"error": sent}
     return shown | {"method": sent.method, "url": str(sent.url), "body": json.loads(sent.content)}
+
+
+def _fault_of_secret(target: ProviderTarget, kind: GitProviderType, secrets: Secrets) -> str:
+    """Return why a worker would not use a Secret that is among the files; empty for one that is not."""
+    entries = secrets.get((target.namespace, target.secret))
+    if entries is None:
+        return ""
+    try:
+        credential_of(kind, Credential(data=entries))
+    except WrongKeys as wrong:
+        return f"Secret `{target.secret}`, which {target} names, {wrong}"
+    return ""
 
 
 class _Network(httpx.AsyncBaseTransport):
@@ -167,29 +233,20 @@ class _Network(httpx.AsyncBaseTransport):
         return httpx.Response(201 if request.method != "GET" else 200, json={}, request=request)
 
 
-async def _request(made: StatusPlan, kind: GitProviderType) -> httpx.Request | str:
-    """Return the request that posts a plan, or why there is none."""
-    wanted = made.wanted
-    if wanted is None:
-        return made.reason
+async def _request(
+    kind: GitProviderType, repository: RepositoryAddress, commit: str, status: HostStatus
+) -> httpx.Request | str:
+    """Return the request that posts a status, or why there is none."""
     network = _Network()
     # The host is no destination here: whether it may be called is for the worker to decide.
-    host = wanted.repository.host
+    host = repository.host
     clients = HttpClients(HttpOptions(allow_http=True, allowed_hosts=(host, f"api.{host}"), transport=network))
     credential = credential_of(kind, Credential(data=_STAND_IN))
     try:
         opened = open_scm_host(
-            host_options(kind, wanted.repository), Access(http=clients, credential=credential), _NO_IDENTITY
+            host_options(kind, repository), Access(http=clients, credential=credential), _NO_IDENTITY
         )
-        await opened.commit_statuses.set(
-            wanted.commit,
-            models.CommitStatus(
-                context=wanted.context,
-                state=models.StatusState(wanted.verdict.value),
-                description=wanted.description,
-                url=wanted.target_url,
-            ),
-        )
+        await opened.commit_statuses.set(commit, status)
     except ProviderError as error:
         if network.written is None:
             return str(error)

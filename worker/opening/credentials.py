@@ -20,7 +20,23 @@ from worker.opening.shared_reads import SharedReads
 
 CA_KEY = "ca.crt"
 ADDRESS_KEY = "address"
-_PUBLIC_KEYS = frozenset({"username", "appID", "installationID", "clientID", "tenantID", "authority", CA_KEY})
+_PUBLIC_KEYS = frozenset(
+    {
+        "username",
+        "appID",
+        "installationID",
+        "clientID",
+        "tenantID",
+        "authority",
+        CA_KEY,
+        # As Flux calls them.
+        "githubAppID",
+        "githubAppInstallationID",
+        "githubAppInstallationOwner",
+        "githubAppBaseURL",
+        "caFile",
+    }
+)
 SECRET_LIMIT_BYTES = 16 * 1024
 """Of all values other than the CA; each text that is shown is searched for every one of them."""
 

@@ -15,7 +15,7 @@ from providers.bitbucket_data_center.options import BitbucketDataCenterOptions
 from providers.gitea.options import GiteaOptions
 from providers.github.options import GitHubOptions
 from providers.gitlab.options import GitLabOptions
-from providers.models import Credential
+from providers.models import Credential, Route
 from providers.registry import HostOptions
 
 _APP_KEYS: Mapping[str, str] = {
@@ -23,18 +23,26 @@ _APP_KEYS: Mapping[str, str] = {
     "githubAppPrivateKey": "privateKey",
     "githubAppInstallationID": "installationID",
 }
-_PUBLIC_HOSTS: Mapping[GitProviderType, tuple[str, ...]] = {
-    GitProviderType.GITHUB: ("github.com", "www.github.com"),
-    GitProviderType.GITLAB: ("gitlab.com",),
-    GitProviderType.BITBUCKET: ("bitbucket.org", "www.bitbucket.org"),
-    GitProviderType.AZURE_DEVOPS: ("dev.azure.com",),
+_PUBLIC_HOSTS: Mapping[GitProviderType, str] = {
+    GitProviderType.GITHUB: "github.com",
+    GitProviderType.GITLAB: "gitlab.com",
+    GitProviderType.BITBUCKET: "bitbucket.org",
+    GitProviderType.AZURE_DEVOPS: "dev.azure.com",
 }
 """Hosts whose API has an address of its own, which adapters know."""
 
 
+CA_KEY, CERTIFICATE_KEY, KEY_KEY = "ca.crt", "tls.crt", "tls.key"
+_OLD_KEYS: Mapping[str, str] = {CA_KEY: "caFile", CERTIFICATE_KEY: "certFile", KEY_KEY: "keyFile"}
+
+
+class WrongKeys(ValueError):
+    """A Secret misses what it is named for; the text names the keys."""
+
+
 def host_options(kind: GitProviderType, address: RepositoryAddress) -> HostOptions:
     """Name the repository at its host."""
-    public = address.host in _PUBLIC_HOSTS.get(kind, ()) and not address.base_path
+    public = address.host == _PUBLIC_HOSTS.get(kind) and not address.base_path
     domain = "" if public else address.base_url
     match kind:
         case GitProviderType.GITHUB:
@@ -55,7 +63,7 @@ def host_options(kind: GitProviderType, address: RepositoryAddress) -> HostOptio
 
 
 def credential_of(kind: GitProviderType, found: Credential, *, username: str = "") -> Credential:
-    """Return a Secret's data by the keys that adapters read."""
+    """Return a Secret's data by the keys that adapters read. Raises WrongKeys where it proves nothing."""
     data = dict(found.data)
     token, password = data.get("token", ""), data.get("password", "")
     name = data.get("username") or username
@@ -72,7 +80,35 @@ def credential_of(kind: GitProviderType, found: Credential, *, username: str = "
             mapped = {"username": name, "password": password}
         case _:
             mapped = {"token": token or password}
-    return replace(found, data={key: value for key, value in mapped.items() if value})
+    mapped = {key: value.strip() for key, value in mapped.items() if value.strip()}
+    if not (mapped.keys() & {"token", "password"} or mapped.keys() >= {"appID", "privateKey"}):
+        raise WrongKeys(_expected(kind))
+    return replace(found, data=mapped)
+
+
+def _expected(kind: GitProviderType) -> str:
+    match kind:
+        case GitProviderType.GITHUB:
+            return "has neither key `token`, nor the keys `githubAppID` and `githubAppPrivateKey` of an App"
+        case GitProviderType.GITEA | GitProviderType.BITBUCKET | GitProviderType.BITBUCKET_SERVER:
+            return "has neither key `token`, nor the keys `username` and `password`"
+    return "has no key `token`"
+
+
+def route_of(entries: Mapping[str, str], *, hosts: tuple[str, ...] | None, named: bool) -> Route:
+    """Return whom a connection trusts and how it proves itself. Raises WrongKeys for half of a certificate.
+
+    `hosts` are those that the Secret may be used for; `named` is whether it is there for its certificates alone.
+    """
+    ca, certificate, key = (
+        entries.get(name) or entries.get(_OLD_KEYS[name]) for name in (CA_KEY, CERTIFICATE_KEY, KEY_KEY)
+    )
+    if bool(certificate) != bool(key):
+        missing, there = (KEY_KEY, CERTIFICATE_KEY) if certificate else (CERTIFICATE_KEY, KEY_KEY)
+        raise WrongKeys(f"has key `{there}` without key `{missing}`")
+    if named and not (ca or certificate):
+        raise WrongKeys(f"has neither key `{CA_KEY}`, nor the keys `{CERTIFICATE_KEY}` and `{KEY_KEY}`")
+    return Route(ca_pem=ca, certificate_pem=certificate, key_pem=key, hosts=hosts)
 
 
 def _github_api(address: RepositoryAddress) -> str:

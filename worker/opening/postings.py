@@ -1,27 +1,48 @@
 """Open Providers of commit statuses: ours, and those of Flux where the operator serves its Alerts."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 
 from pydantic import ValidationError
 
 from activities.environments import read_resource
+from activities.flux.foreign import FluxProvider
 from activities.flux.subscriptions import FLUX_VERSIONS, flux_providers
 from activities.ports import MissingReason, PostingProvider, ReferenceMissing
 from crds.api.ports import ApiNotFound, Document, Kubernetes
 from crds.rules.field_errors import errors_of
 from crds.rules.flux_addresses import WrongAddress, repository_address
-from crds.v1alpha1.flux_provider import Provider, ProviderSpec
+from crds.v1alpha1.flux_provider import GitProviderType, Provider
 from providers.credentials import fingerprint
 from providers.http import HttpClients
-from providers.models import Credential, Route, ScmIdentity
+from providers.models import Credential, Proxy, ScmIdentity
 from providers.registry import Access, open_scm_host
-from worker.opening.credentials import ADDRESS_KEY, CA_KEY, Credentials, proxy_of
-from worker.opening.flux import credential_of, host_options
+from worker.opening.credentials import ADDRESS_KEY, Credentials, proxy_of
+from worker.opening.flux import WrongKeys, credential_of, host_options, route_of
 from worker.opening.kept import Kept
 
-CERTIFICATE_KEY, KEY_KEY = "tls.crt", "tls.key"
-_OLD_KEYS: Mapping[str, str] = {CA_KEY: "caFile", CERTIFICATE_KEY: "certFile", KEY_KEY: "keyFile"}
+_PROXY_KEY = "proxy"
+"""Of a Secret that names a proxy in the form from before `proxySecretRef`."""
+_TIMEOUT = timedelta(seconds=15)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Declared:
+    """A Provider of either group, as far as opening one needs it."""
+
+    uid: str
+    type: GitProviderType
+    address: str
+    username: str
+    secret: str
+    certificates: str
+    """Name of the Secret with certificates; empty for the one of the credential."""
+    proxy: str
+    """Name of the Secret with the proxy; empty where none is named."""
+    proxy_address: str = ""
+    timeout: timedelta
+    suspended: bool
 
 
 class PostingProviders:
@@ -39,10 +60,10 @@ class PostingProviders:
     async def open(self, namespace: str, name: str, *, flux: bool) -> PostingProvider:
         """Open one. Raises ReferenceMissing for what a person must provide."""
         what = f"Provider/{name}"
-        uid, spec = await (self._flux(namespace, name) if flux else self._own(namespace, name))
-        credential, address = await self._credential(namespace, what, spec, flux=flux)
+        declared = await (self._flux(namespace, name) if flux else self._own(namespace, name))
+        credential, address = await self._credential(namespace, what, declared, flux=flux)
         try:
-            options = host_options(spec.type, repository_address(spec.type, address))
+            options = host_options(declared.type, repository_address(declared.type, address))
         except WrongAddress as error:
             raise ReferenceMissing(what, MissingReason.INVALID, f"its address {error}") from None
         identity = ScmIdentity(
@@ -53,13 +74,24 @@ class PostingProviders:
         )
         opened = partial(open_scm_host, options, Access(http=self._http, credential=credential), identity)
         host = self._kept.get(what, opened, namespace, str(flux), repr(options), fingerprint(credential))
-        return PostingProvider(uid=uid, suspended=spec.suspend, timeout=spec.timeout, host=host)
+        return PostingProvider(uid=declared.uid, suspended=declared.suspended, timeout=declared.timeout, host=host)
 
-    async def _own(self, namespace: str, name: str) -> tuple[str, ProviderSpec]:
-        declared = await read_resource(self._kubernetes, Provider, namespace, name)
-        return declared.metadata.uid or "", declared.spec
+    async def _own(self, namespace: str, name: str) -> _Declared:
+        found = await read_resource(self._kubernetes, Provider, namespace, name)
+        spec = found.spec
+        return _Declared(
+            uid=found.metadata.uid or "",
+            type=spec.type,
+            address=spec.address,
+            username=spec.username or "",
+            secret=spec.secret_ref.name,
+            certificates=spec.cert_secret_ref.name if spec.cert_secret_ref is not None else "",
+            proxy=spec.proxy_secret_ref.name if spec.proxy_secret_ref is not None else "",
+            timeout=spec.timeout,
+            suspended=spec.suspend,
+        )
 
-    async def _flux(self, namespace: str, name: str) -> tuple[str, ProviderSpec]:
+    async def _flux(self, namespace: str, name: str) -> _Declared:
         what = f"Provider/{name}"
         if not self._flux_alerts:
             text = "Providers of Flux are not served: set PILOTAGE_FLUX_ALERTS for Pilotage's workers"
@@ -68,11 +100,29 @@ class PostingProviders:
         if document is None:
             raise ReferenceMissing(what, MissingReason.NOT_FOUND, f"it does not exist in namespace {namespace}")
         try:
-            spec = ProviderSpec.from_wire(document.get("spec") or {})
+            found = FluxProvider.from_wire(document)
+            kind = GitProviderType(found.spec.type)
         except ValidationError as invalid:
             fields = tuple(str(one) for one in errors_of(invalid))
             raise ReferenceMissing(what, MissingReason.INVALID, "it cannot be used", fields=fields) from None
-        return str(document["metadata"].get("uid") or ""), spec
+        except ValueError:
+            text = f"its type `{document['spec']['type']}` has no commit statuses"
+            raise ReferenceMissing(what, MissingReason.INVALID, text) from None
+        spec = found.spec
+        if spec.secret_ref is None:
+            raise ReferenceMissing(what, MissingReason.INVALID, "it names no Secret: set its spec.secretRef")
+        return _Declared(
+            uid=found.metadata.uid or "",
+            type=kind,
+            address=spec.address,
+            username=spec.username,
+            secret=spec.secret_ref.name,
+            certificates=spec.cert_secret_ref.name if spec.cert_secret_ref is not None else "",
+            proxy=spec.proxy_secret_ref.name if spec.proxy_secret_ref is not None else "",
+            proxy_address=spec.proxy,
+            timeout=spec.timeout or _TIMEOUT,
+            suspended=spec.suspend,
+        )
 
     async def _of_flux(self, namespace: str, name: str) -> Document | None:
         """Read a Provider of Flux in the newest version that the cluster has."""
@@ -84,25 +134,34 @@ class PostingProviders:
                     return None
         return None
 
-    async def _credential(self, namespace: str, what: str, spec: ProviderSpec, *, flux: bool) -> tuple[Credential, str]:
+    async def _credential(
+        self, namespace: str, what: str, declared: _Declared, *, flux: bool
+    ) -> tuple[Credential, str]:
         """Read the Secrets of a Provider. Flux asks for no label: who serves its Alerts consents to what it does."""
 
         async def entries(name: str) -> tuple[dict[str, str], tuple[str, ...] | None]:
             return await self._credentials.entries(namespace, name, user=what, consented=flux)
 
-        data, hosts = await entries(spec.secret_ref.name)
-        tls, shown_to = (data, hosts) if spec.cert_secret_ref is None else await entries(spec.cert_secret_ref.name)
-        proxy = None if spec.proxy_secret_ref is None else (await entries(spec.proxy_secret_ref.name))[0]
-        found = Credential(data=data, route=_route(tls, shown_to, proxy), name=spec.secret_ref.name, hosts=hosts)
-        return credential_of(spec.type, found, username=spec.username or ""), data.get(ADDRESS_KEY) or spec.address
+        def missing(secret: str, text: str) -> ReferenceMissing:
+            message = f"Secret `{secret}`, which {what} names, {text}"
+            return ReferenceMissing(f"Secret/{secret}", MissingReason.NO_KEY, message)
 
-
-def _route(tls: Mapping[str, str], hosts: tuple[str, ...] | None, proxy: Mapping[str, str] | None) -> Route:
-    ca, certificate, key = (tls.get(name) or tls.get(_OLD_KEYS[name]) for name in (CA_KEY, CERTIFICATE_KEY, KEY_KEY))
-    return Route(
-        ca_pem=ca,
-        certificate_pem=certificate,
-        key_pem=key,
-        hosts=hosts,
-        proxy=proxy_of(proxy) if proxy is not None else None,
-    )
+        data, hosts = await entries(declared.secret)
+        tls, shown_to = (data, hosts) if not declared.certificates else await entries(declared.certificates)
+        try:
+            route = route_of(tls, hosts=shown_to, named=bool(declared.certificates))
+        except WrongKeys as wrong:
+            raise missing(declared.certificates or declared.secret, str(wrong)) from None
+        proxy = None
+        if declared.proxy:
+            proxy = proxy_of((await entries(declared.proxy))[0])
+            if not proxy.address.strip():
+                raise missing(declared.proxy, f"has no key `{ADDRESS_KEY}`, the address of the proxy")
+        elif address := (data.get(_PROXY_KEY, "").strip() or declared.proxy_address):
+            proxy = Proxy(address=address)
+        found = Credential(data=data, route=replace(route, proxy=proxy), name=declared.secret, hosts=hosts)
+        try:
+            credential = credential_of(declared.type, found, username=declared.username)
+        except WrongKeys as wrong:
+            raise missing(declared.secret, str(wrong)) from None
+        return credential, data.get(ADDRESS_KEY, "").strip() or declared.address

@@ -7,7 +7,7 @@ that place proves the sender, and its events reach the subscriptions of its name
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import partial
@@ -18,10 +18,10 @@ import structlog
 from aiohttp import web
 
 from activities.flux.events import FluxEvent, NotAnEvent, read_event
-from activities.flux.matching import wants_labels
+from activities.flux.matching import NO_OBJECT, ObjectLabels, wants_labels
 from activities.flux.metadata import cleaned
 from activities.flux.planning import Evaluate, StatusPlan, plan
-from activities.flux.subscriptions import COMMIT_STATUS
+from activities.flux.signals import signal_of
 from activities.models.commit_statuses import CommitVerdict, StatusSlot
 from activities.models.reconciliations import FluxReport
 from crds.api.ports import ApiError
@@ -53,7 +53,7 @@ AGAIN = HTTPStatus.SERVICE_UNAVAILABLE
 LOG_AGAIN_SECONDS = 60.0
 ANYBODY = ""
 
-Labels = Callable[[FluxEvent], Awaitable[Mapping[str, str] | None]]
+Labels = Callable[[FluxEvent], Awaitable[ObjectLabels]]
 Send = Callable[[StatusSlot, CommitVerdict], Awaitable[None]]
 Report = Callable[[Place, FluxReport], Awaitable[None]]
 
@@ -188,7 +188,12 @@ class FluxRoutes:
 
     async def _plans(self, namespace: str, event: FluxEvent) -> tuple[StatusPlan, ...]:
         subscriptions = tuple(self._subscriptions.of(namespace))
-        labels = await self._labels(event) if wants_labels(subscriptions, cleaned(event)) else None
+        try:
+            labels = await self._labels(event) if wants_labels(subscriptions, cleaned(event)) else NO_OBJECT
+        except ApiError as error:
+            # To accept it now would be to lose it: whether anyone takes it is not known.
+            self._note(str(event.involved), str(error))
+            raise Refused(AGAIN, "the labels of the event's object cannot be read now: send it again") from None
         return await in_thread(
             partial(
                 plan,
@@ -220,33 +225,6 @@ class FluxRoutes:
         if now - self._noted >= LOG_AGAIN_SECONDS:
             self._noted = now
             _logger.warning("an event of Flux is refused", sender=sender, reason=reason)
-
-
-def signal_of(event: FluxEvent, made: StatusPlan) -> tuple[StatusSlot, CommitVerdict] | None:
-    """Return the workflow that a plan concerns, and what it is signalled; None where nothing is to be posted."""
-    wanted, target = made.wanted, made.target
-    if wanted is None or target is None:
-        return None
-    slot = StatusSlot(
-        namespace=target.namespace,
-        provider=target.name,
-        provider_uid=target.uid,
-        flux=target.is_flux,
-        repository=str(wanted.repository),
-        commit=wanted.commit,
-        context=wanted.context,
-    )
-    verdict = CommitVerdict(
-        at=event.timestamp,
-        state=wanted.verdict.value,
-        description=wanted.description,
-        target_url=wanted.target_url,
-        subscription=str(made.subscription),
-        commit_status=made.subscription.name if made.subscription.kind == COMMIT_STATUS else "",
-        object=str(event.involved),
-        closes_superseded=made.subscription.closes_superseded,
-    )
-    return slot, verdict
 
 
 def _rate_headers(until: datetime) -> dict[str, str]:

@@ -70,8 +70,8 @@ class FluxMetrics:
         """Count what one subscription made of an event: `posted`, `skipped`, `refused` or `not taken`."""
         if made.wanted is not None:
             result = "posted"
-        elif not made.matched:
-            result = "not taken"
+        elif made.fault:
+            result = "refused"
         else:
-            result = "refused" if made.fault else "skipped"
+            result = "skipped" if made.matched else "not taken"
         self._plans.labels(result).inc()

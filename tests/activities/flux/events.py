@@ -56,6 +56,7 @@ def target(**changes: Any) -> ProviderTarget:
         "uid": "0c9c2e41-d2f9-4f9b-9464-32d3ba7a25e9",
         "type": "github",
         "address": "https://github.com/acme/web",
+        "secret": "token",
         "document": {"metadata": {"uid": "0c9c2e41-d2f9-4f9b-9464-32d3ba7a25e9", "name": "github"}, "spec": {}},
         **changes,
     }

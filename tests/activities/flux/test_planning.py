@@ -1,15 +1,18 @@
 """What is made of an event: matched, dropped with the reason, or a commit status."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from activities.flux.events import FluxEvent
-from activities.flux.matching import Source, Subscription, wants_labels
+from activities.flux.matching import NO_OBJECT, ObjectLabels, Source, Subscription, wants_labels
 from activities.flux.planning import ProviderTarget, StatusPlan, plan
-from activities.flux.subscriptions import from_alert
+from activities.flux.subscriptions import from_alert, from_commit_status, from_flux_provider, from_provider
 from activities.flux.verdicts import Verdict
 from crds.rules.flux_expressions import evaluate
+from crds.v1alpha1.commit_status import CommitStatus
+from crds.v1alpha1.flux_provider import Provider
 from tests.activities.flux.events import KUSTOMIZE, SHA, document, event, subscription, target
 
 FLUX_EXAMPLE = (
@@ -118,9 +121,14 @@ def test_labels_decide_where_a_source_names_some() -> None:
     one = subscription(sources=(source,))
     assert wants_labels([one], event())
     assert not wants_labels([subscription()], event())
-    assert planned(event(), one, labels={"team": "a", "other": "b"}).wanted is not None
-    assert "labels differ" in planned(event(), one, labels={"team": "b"}).reason
-    assert "cannot be read" in planned(event(), one, labels=None).reason
+    assert planned(event(), one, labels=ObjectLabels(found={"team": "a", "other": "b"})).wanted is not None
+    for labels, reason, fault in (
+        (ObjectLabels(found={"team": "b"}), "labels differ", False),
+        (NO_OBJECT, "no such object", False),
+        (ObjectLabels(fault="the receiver may not read it"), "may not read", True),
+    ):
+        made = planned(event(), one, labels=labels)
+        assert (made.matched, reason in made.reason, made.fault) == (False, True, fault)
 
 
 @pytest.mark.parametrize(
@@ -128,8 +136,9 @@ def test_labels_decide_where_a_source_names_some() -> None:
     [
         ({"suspended": True}, "suspended"),
         ({"type": "slack"}, "no commit statuses"),
-        ({"address": "https://user:secret@github.com/acme"}, "spec.address"),
+        ({"address": "https://user:s3cret@github.com/acme"}, "spec.address"),
         ({"expression": "event.metadata.nothing + ''"}, "commitStatusExpr"),
+        ({"secret": ""}, "spec.secretRef"),
     ],
 )
 def test_a_provider_that_cannot_post_gives_the_reason_without_its_credential(
@@ -138,7 +147,7 @@ def test_a_provider_that_cannot_post_gives_the_reason_without_its_credential(
     made = planned(event(), to=target(**changes))
     assert made.wanted is None
     assert reason in made.reason
-    assert "secret" not in made.reason
+    assert "s3cret" not in made.reason
 
 
 def test_a_provider_that_does_not_exist_is_a_fault() -> None:
@@ -202,6 +211,71 @@ def test_an_expression_sees_the_whole_event_and_the_whole_alert(expression: str,
     assert wanted.context == context
 
 
+@pytest.mark.parametrize("alert", [False, True], ids=["CommitStatus", "Alert"])
+def test_an_expression_sees_all_of_an_object_but_its_status(alert: bool) -> None:
+    expression = "[alert, provider].map(one, one.apiVersion + '/' + one.kind + '/' + one.metadata.name).join(' ')"
+    one, to = objects(alert=alert, expression=expression)
+    wanted = planned(event(), one, to).wanted
+    group = "notification.toolkit.fluxcd.io/v1beta3" if alert else "pilotage.dev/v1alpha1"
+    assert wanted is not None
+    assert wanted.context == f"{group}/{one.kind}/all {group}/Provider/github"
+    severity = planned(event(), *objects(alert=alert, expression="alert.spec.eventSeverity + ''")).wanted
+    # A file leaves out what the API server sets.
+    assert severity is not None
+    assert severity.context == "info"
+
+
+def objects(*, alert: bool, expression: str) -> tuple[Subscription, ProviderTarget]:
+    """Return a subscription and its Provider as they are declared, of Flux's group or ours."""
+    provider = {
+        "metadata": {"name": "github", "namespace": "flux-system", "uid": "1a-2b", "managedFields": [{}]},
+        "spec": {
+            "type": "github",
+            "address": "https://github.com/acme/web",
+            "secretRef": {"name": "token"},
+            "commitStatusExpr": expression,
+        },
+    }
+    subscribed = {
+        "metadata": {"name": "all", "namespace": "flux-system", "managedFields": [{}]},
+        "spec": {"providerRef": {"name": "github"}, "eventSources": [{"kind": "Kustomization", "name": "*"}]},
+    }
+    if alert:
+        return from_alert(subscribed), from_flux_provider(provider)
+    return from_commit_status(CommitStatus.from_wire(subscribed)), from_provider(Provider.from_wire(provider))
+
+
+def test_an_event_without_metadata_has_none_for_an_expression() -> None:
+    seen: list[dict[str, Any]] = []
+
+    def evaluated(_expression: str, values: Mapping[str, Any]) -> str:
+        seen.append(dict(values["event"]))
+        return "context"
+
+    plan(
+        event(metadata={}, severity="error"),
+        [subscription()],
+        targets=lambda _: target(expression="x"),
+        evaluate=evaluated,
+        compat=True,
+    )
+    assert "metadata" not in seen[0]
+
+
+def test_the_address_of_a_provider_of_flux_may_stand_in_its_secret() -> None:
+    wanted = planned(event(), to=target(is_flux=True, address="")).wanted
+    assert wanted is not None
+    assert wanted.place == ("Secret/token", SHA, "kustomization/webapp/0c9c2e41")
+    assert "spec.address" in planned(event(), to=target(address="")).reason
+
+
+def test_no_one_takes_a_status_from_another_namespace_by_a_name_that_comes_first() -> None:
+    source = Source(kind="Kustomization", name="*", namespace="flux-system")
+    both = [subscription(namespace=name, sources=(source,)) for name in ("aaa", "flux-system")]
+    made = plan(event(), both, targets=lambda one: target(namespace=one.namespace), evaluate=evaluate)
+    assert [one.wanted is not None for one in made] == [True, True]
+
+
 def test_an_expression_makes_the_context() -> None:
     wanted = planned(event(), to=target(expression=FLUX_EXAMPLE)).wanted
     assert wanted is not None
@@ -223,12 +297,17 @@ def test_two_subscriptions_with_one_context_give_one_status() -> None:
         ({"reason": "Progressing"}, "gitea", Verdict.PENDING),
         ({"reason": "Progressing"}, "github", None),
         ({"reason": "DependencyNotReady"}, "github", Verdict.SUCCESS),
-        ({"severity": "trace"}, "github", Verdict.ERROR),
+        ({"severity": "trace"}, "github", None),
+        ({"severity": "trace"}, "gitea", None),
+        ({"severity": "trace", "reason": "Progressing"}, "gitea", Verdict.PENDING),
         ({"reason": "Progressing", "metadata": {f"{KUSTOMIZE}/revision": SHA}}, "gitea", None),
+        ({"severity": "error"}, "gitlab", Verdict.FAILURE),
+        ({"severity": "error"}, "azuredevops", Verdict.ERROR),
     ],
 )
 def test_compat_shows_what_flux_shows(changes: dict[str, Any], type_: str, verdict: Verdict | None) -> None:
-    made = planned(event(**changes), to=target(type=type_), compat=True)
+    address = "https://dev.azure.com/acme/shop/_git/web" if type_ == "azuredevops" else "https://github.com/acme/web"
+    made = planned(event(**changes), to=target(type=type_, address=address), compat=True)
     assert (made.wanted.verdict if made.wanted else None) is verdict
 
 
@@ -240,12 +319,40 @@ def test_compat_shows_what_flux_shows(changes: dict[str, Any], type_: str, verdi
         ("ReconciliationSucceeded", "reconciliation succeeded"),
         ("Error2Big", "error 2 big"),
         ("", ""),
+        # By Unicode's category, each character by itself: Go's rule, held against its functions.
+        ("A²b", "a ² b"),
+        ("aªb", "a ª b"),
+        ("OAΣ", "oaσ"),
+        ("Ẁİb", "ẁ ib"),
     ],
 )
 def test_compat_describes_by_the_text_of_the_reason(reason: str, description: str) -> None:
     wanted = planned(event(reason=reason), compat=True).wanted
     assert wanted is not None
     assert wanted.description == description
+
+
+@pytest.mark.parametrize(
+    ("changes", "to", "reason", "fault"),
+    [
+        ({"reason": "Progressing", "metadata": {f"{KUSTOMIZE}/commit_status": "update"}}, {}, "skipped", False),
+        ({"reason": "Progressing"}, {"address": "nowhere"}, "spec.address", True),
+        ({"reason": "Progressing"}, {"expression": "1"}, "commitStatusExpr", True),
+        ({"severity": "trace", "metadata": {f"{KUSTOMIZE}/commit_status": "update"}}, {}, "missing revision", True),
+        ({"severity": "trace"}, {}, "`trace` has no state at github", True),
+        (
+            {"metadata": {f"{KUSTOMIZE}/commit": "", f"{KUSTOMIZE}/revision": SHA}, "severity": "error"},
+            {},
+            "from '' revision",
+            True,
+        ),
+    ],
+)
+def test_compat_names_the_first_of_several_faults_as_flux_does(
+    changes: dict[str, Any], to: dict[str, Any], reason: str, fault: bool
+) -> None:
+    made = planned(event(**changes), to=target(**to), compat=True)
+    assert (made.wanted, made.fault, reason in made.reason) == (None, fault, True)
 
 
 def test_a_description_holds_no_control_characters_and_one_line() -> None:

@@ -40,12 +40,16 @@ class Host:
     certificate: bytes = b""
     key: bytes = b""
     asked: list[web.Request] = field(default_factory=list)
+    bodies: list[Any] = field(default_factory=list)
+    """Of what was written, read as JSON."""
     delay_seconds: float = 0.0
     through_proxy: list[str] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.Response:
         await asyncio.sleep(self.delay_seconds)
         self.asked.append(request)
+        if request.method != "GET":
+            self.bodies.append(await request.json())
         return web.json_response({"id": 1, "statuses": []}, status=200 if request.method == "GET" else 201)
 
     def authorization(self) -> str:
@@ -72,7 +76,6 @@ async def host(tmp_path: Path) -> AsyncIterator[Host]:
 async def post(
     cluster: Cluster, *, flux: bool = False, settings: dict[str, Any] | None = None
 ) -> PostCommitStatusResult:
-    given = Settings(installation="tls", allowed_hosts=("127.0.0.1",), **(settings or {}))
     slot = StatusSlot(
         namespace="shop",
         provider="host",
@@ -83,7 +86,15 @@ async def post(
         context="kustomization/webapp",
     )
     verdict = CommitVerdict(at=NOON, state="success", description="ok")
-    request = PostCommitStatusInput(namespace="shop", slot=slot, verdict=verdict, look_first=False)
+    return await post_verdict(cluster, slot, verdict, settings=settings)
+
+
+async def post_verdict(
+    cluster: Cluster, slot: StatusSlot, verdict: CommitVerdict, *, settings: dict[str, Any] | None = None
+) -> PostCommitStatusResult:
+    """Post as the workflow of a slot does."""
+    given = Settings(installation="tls", allowed_hosts=("127.0.0.1",), **(settings or {}))
+    request = PostCommitStatusInput(namespace=slot.namespace, slot=slot, verdict=verdict, look_first=False)
     async with open_clients(given) as clients:
         opener = ClusterOpener(cluster.port(), clients, system_namespace="shop", flux_alerts=given.flux_alerts)
         posts = CommitStatusPosts(opener)
@@ -104,7 +115,7 @@ async def test_a_host_is_trusted_by_the_authority_of_the_provider_alone(host: Ho
     assert (await post(declared(host))).outcome is PostOutcome.POSTED
     assert host.asked[-1].path == f"/api/v1/repos/acme/web/statuses/{SHA}"
     with pytest.raises(ApplicationError, match="certificate"):
-        await post(declared(host, certSecretRef={"name": "token"}))
+        await post(declared(host, certSecretRef=None))
 
 
 async def test_a_client_proves_itself_by_the_certificate_of_the_provider(host: Host) -> None:
@@ -150,6 +161,83 @@ async def test_a_secret_is_read_by_the_keys_of_flux(
     assert f"{scheme} {base64.b64decode(credential).decode() if scheme == 'Basic' else credential}" == sent
 
 
+APP = {"githubAppID": b"12345", "githubAppPrivateKey": b"-----BEGIN", "githubAppInstallationOwner": b"acme"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "token", "text"),
+    [
+        ("github", {"username": b"jane"}, "neither key `token`, nor the keys `githubAppID` and `githubAppPrivateKey`"),
+        ("github", {key: value for key, value in APP.items() if key != "githubAppID"}, "`githubAppID`"),
+        ("github", {key: value for key, value in APP.items() if key != "githubAppPrivateKey"}, "`githubAppPrivateKey`"),
+        ("gitlab", {"token": b" \n"}, "no key `token`"),
+        ("gitea", {"username": b"jane"}, "nor the keys `username` and `password`"),
+        ("bitbucket", {"username": b"jane"}, "nor the keys `username` and `password`"),
+        ("bitbucketserver", {"tls.crt": b""}, "nor the keys `username` and `password`"),
+        ("azuredevops", {"address": b"https://dev.azure.com/a/b/_git/c"}, "no key `token`"),
+    ],
+)
+async def test_a_secret_that_proves_nothing_is_refused_by_the_keys_that_it_misses(
+    host: Host, kind: str, token: dict[str, bytes], text: str
+) -> None:
+    with pytest.raises(ApplicationError, match="Secret `token`, which Provider/host names, has n") as refused:
+        await post(declared(host, kind=kind, token=token))
+    assert text in str(refused.value)
+    assert host.asked == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "ca", "text"),
+    [
+        ({}, {"token": b"t"}, "neither key `ca.crt`, nor the keys `tls.crt` and `tls.key`"),
+        ({}, {"ca.crt": b"x", "tls.crt": b"x"}, "key `tls.crt` without key `tls.key`"),
+        ({}, {"keyFile": b"x"}, "key `tls.key` without key `tls.crt`"),
+        ({"proxySecretRef": {"name": "ca"}, "certSecretRef": None}, {"username": b"jane"}, "no key `address`"),
+        ({"proxySecretRef": {"name": "ca"}, "certSecretRef": None}, {"address": b" "}, "no key `address`"),
+    ],
+)
+async def test_half_of_a_certificate_and_a_proxy_without_an_address_are_refused_and_never_passed_over(
+    host: Host, spec: dict[str, Any], ca: dict[str, bytes], text: str
+) -> None:
+    cluster = declared(host, **spec)
+    cluster.secrets["shop", "ca"] = ca
+    with pytest.raises(ApplicationError, match="Secret `ca`, which Provider/host names, has") as refused:
+        await post(cluster)
+    assert text in str(refused.value)
+    assert host.asked == []
+
+
+async def test_certificates_are_read_by_the_keys_that_flux_had_before(host: Host) -> None:
+    cluster = declared(host)
+    cluster.secrets["shop", "ca"] = {"caFile": host.authority, "certFile": host.certificate, "keyFile": host.key}
+    assert (await post(cluster)).outcome is PostOutcome.POSTED
+    assert host.asked[-1].transport is not None
+    assert host.asked[-1].transport.get_extra_info("peercert")
+
+
+@pytest.mark.parametrize("flux", [False, True], ids=["ours", "Flux's"])
+async def test_an_address_in_the_secret_wins(host: Host, flux: bool) -> None:
+    cluster = declared(host, token={"token": b"t-12345", "address": f"{host.address}/umbrella/shop\n".encode()})
+    if flux:
+        del cluster.objects["Provider", "shop", "host"]["spec"]["address"]
+    settings = {"flux_alerts": True} if flux else None
+    assert (await post(cluster, flux=flux, settings=settings)).outcome is PostOutcome.POSTED
+    assert host.asked[-1].path == f"/api/v1/repos/umbrella/shop/statuses/{SHA}"
+
+
+@pytest.mark.parametrize("kind", ["slack", "generic-hmac"])
+async def test_a_provider_of_flux_that_cannot_post_is_refused_by_its_field(host: Host, kind: str) -> None:
+    cluster = declared(host)
+    spec = cluster.objects["Provider", "shop", "host"]["spec"]
+    spec["type"] = kind
+    with pytest.raises(ApplicationError, match=f"`{kind}` has no commit statuses"):
+        await post(cluster, flux=True, settings={"flux_alerts": True})
+    spec["type"] = "azuredevops"
+    del spec["secretRef"]
+    with pytest.raises(ApplicationError, match=r"names no Secret: set its spec\.secretRef"):
+        await post(cluster, flux=True, settings={"flux_alerts": True})
+
+
 async def test_a_call_takes_no_longer_than_the_provider_declares(host: Host) -> None:
     host.delay_seconds = 3.0
     with pytest.raises(ApplicationError, match=r"no answer within 1 s, spec\.timeout"):
@@ -189,6 +277,40 @@ async def test_a_proxy_is_what_is_connected_to(host: Host) -> None:
     assert seen[0].startswith(f"CONNECT {host.address.removeprefix('https://')}")
     assert base64.b64encode(b"jane:p-54321").decode() in seen[0]
     server.close()
+
+
+async def test_a_proxy_is_read_in_each_form_of_flux_the_newest_first(host: Host) -> None:
+    reached: list[str] = []
+
+    def listen(name: str) -> Any:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            reached.append(name)
+            writer.close()
+
+        return answer
+
+    servers = {name: await asyncio.start_server(listen(name), "127.0.0.1", 0) for name in ("ref", "key", "field")}
+    proxies = {name: f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}" for name, server in servers.items()}
+    cluster = declared(host, proxySecretRef={"name": "proxy"}, proxy=proxies["field"])
+    cluster.secrets["shop", "token"]["proxy"] = proxies["key"].encode()
+    cluster.secrets["shop", "proxy"] = {"address": proxies["ref"].encode()}
+    spec = cluster.objects["Provider", "shop", "host"]["spec"]
+
+    async def called() -> set[str]:
+        with pytest.raises(ApplicationError, match=r"no complete answer|no connection"):
+            await post(cluster, flux=True, settings={"flux_alerts": True})
+        found = set(reached)
+        reached.clear()
+        return found
+
+    assert await called() == {"ref"}
+    del spec["proxySecretRef"]
+    assert await called() == {"key"}
+    cluster.secrets["shop", "token"] = {"token": b"t-12345"}
+    assert await called() == {"field"}
+    assert host.asked == []
+    for server in servers.values():
+        server.close()
 
 
 async def test_to_read_a_secret_for_one_host_by_a_proxy_and_an_authority_of_ones_own(host: Host) -> None:
