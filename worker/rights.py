@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from crds.api.ports import ApiError, ApiForbidden, ApiNotFound, ApiResource, Kubernetes
+from crds.api.ports import ApiError, ApiForbidden, ApiNotFound, ApiResource, ApiUnauthorized, Kubernetes
 from crds.schema.roles import PROCESSES, within_namespaces
 
 _logger = structlog.get_logger(__name__)
@@ -137,9 +137,9 @@ class RightsWatch:
                     missing += [f"{right.shown}{f' in {namespace}' if namespace else ''}" for right in found]
         except TimeoutError:
             return f"the API server does not answer within {ASK_WITHIN.total_seconds():.0f} s"
+        except ApiUnauthorized as error:
+            return f"the API server does not accept the credential of the {self._process}: {error.message}"
         except ApiForbidden as error:
-            if error.status == 401:
-                return f"the API server does not accept the credential of the {self._process}: {error.message}"
             # A cluster may let no one ask; then what is missing shows when it is used.
             _logger.warning("rights cannot be asked for", error=error.message)
             return ""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from crds.api.api_errors import unusable_configuration
 from crds.api.kubeconfig import any_exists, in_pod, pod_namespace
 from crds.api.ports import ApiUnconfigured, Document
 
@@ -58,7 +59,7 @@ def read_access(*, kubeconfig: str | None = None, context: str | None = None) ->
     try:
         return _of_files(paths, context)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, subprocess.SubprocessError) as error:
-        raise ApiUnconfigured(f"no usable Kubernetes configuration ({paths}): {error}"[:512]) from None
+        raise unusable_configuration(paths, error) from None
 
 
 def _of_pod() -> ServerAccess:

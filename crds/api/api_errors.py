@@ -11,7 +11,9 @@ from crds.api.ports import (
     ApiGone,
     ApiInvalid,
     ApiNotFound,
+    ApiUnauthorized,
     ApiUnavailable,
+    ApiUnconfigured,
     Document,
     SecretData,
     WatchEvent,
@@ -22,7 +24,7 @@ MAX_LINE_BYTES = 8 * 1024 * 1024
 
 _BY_STATUS: dict[int, type[ApiError]] = {
     400: ApiInvalid,
-    401: ApiForbidden,
+    401: ApiUnauthorized,
     403: ApiForbidden,
     404: ApiNotFound,
     409: ApiConflict,
@@ -50,6 +52,13 @@ def status_error(document: Document, status: int) -> ApiError:
     details = document.get("details")
     name = str(details.get("name") or "")[:256] if isinstance(details, dict) else ""
     return kind(message, status=status, reason=reason, object_name=name)
+
+
+def unusable_configuration(paths: str, error: Exception) -> ApiUnconfigured:
+    """Turn what a loader of kubeconfigs raises into an error; what Python reports of a wrong shape helps no one."""
+    shapeless = isinstance(error, TypeError | AttributeError | KeyError)
+    reason = "it is not shaped as a kubeconfig" if shapeless else " ".join(str(error).split())
+    return ApiUnconfigured(f"no usable Kubernetes configuration ({paths}): {reason}"[:512])
 
 
 def unreachable(error: Exception) -> ApiUnavailable:

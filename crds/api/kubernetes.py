@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from crds.api.api_errors import api_error, secret_data, unreachable, watch_events
+from crds.api.api_errors import api_error, secret_data, unreachable, unusable_configuration, watch_events
 from crds.api.bodies import delete_options, event_document
 from crds.api.client_parts import Configuration, Transport, loaders
 from crds.api.kubeconfig import any_exists, in_pod, pod_namespace
@@ -24,9 +24,9 @@ from crds.api.ports import (
     SECRETS,
     WATCH_TIMEOUT,
     ApiConflict,
-    ApiForbidden,
     ApiGone,
     ApiResource,
+    ApiUnauthorized,
     ApiUnavailable,
     ApiUnconfigured,
     Document,
@@ -83,7 +83,7 @@ class KubernetesApi:
                 return cls(configuration, default_namespace=namespace, loader=loader)
             _LOADERS.load_incluster_config(client_configuration=configuration)
         except Exception as error:  # noqa: BLE001 the loader's YAML and plugins raise anything
-            raise ApiUnconfigured(f"no usable Kubernetes configuration ({paths}): {error}"[:512]) from None
+            raise unusable_configuration(paths, error) from None
         return cls(configuration, default_namespace=pod_namespace())
 
     @classmethod
@@ -351,7 +351,7 @@ class KubernetesApi:
         try:
             await self._loader.load_and_set(self._configuration)
         except Exception as error:  # noqa: BLE001 an exec plugin may raise anything
-            raise ApiForbidden(f"the credential could not be renewed: {type(error).__name__}", status=401) from None
+            raise ApiUnauthorized(f"the credential could not be renewed: {type(error).__name__}", status=401) from None
         return await self._send_once(method, path, query, body, content_type, limits)
 
     async def _send_once(

@@ -93,8 +93,12 @@ class ApiGone(ApiError):
     """The resourceVersion or continue token is too old: list again."""
 
 
+class ApiUnauthorized(ApiError):
+    """The API server does not know who calls. A credential that is renewed on disk makes it worth another try."""
+
+
 class ApiForbidden(ApiError):
-    """The identity is unknown or has not the right; the message names both."""
+    """The identity has not the right; the message names both."""
 
 
 class ApiInvalid(ApiError):

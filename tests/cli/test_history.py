@@ -4,10 +4,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from typer.testing import Result
 
 from tests.cli.fake_cluster import FakeCluster
 from tests.histories.corpus import read_story
+from worker.cli import histories
 from worker.cli.histories import Entry, HistoryReader
 from worker.temporal.conversion import DATA_CONVERTER
 
@@ -54,6 +56,22 @@ def test_the_history_of_a_tracker_without_a_workflow_is_not_found(cluster: FakeC
     cluster.add("PullRequestTracker", "web-1", spec=spec(1), status={})
     done = run("history", "#1")
     assert (done.exit_code, "web-1" in done.stderr) == (3, True)
+
+
+def test_a_history_needs_a_tracker_or_a_workflow_and_a_workflow_needs_no_tracker(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = run("history")
+    assert (refused.exit_code, "--workflow-id" in refused.output) == (2, True)
+    read: list[str] = []
+
+    async def recount(workflow_id: str) -> tuple[()]:
+        read.append(workflow_id)
+        return ()
+
+    monkeypatch.setattr(histories, "recount", recount)
+    run("history", "--workflow-id", "promotion/east/shop/web-412/1/abc")
+    assert read == ["promotion/east/shop/web-412/1/abc"]
 
 
 def test_an_export_is_a_line_for_each_promotion_and_one_for_the_end(cluster: FakeCluster, run: Run) -> None:

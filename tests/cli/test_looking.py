@@ -10,7 +10,7 @@ from rich.console import Console
 from ruamel.yaml import YAML
 from typer.testing import Result
 
-from crds.api.ports import ApiForbidden, ApiNotFound, ApiUnavailable
+from crds.api.ports import ApiError, ApiForbidden, ApiNotFound, ApiUnauthorized, ApiUnavailable
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from tests.cli.conftest import tracker_spec
 from tests.cli.fake_cluster import FakeCluster
@@ -139,7 +139,7 @@ def test_a_missing_tracker_exits_3_and_names_where_it_was_sought(cluster: FakeCl
     ("failure", "code"),
     [
         (ApiUnavailable("the API server cannot be reached: refused"), 5),
-        (ApiForbidden("Unauthorized", status=401), 5),
+        (ApiUnauthorized("Unauthorized", status=401), 5),
         (ApiForbidden("user bob cannot list", status=403), 1),
         (ApiNotFound("the server could not find the requested resource", status=404), 3),
     ],
@@ -147,7 +147,7 @@ def test_a_missing_tracker_exits_3_and_names_where_it_was_sought(cluster: FakeCl
 def test_errors_of_the_api_server_become_exit_codes_without_a_traceback(
     cluster: FakeCluster, run: Run, failure: Exception, code: int
 ) -> None:
-    assert isinstance(failure, (ApiUnavailable, ApiForbidden, ApiNotFound))
+    assert isinstance(failure, ApiError)
     cluster.failure = failure
 
     result = run("get")

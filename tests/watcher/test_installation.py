@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, Worker
 
 from crds.api.kubernetes import KubernetesApi
-from crds.api.ports import ApiForbidden, ApiUnavailable, Document
+from crds.api.ports import ApiError, ApiForbidden, ApiUnauthorized, ApiUnavailable, Document
 from deploy.local.environment.kubernetes_server import KubernetesAccess
 from tests.watcher.fakes import FakeKubernetes, become
 from worker.temporal.conversion import DATA_CONVERTER
@@ -114,9 +114,13 @@ async def test_the_name_stays_taken_when_the_workflow_continues_as_new(
         await handle.terminate()
 
 
-async def test_an_api_server_that_is_away_is_waited_for(client: Client, installation: str) -> None:
-    kubernetes = Failing(ApiUnavailable("no answer in time"))
-    await claim_patiently(client, kubernetes, installation)
+@pytest.mark.parametrize("error", [ApiUnavailable("no answer in time"), ApiUnauthorized("Unauthorized", status=401)])
+async def test_an_api_server_that_is_away_or_takes_no_credential_now_is_waited_for(
+    client: Client, installation: str, error: ApiError
+) -> None:
+    why: list[str] = []
+    await claim_patiently(client, Failing(error), installation, waiting=why.append)
+    assert why == [str(error)]
     with pytest.raises(InstallationTaken):
         await claim(client, installation, "another")
 

@@ -12,9 +12,9 @@ from crds.api.kubernetes import KubernetesApi
 from crds.api.light import LightApi
 from crds.api.ports import (
     ApiConflict,
-    ApiForbidden,
     ApiInvalid,
     ApiNotFound,
+    ApiUnauthorized,
     ApiUnavailable,
 )
 from crds.api.reflector import Key, ObjectChange, Reflector
@@ -62,13 +62,13 @@ async def test_the_small_client_of_short_commands_reads_judges_and_watches(
     assert page.items == ()
 
 
-async def test_an_unknown_credential_is_forbidden(
+async def test_an_unknown_credential_is_another_error_than_a_missing_right(
     kubernetes_api: KubernetesAccess, namespace: str, tmp_path: Path
 ) -> None:
     broken = tmp_path / "kubeconfig"
     broken.write_text(kubernetes_api.kubeconfig.read_text().replace(kubernetes_api.admin_token, "wrong"))
     async with await KubernetesApi.connect(kubeconfig=str(broken)) as stranger:
-        with pytest.raises(ApiForbidden):
+        with pytest.raises(ApiUnauthorized):
             await stranger.get(TRACKERS, namespace, "web-412")
 
 

@@ -103,6 +103,14 @@ TrackerArgument = Annotated[
         autocompletion=complete_tracker,
     ),
 ]
+OptionalTrackerArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="NAME",
+        help="Tracker or pull request: web-412, 412, #412, prt/web-412.",
+        autocompletion=complete_tracker,
+    ),
+]
 TrackersArgument = Annotated[
     list[str],
     typer.Argument(

@@ -8,9 +8,9 @@ from worker.cli.options import (
     ContextOption,
     KubeconfigOption,
     NamespaceOption,
+    OptionalTrackerArgument,
     Output,
     OutputOption,
-    TrackerArgument,
     choose,
 )
 
@@ -26,7 +26,7 @@ EverywhereOption = Annotated[bool, typer.Option("--all-namespaces", "-A", help="
 
 def history(
     invocation: typer.Context,
-    name: TrackerArgument,
+    name: OptionalTrackerArgument = None,
     workflow_id: WorkflowOption = None,
     output: OutputOption = Output.TABLE,
     namespace: NamespaceOption = None,
@@ -46,8 +46,11 @@ def history(
     from worker.cli.output import documents, paragraph
     from worker.cli.session import Session, with_session
 
+    if not name and not workflow_id:
+        raise CliError("name a tracker, or a workflow with --workflow-id", code=ExitCode.USAGE)
+
     async def find(session: Session) -> str:
-        tracker = await session.tracker(name)
+        tracker = await session.tracker(name or "")
         found = (await session.read(PullRequestTracker, tracker)).status.workflow
         if found is None:
             raise CliError(f"no workflow of {tracker} has begun yet", code=ExitCode.NOT_FOUND)

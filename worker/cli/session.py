@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from crds.api.ports import (
     ApiError,
-    ApiForbidden,
     ApiNotFound,
     ApiResource,
+    ApiUnauthorized,
     ApiUnavailable,
     ApiUnconfigured,
     Document,
@@ -204,10 +204,8 @@ def _code(error: ApiError) -> ExitCode:
             return ExitCode.NOT_FOUND
         case ApiUnconfigured():
             return ExitCode.USAGE
-        case ApiUnavailable():
+        case ApiUnavailable() | ApiUnauthorized():
             return ExitCode.UNREACHABLE
-        case ApiForbidden():
-            return ExitCode.UNREACHABLE if error.status == 401 else ExitCode.FAILED
         case _:
             return ExitCode.FAILED
 
@@ -220,7 +218,7 @@ def _advice(error: ApiError) -> str:
             return "does `kubectl cluster-info` work with the same kubeconfig and context?"
         case ApiNotFound():
             return "are the custom resources installed? `pilotage crds | kubectl apply --server-side -f -`"
-        case ApiForbidden() if error.status == 401:
+        case ApiUnauthorized():
             return "log in again: the API server does not accept this credential"
         case _:
             return ""

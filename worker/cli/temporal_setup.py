@@ -10,7 +10,14 @@ from temporalio.service import RPCError, RPCStatusCode
 from worker.cli.exits import CliError, ExitCode
 from worker.cli.findings import Finding, unknown, well, wrong
 from worker.temporal.connect import TemporalMisconfigured, TemporalUnavailable, connect
-from worker.temporal.namespaces import RETENTION, in_days, read_retention, register_namespace, set_retention
+from worker.temporal.namespaces import (
+    LEAST_RETENTION,
+    RETENTION,
+    in_days,
+    read_retention,
+    register_namespace,
+    set_retention,
+)
 from worker.temporal.search_attributes import (
     REFUSED,
     SEARCH_ATTRIBUTES,
@@ -58,7 +65,15 @@ async def _namespace(client: Client, retention: timedelta | None) -> Finding:
         fix = f"temporal operator namespace {act} --namespace {name} --retention {wanted.days}d"
         text = f"namespace {name} cannot be {act}d from here: {error.message}"
         return wrong("namespace", text, fix=f"{fix} (Temporal Cloud: its console, or tcld)")
-    return well("namespace", f"namespace {name} keeps closed histories for {in_days(wanted)}")
+    return kept("namespace", name, wanted)
+
+
+def kept(subject: str, namespace: str, retention: timedelta) -> Finding:
+    """Return how long a namespace keeps histories, with what lengthens it where that is short."""
+    text = f"namespace {namespace} keeps closed histories for {in_days(retention)}"
+    if retention >= LEAST_RETENTION:
+        return well(subject, text)
+    return unknown(subject, f"{text}: {in_days(LEAST_RETENTION)} are the least", fix=f"{SETUP} --retention-days 14")
 
 
 async def _attributes(client: Client) -> list[Finding]:

@@ -11,7 +11,7 @@ from activities.event_sinks.feeding import EventFeed
 from activities.models.event_sinks import PromotionEvent, SinkRef
 from activities.models.status import PublishStatusInput
 from activities.resources import KubernetesResources
-from crds.api.ports import ApiForbidden, ApiNotFound
+from crds.api.ports import ApiForbidden, ApiNotFound, ApiUnauthorized
 from tests.activities.cluster import Cluster
 from tests.activities.event_sinks.samples import TRACKER, note, publication
 from tests.watcher.fakes import FakeKubernetes, tracker_document
@@ -82,6 +82,12 @@ async def test_sinks_of_other_namespaces_are_sent_nothing_and_each_of_the_own_it
 async def test_definitions_or_rights_of_an_older_release_hold_up_no_status(failure: Any) -> None:
     cluster = Cluster(failure=failure)
     assert await fed(cluster, publication(PROMOTED)) == []
+
+
+async def test_a_credential_that_is_not_accepted_now_loses_no_event() -> None:
+    cluster = Cluster(failure=ApiUnauthorized("Unauthorized", status=401))
+    with pytest.raises(ApiUnauthorized):
+        await fed(cluster, publication(PROMOTED))
 
 
 async def test_a_status_counts_as_published_once_its_events_are_handed_over() -> None:

@@ -6,9 +6,9 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from worker.cli.findings import Finding, unknown, well, wrong
-from worker.cli.temporal_setup import SETUP, attribute
+from worker.cli.temporal_setup import SETUP, attribute, kept
 from worker.temporal.connect import TemporalUnavailable, connect
-from worker.temporal.namespaces import LEAST_RETENTION, in_days, read_retention
+from worker.temporal.namespaces import read_retention
 from worker.temporal.queues import SERVED, pollers, unrouted_deployments
 from worker.temporal.search_attributes import REFUSED, SEARCH_ATTRIBUTES, find_missing
 
@@ -41,11 +41,8 @@ async def _namespace(client: Client) -> AsyncIterator[Finding]:
         return
     if retention is None:
         yield wrong("temporal", f"namespace {name} does not exist", fix=SETUP)
-    elif retention < LEAST_RETENTION:
-        text = f"namespace {name} keeps histories for {in_days(retention)}: {in_days(LEAST_RETENTION)} are the least"
-        yield unknown("temporal", text, fix=f"{SETUP} --retention-days 14")
     else:
-        yield well("temporal", f"namespace {name} keeps histories for {in_days(retention)}")
+        yield kept("temporal", name, retention)
 
 
 async def _attributes(client: Client) -> AsyncIterator[Finding]:
