@@ -41,7 +41,7 @@ def test_a_refused_command_exits_1_with_the_answer(tracked: FakeCluster, run: Ru
 
     assert result.exit_code == 1
     assert "promote (staging) refused: the hop goes to prod, not to staging" in result.stdout
-    assert "`pilotage show web-412`" in result.stderr
+    assert "`pilotage -n shop why web-412`" in result.stderr
 
 
 def test_a_refusal_is_shown_with_the_command_that_it_names(tracked: FakeCluster, run: Run) -> None:
@@ -52,7 +52,7 @@ def test_a_refusal_is_shown_with_the_command_that_it_names(tracked: FakeCluster,
 
     assert result.exit_code == 1
     assert message in result.stdout
-    assert result.stderr == "`pilotage show web-412` shows the hop and revision at hand\n"
+    assert result.stderr == ""
 
 
 HELD_BY_STAGING = {"web": "bbbbbbbbbbbb", "api": ""}
@@ -356,13 +356,13 @@ def test_approve_is_another_name_of_promote(tracked: FakeCluster, run: Run) -> N
 
 
 def test_an_environment_is_held_for_a_time_by_a_command_without_a_tracker(cluster: FakeCluster, run: Run) -> None:
-    cluster.answer_command = lambda _: {"accepted": True, "message": "hold hold-prod-x7f2q: nothing is written to prod"}
+    cluster.answer_command = lambda _: {"accepted": True, "message": "hold-prod-x7f2q: nothing is written to prod"}
 
     result = run("hold", "-e", "prod", "--for", "2h", "-m", "migration")
 
     assert (result.exit_code, result.stdout) == (
         0,
-        "prod: hold accepted: hold hold-prod-x7f2q: nothing is written to prod\n",
+        "prod: hold accepted: hold-prod-x7f2q: nothing is written to prod\n",
     )
     assert cluster.created[0]["spec"] == {
         "verb": "hold",

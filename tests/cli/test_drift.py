@@ -35,7 +35,12 @@ def test_what_drifted_comes_first_then_what_is_not_known(cluster: FakeCluster, r
     monitor(cluster, "new")
     shown = [line.split() for line in run("drift").stdout.splitlines()]
     assert [one[0] for one in shown] == ["NAME", "drifted", "new", "unknown", "in-place"]
-    assert shown[1][4:6] == ["yes", "RevisionMoved"]
+    assert shown[1][3:5] == ["yes", "RevisionMoved"]
+    assert "APPLICATION" not in shown[0]
+    assert [line.split()[-1] for line in run("drift", "-o", "wide").stdout.splitlines()][:2] == [
+        "APPLICATION",
+        "web-staging",
+    ]
 
 
 def test_one_monitor_shows_what_was_expected_and_observed(cluster: FakeCluster, run: Run) -> None:

@@ -1,11 +1,15 @@
 """Names as people type them."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.cli.conftest import Run, tracker_spec
 from tests.cli.fake_cluster import FakeCluster
 from worker.cli.exits import CliError, ExitCode
-from worker.cli.naming import Typed, choose_trackers, object_name, read_tracker
+from worker.cli.naming import Typed, choose_trackers, object_name, read_pull_request, read_tracker
+from worker.cli.options import ClusterTarget
+from worker.cli.session import Session
 
 SHOP = {"web-412": 412, "api-412": 412, "web-7": 7}
 
@@ -37,14 +41,54 @@ def test_what_can_be_no_name_is_refused_before_anything_is_asked(typed: str) -> 
     assert refused.value.code is ExitCode.USAGE
 
 
+def command(*arguments: str) -> str:
+    return " ".join(("pilotage -n shop", *arguments))
+
+
 def test_a_number_that_fits_several_is_not_guessed() -> None:
-    assert choose_trackers([Typed(number=7), Typed(name="web-7")], SHOP, "shop") == ["web-7"]
+    assert choose_trackers([Typed(number=7), Typed(name="web-7")], SHOP, "shop", command=command) == ["web-7"]
     with pytest.raises(CliError, match="api-412, web-412") as several:
-        choose_trackers([Typed(number=412)], SHOP, "shop")
+        choose_trackers([Typed(number=412)], SHOP, "shop", command=command)
     assert several.value.code is ExitCode.USAGE
     with pytest.raises(CliError) as none:
-        choose_trackers([Typed(number=1)], SHOP, "shop")
+        choose_trackers([Typed(number=1)], SHOP, "shop", command=command)
     assert none.value.code is ExitCode.NOT_FOUND
+    assert "`pilotage -n shop track 1`" in none.value.advice
+
+
+@pytest.mark.parametrize(("typed", "read"), [("412", (None, 412)), ("#412", (None, 412)), ("web#412", ("web", 412))])
+def test_a_pull_request_is_named_as_people_type_it(typed: str, read: tuple[str | None, int]) -> None:
+    assert read_pull_request(typed) == read
+
+
+@pytest.mark.parametrize("typed", ["", "0", "#0", "-1", "4.12", "web/412", "Web#412", "web#"])
+def test_what_names_no_pull_request_is_a_usage_error(typed: str) -> None:
+    with pytest.raises(CliError) as refused:
+        read_pull_request(typed)
+    assert refused.value.code is ExitCode.USAGE
+
+
+def test_advice_names_the_cluster_and_the_namespace_that_were_meant() -> None:
+    target = ClusterTarget(context="far", kubeconfig=Path("/my configs/far"))
+    session = Session(kubernetes=FakeCluster(), namespace="shop", target=target)
+    line = session.command("why", "web-412")
+    assert line == "pilotage --kubeconfig '/my configs/far' --context far -n shop why web-412"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        (("show", "web-1"), "`pilotage get -A`"),
+        (("show", "1"), "`pilotage -n shop track 1`"),
+        (("envs", "nowhere"), "`pilotage -n shop envs`"),
+        (("drift", "nowhere"), "`pilotage -n shop drift`"),
+    ],
+)
+def test_what_is_not_there_is_answered_with_the_command_that_lists_what_is(
+    tracked: FakeCluster, run: Run, arguments: tuple[str, ...], advice: str
+) -> None:
+    result = run("-n", "shop", *arguments)
+    assert (result.exit_code, advice in result.stderr) == (3, True)
 
 
 def test_other_kinds_may_stand_before_their_own_names_only() -> None:

@@ -12,7 +12,7 @@ from tests.cli.conftest import MERGED, Run, tracker_spec
 from tests.cli.fake_cluster import FakeCluster
 from worker.cli import listwatch
 from worker.cli.jsonpath import InvalidTemplate, read_template
-from worker.cli.output import paragraph
+from worker.cli.output import listed, note, paragraph
 from worker.cli.session import ENVIRONMENTS, TRACKERS
 
 LIST = {
@@ -127,6 +127,32 @@ def test_opening_prints_the_address_and_refuses_what_is_no_page(tracked: FakeClu
     status["pullRequest"]["url"] = "file:///etc/passwd"
     tracked.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status=status)
     assert run("open", "412").exit_code == 3
+
+
+def test_a_wide_list_is_not_cut_at_the_edge_of_a_terminal_and_a_narrow_one_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    row = ["web-412", "x" * 60]
+    listed(("NAME", "TITLE"), [row])
+    assert max(map(len, capsys.readouterr().out.splitlines())) == 40
+    listed(("NAME", "TITLE"), [row], whole=True)
+    assert capsys.readouterr().out.splitlines()[1].split() == row
+
+
+def test_what_goes_to_stderr_is_broken_at_blanks_on_a_terminal_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "error: " + "there is no such thing " * 5
+    note(text)
+    assert capsys.readouterr().err == f"{text}\n"
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    note(text)
+    lines = capsys.readouterr().err.splitlines()
+    assert max(map(len, lines)) <= 40
+    assert " ".join(lines).split() == text.split()
 
 
 def test_a_sentence_is_broken_between_its_parts_on_a_terminal_and_not_in_a_pipe(

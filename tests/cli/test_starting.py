@@ -61,6 +61,16 @@ def test_a_tracker_is_made_where_discovery_would_make_it(cluster: FakeCluster, r
     assert (again.exit_code, "web-7 is there already" in again.stderr) == (1, True)
 
 
+def test_without_discovery_a_change_begins_where_the_chain_of_policies_does(cluster: FakeCluster, run: Run) -> None:
+    cluster.add("GitRepository", "web", spec=WEB)
+    for source, target, repositories in (("dev", "staging", []), ("staging", "prod", []), ("lab", "dev", ["api"])):
+        refs = [{"name": name} for name in repositories]
+        spec = {"sourceEnvironment": source, "targetEnvironment": target, "repositoryRefs": refs, "tests": []}
+        cluster.add("PromotionPolicy", f"{source}-to-{target}", spec=spec)
+    assert run("track", "web#7").stdout == "web-7: made, begins in dev\n"
+    assert run("track", "#7", "-r", "web").exit_code == 1
+
+
 def test_what_is_not_clear_is_asked_for(cluster: FakeCluster, run: Run) -> None:
     cluster.add("GitRepository", "web", spec=WEB)
     assert "--environment" in run("track", "7").stderr

@@ -384,14 +384,14 @@ def test_a_list_asks_no_workflow_in_whose_way_nothing_is(
         (WorkflowAnswer(state="Testing"), []),
         (WorkflowAnswer(), []),
         (WorkflowAnswer(state="Promoting"), ["the workflow is at Promoting, and the status shows Testing"]),
-        (WorkflowAnswer(absent=True), ["Temporal has no such workflow: `pilotage restart web-412`"]),
+        (WorkflowAnswer(absent=True), ["Temporal has no such workflow: `pilotage -n shop restart web-412`"]),
     ],
     ids=["agree", "not asked", "differ", "absent"],
 )
 def test_a_status_that_differs_from_the_workflow_is_noticed(
     status: dict[str, Any], asked: WorkflowAnswer, found: list[str]
 ) -> None:
-    document = {"metadata": {"name": "web-412"}, "spec": tracker_spec(412), "status": status}
+    document = {"metadata": {"name": "web-412", "namespace": "shop"}, "spec": tracker_spec(412), "status": status}
 
     differing = disagreements(PullRequestTracker.from_wire(document), asked)
 
@@ -413,3 +413,33 @@ def test_reasons_are_codes_next_to_the_text(tracked: FakeCluster, run: Run) -> N
     assert answer["reasonCode"] == "TestsRunning"
     assert "Unauthorized" in [check["reasonCode"] for check in answer["checks"] if check["ok"] is False]
     assert answer["answer"][0] == "web-412: Testing (TestsRunning)"
+
+
+def test_why_explains_several_and_as_json_they_are_a_list(
+    tracked: FakeCluster, status: dict[str, Any], run: Run
+) -> None:
+    tracked.add("PullRequestTracker", "web-413", spec=tracker_spec(413), status=status)
+
+    text = run("why", "412", "#413").stdout
+    assert [line.partition(":")[0] for line in text.splitlines() if line.startswith("web-")] == ["web-412", "web-413"]
+    answers = json.loads(run("why", "412", "#413", "-o", "json").stdout)["items"]
+    assert [one["tracker"] for one in answers] == ["web-412", "web-413"]
+
+
+def test_a_status_that_is_only_moments_behind_its_workflow_is_waited_for(
+    tracked: FakeCluster, status: dict[str, Any], monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    status["workflow"] = {"id": "promotion/local/shop/web-412/1/x", "url": ""}
+    tracked.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status=status)
+
+    async def ask(workflow_id: str) -> WorkflowAnswer:
+        moved = {**status, "state": "ReadyToPromote", "reason": "AwaitingPromote", "waitingFor": None}
+        tracked.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status=moved)
+        return WorkflowAnswer(state="ReadyToPromote")
+
+    monkeypatch.setattr("worker.cli.asking.ask", ask)
+
+    text = run("why", "412").stdout
+
+    assert text.startswith("web-412: ReadyToPromote (AwaitingPromote)\n")
+    assert "the status shows" not in text

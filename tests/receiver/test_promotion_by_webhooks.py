@@ -157,7 +157,7 @@ def test_a_change_goes_from_place_to_place_by_what_flux_reports(shop: Shop, reco
     ill = {"severity": "error", "reason": "HealthCheckFailed", "message": "Deployment/api is not ready"}
     assert report(story, "staging", written, 1, **ill)[0] == 202
     waiting = story.until_waiting("Delivery", "HealthCheckFailed: Deployment/api is not ready", seconds=30)
-    assert waiting["unblockWith"] == "fix Kustomization apps/api as its message shows"
+    assert waiting["unblockWith"].startswith("fix Kustomization apps/api as its message shows: pilotage ")
     # An older success changes nothing.
     assert report(story, "staging", CONFIGURED, 0, message="late")[0] == 202
     assert report(story, "staging", written, 2)[0] == 202

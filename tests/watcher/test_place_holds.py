@@ -68,8 +68,7 @@ async def test_a_hold_is_answered_with_its_id_its_end_who_had_written_and_who_wa
     until = format_time(NOW + timedelta(hours=2))
     assert answer["accepted"] is True
     assert answer["message"] == (
-        f"hold hold-prod-1: nothing is written to prod until {until}; "
-        "had written, or was writing: web-412; stopped: web-413"
+        f"hold-prod-1: nothing is written to prod until {until}; had written, or was writing: web-412; stopped: web-413"
     )
     [hold] = scene.holds
     assert (hold["id"], hold["by"], hold["until"], hold["reason"]) == ("hold-prod-1", "alice", until, "migration")

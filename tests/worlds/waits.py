@@ -2,6 +2,7 @@
 
 from activities.models.status import NO_ACTION, WaitingFor
 from crds.reasons.trackers import WaitingReason
+from workflows.promotion.view.way_out import COMMAND
 
 IMPERATIVES = (
     "add",
@@ -24,7 +25,7 @@ IMPERATIVES = (
 
 
 def actionable(waiting: WaitingFor) -> bool:
-    """Return whether a wait has a documented reason and either a command or no need of one."""
+    """Return whether a wait has a documented reason, and either a command line to paste or no need of one."""
     known = waiting.reason_code in {str(one) for one in WaitingReason}
-    command = waiting.unblock_with.partition(" ")[0] in IMPERATIVES
-    return known and (command or waiting.unblock_with == NO_ACTION)
+    begins = waiting.unblock_with.partition(" ")[0] in IMPERATIVES
+    return known and ((begins and bool(COMMAND.search(waiting.unblock_with))) or waiting.unblock_with == NO_ACTION)

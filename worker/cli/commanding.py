@@ -1,7 +1,7 @@
 """Create PromotionCommands and await their answers."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -71,7 +71,8 @@ async def _answered(
     if timeout_seconds is None:
         command = created["metadata"]["name"]
         return CommandOutcome(document=created, code=ExitCode.OK, text=f"promotioncommand/{command} created")
-    return _answer_of(await _await_answer(session, created, timeout_seconds, turn), timeout_seconds)
+    answer = await _await_answer(session, created, timeout_seconds, turn)
+    return _answer_of(answer, timeout_seconds, why=lambda tracker: session.command("why", tracker))
 
 
 async def send_to_all(
@@ -174,7 +175,7 @@ def _judged(document: Document) -> CommandOutcome:
     )
 
 
-def _answer_of(document: Document, timeout_seconds: float) -> CommandOutcome:
+def _answer_of(document: Document, timeout_seconds: float, *, why: Callable[[str], str]) -> CommandOutcome:
     command = parse(PromotionCommand, document)
     subject = _subject(document["spec"])
     tracker = command.spec.tracker_ref.name if command.spec.tracker_ref is not None else ""
@@ -194,11 +195,13 @@ def _answer_of(document: Document, timeout_seconds: float) -> CommandOutcome:
             text=f"{subject} accepted{message}",
             advice=f"it replaces what diverged: {replaced}" if replaced else "",
         )
+    # A refusal may name the command that fits itself.
+    advises = tracker and "`pilotage " not in message
     return CommandOutcome(
         document=document,
         code=ExitCode.FAILED,
         text=f"{subject} refused{message}",
-        advice=f"`pilotage show {tracker}` shows the hop and revision at hand" if tracker else "",
+        advice=f"`{why(tracker)}` shows what it waits for now, and the command that fits" if advises else "",
     )
 
 

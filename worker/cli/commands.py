@@ -142,11 +142,11 @@ def checked_reason(reason: str | None) -> str | None:
 def finish(answers: "list[CommandOutcome]", output: Output) -> None:
     """Print the answers, and exit with the highest of their codes."""
     from worker.cli.exits import ExitCode
-    from worker.cli.output import as_list, documents, line, note
+    from worker.cli.output import as_list, documents, note, paragraph
 
     if output.for_people:
         for answer in answers:
-            line(answer.text)
+            paragraph(answer.text)
             if answer.advice:
                 note(answer.advice)
     elif len(answers) == 1:

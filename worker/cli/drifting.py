@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 MonitorArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="One monitor; all if none is named.")]
 EverywhereOption = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Monitors of every namespace.")]
-COLUMNS = ("NAME", "TRACKER", "ENV", "APPLICATION", "DRIFTED", "KIND", "SINCE", "OBSERVED")
+COLUMNS = ("NAME", "TRACKER", "ENV", "DRIFTED", "KIND", "SINCE", "OBSERVED")
+WIDE_COLUMNS = (*COLUMNS, "APPLICATION")
 
 
 def drift(
@@ -58,10 +59,11 @@ def drift(
     if name:
         _print_one(monitors[0])
         return
-    rows = [_row(one) for one in monitors]
+    columns = WIDE_COLUMNS if output == Output.WIDE else COLUMNS
+    rows = [_row(one)[: len(columns)] for one in monitors]
     if everywhere:
         rows = [[one.metadata.namespace or "", *cells] for one, cells in zip(monitors, rows, strict=True)]
-    table(("NAMESPACE", *COLUMNS) if everywhere else COLUMNS, rows)
+    table(("NAMESPACE", *columns) if everywhere else columns, rows)
 
 
 def _order(monitor: "DriftMonitor") -> tuple[int, str, str]:
@@ -79,11 +81,11 @@ def _row(monitor: "DriftMonitor") -> list[str]:
         monitor.metadata.name,
         spec.tracker_ref.name,
         spec.environment,
-        spec.application,
         _drifted(monitor),
         status.kind or "",
         age(status.since, now()),
         status.observed or "",
+        spec.application,
     ]
 
 

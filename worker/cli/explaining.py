@@ -1,5 +1,6 @@
 """`pilotage why`: what a change waits for, what ends the wait, and each check before its next step."""
 
+import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,7 +11,7 @@ from worker.cli.options import (
     NamespaceOption,
     Output,
     OutputOption,
-    TrackerArgument,
+    TrackersArgument,
     choose,
 )
 
@@ -18,18 +19,23 @@ if TYPE_CHECKING:
     from crds.v1alpha1.pull_request_tracker import PullRequestTracker
     from worker.cli.asking import WorkflowAnswer
     from worker.cli.checks import Check
+    from worker.cli.session import Session
 
-NO_ACTION = "no action needed"
+    Explanation = tuple[PullRequestTracker, list[Check], WorkflowAnswer]
 
 AskOption = Annotated[
     bool, typer.Option("--ask-workflow/--no-ask-workflow", help="Ask the workflow too, if TEMPORAL_ADDRESS is set.")
 ]
+LAG_SECONDS = 2.0
+"""How long a status may be behind its workflow before that is a finding: it is written moments later."""
+LAG_POLL_SECONDS = 0.4
+
 AllOption = Annotated[bool, typer.Option("--all", "-a", help="Show the checks that let the change go on, too.")]
 
 
 def why(
     invocation: typer.Context,
-    name: TrackerArgument,
+    names: TrackersArgument,
     every: AllOption = False,
     ask_workflow: AskOption = True,
     output: OutputOption = Output.TABLE,
@@ -37,26 +43,50 @@ def why(
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Explain what a promotion waits for."""
+    """Explain what promotions wait for."""
     from crds.v1alpha1.pull_request_tracker import PullRequestTracker
     from worker.cli.asking import WorkflowAnswer, ask
     from worker.cli.checks import Check, checks_of
     from worker.cli.evidence import gather
+    from worker.cli.output import as_list, documents, line
     from worker.cli.session import Session, with_session
 
-    async def explain(session: Session) -> "tuple[PullRequestTracker, list[Check], WorkflowAnswer]":
-        tracker = await session.read(PullRequestTracker, await session.tracker(name))
-        evidence = await gather(session, tracker)
+    async def explain(session: Session, name: str) -> "Explanation":
+        tracker = await session.read(PullRequestTracker, name)
         workflow = tracker.status.workflow
         asked = await ask(workflow.id) if ask_workflow and workflow is not None else WorkflowAnswer()
+        if asked.state and asked.state != tracker.status.state:
+            tracker = await _caught_up(session, tracker, asked)
+        evidence = await gather(session, tracker)
         differing = [Check(subject="workflow", ok=False, text=text) for text in disagreements(tracker, asked)]
         return tracker, [*differing, *checks_of(evidence)], asked
 
-    tracker, checks, asked = with_session(choose(invocation, namespace, kubeconfig, context), explain)
-    if output.for_people:
-        _print(tracker, checks, asked, every=every)
-    else:
-        _print_document(tracker, checks, asked, output)
+    async def explain_all(session: Session) -> "list[Explanation]":
+        return [await explain(session, name) for name in await session.trackers(names)]
+
+    found = with_session(choose(invocation, namespace, kubeconfig, context), explain_all)
+    if not output.for_people:
+        answers = [_document(*one) for one in found]
+        documents(answers[0] if len(answers) == 1 else as_list(answers), output)
+        return
+    for index, one in enumerate(found):
+        if index:
+            line()
+        _print(*one, every=every)
+
+
+async def _caught_up(
+    session: "Session", tracker: "PullRequestTracker", asked: "WorkflowAnswer"
+) -> "PullRequestTracker":
+    """Return the tracker once its status shows what the workflow answered, or as it is after moments."""
+    from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + LAG_SECONDS
+    while tracker.status.state != asked.state and loop.time() < deadline:
+        await asyncio.sleep(LAG_POLL_SECONDS)
+        tracker = await session.read(PullRequestTracker, tracker.metadata.name)
+    return tracker
 
 
 def _print(tracker: "PullRequestTracker", checks: "list[Check]", asked: "WorkflowAnswer", *, every: bool) -> None:
@@ -89,33 +119,28 @@ def answer_of(tracker: "PullRequestTracker", asked: "WorkflowAnswer") -> list[st
     from worker.cli import trackers, values
 
     status, name = tracker.status, tracker.metadata.name
-    reason = trackers.reason_of(tracker)
     waiting = status.waiting_for
     # What is waited for repeats the message where it is all that there is to observe.
     news = status.message and not (waiting and status.message in (waiting.observed or ""))
     message = f": {status.message}" if news else ""
-    lines = [f"{name}: {trackers.state_of(tracker)}{reason}{message}"]
+    lines = [f"{name}: {trackers.state_with_reason(tracker)}{message}"]
     if waiting is not None:
         lines.append(f"waits for {trackers.waiting_line(waiting, values.now())}")
     if asked.again_at is not None:
         lines.append(f"Pilotage tries again {values.due(asked.again_at, values.now())}")
     if waiting is not None and waiting.unblock_with:
-        helps = waiting.unblock_with
-        lines.append(helps if helps.startswith(NO_ACTION) else f"unblock with: {helps}")
+        lines.append(trackers.unblock_line(waiting))
     elif status.state is not None and not status.state.is_terminal:
-        lines.append(NO_ACTION)
+        lines.append(trackers.NO_ACTION)
     return lines
 
 
-def _print_document(
-    tracker: "PullRequestTracker", checks: "list[Check]", asked: "WorkflowAnswer", output: Output
-) -> None:
+def _document(tracker: "PullRequestTracker", checks: "list[Check]", asked: "WorkflowAnswer") -> dict[str, Any]:
     from crds.fields import format_time
-    from worker.cli.output import documents
 
     status = tracker.status
     waiting = status.waiting_for
-    answer: dict[str, Any] = {
+    return {
         "tracker": tracker.metadata.name,
         "state": str(status.state) if status.state else None,
         "reason": status.reason,
@@ -130,12 +155,12 @@ def _print_document(
         ],
         "workflow": list(asked.checks),
     }
-    documents(answer, output)
 
 
 def disagreements(tracker: "PullRequestTracker", asked: "WorkflowAnswer") -> list[str]:
     """Return in what the status and the workflow differ, each with what helps. Pure."""
     status, name = tracker.status, tracker.metadata.name
+    where = f"-n {tracker.metadata.namespace} " if tracker.metadata.namespace else ""
     found = []
     if status.attempt is not None and status.attempt != tracker.spec.attempt:
         found.append(
@@ -143,7 +168,9 @@ def disagreements(tracker: "PullRequestTracker", asked: "WorkflowAnswer") -> lis
             "wait, or check that a watcher and a worker run"
         )
     elif asked.absent and status.state is not None and not status.state.is_terminal:
-        found.append(f"the status shows {status.state}, and Temporal has no such workflow: `pilotage restart {name}`")
+        found.append(
+            f"the status shows {status.state}, and Temporal has no such workflow: `pilotage {where}restart {name}`"
+        )
     elif asked.state and status.state is not None and asked.state != status.state:
         found.append(
             f"the workflow is at {asked.state}, and the status shows {status.state}: wait, or check that a watcher runs"

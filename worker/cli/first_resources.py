@@ -14,6 +14,7 @@ from crds.rules.field_errors import errors_of, summarize
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository, RepositoryMode
+from crds.v1alpha1.promotion_policy import PromotionPolicy
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from crds.v1alpha1.scm_host import ScmHost
 from crds.v1alpha1.scm_provider import ScmProvider
@@ -116,7 +117,7 @@ async def make_tracker(
 ) -> Document:
     """Create the tracker of a pull request. Raises CliError where one is there, or it is not clear what is meant."""
     declared = await _repository(session, repository)
-    place = environment or _only_environment(declared)
+    place = environment or await _first_environment(session, declared)
     name = tracker_name(declared.metadata.name, number)
     document = {
         "apiVersion": API_VERSION,
@@ -128,7 +129,9 @@ async def make_tracker(
         resource = resource_of(PullRequestTracker.definition)
         return await session.kubernetes.create(resource, session.namespace, document, dry_run=dry_run)
     except ApiConflict as error:
-        raise CliError(f"{name} is there already", advice=f"`pilotage show {name}` shows where it is") from error
+        raise CliError(
+            f"{name} is there already", advice=f"`{session.command('show', name)}` shows where it is"
+        ) from error
 
 
 async def _repository(session: Session, name: str | None) -> GitRepository:
@@ -145,9 +148,18 @@ async def _repository(session: Session, name: str | None) -> GitRepository:
     )
 
 
-def _only_environment(repository: GitRepository) -> str:
+async def _first_environment(session: Session, repository: GitRepository) -> str:
+    """Return where a change of a repository is first deployed: as `discovery` names it, else by the policies.
+
+    Raises CliError where that may be several environments, or none.
+    """
     discovery = repository.spec.discovery
     found = sorted({one.environment for one in discovery.base_branches}) if discovery is not None else []
+    if not found:
+        name = repository.metadata.name
+        policies = [parse(PromotionPolicy, one).spec for one in await session.documents(PromotionPolicy)]
+        ours = [one for one in policies if not one.repository_refs or name in {ref.name for ref in one.repository_refs}]
+        found = sorted({one.source_environment for one in ours} - {one.target_environment for one in ours})
     if len(found) == 1:
         return found[0]
     raise CliError(

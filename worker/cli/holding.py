@@ -103,7 +103,9 @@ def release(
     if names and hold_id is not None:
         raise typer.BadParameter("is for an environment, without names of trackers", param_hint="--hold")
     if not names and environment and hold_id is None:
-        raise typer.BadParameter("names the hold: `pilotage envs NAME` lists them", param_hint="--hold")
+        namespaced = f"-n {namespace} " if namespace else ""
+        lists = f"`pilotage {namespaced}envs {environment}` lists the holds"
+        raise typer.BadParameter(f"name the hold that ends: {lists}", param_hint="--hold")
     request = CommandRequest(
         verb="release",
         reason=checked_reason(reason),

@@ -123,7 +123,8 @@ class _Printer:
                 documents(one, self._output)
         elif found or watched:
             at = now()
-            self._widths = listed(self.listing.columns, [self.listing.row(one, at) for one in found])
+            rows = [self.listing.row(one, at) for one in found]
+            self._widths = listed(self.listing.columns, rows, whole=self.listing.wide)
 
     def one(self, changed: "Document") -> None:
         """Print what changed."""
@@ -131,7 +132,7 @@ class _Printer:
         from worker.cli.values import now
 
         if self._output.for_people:
-            listed(None, [self.listing.row(changed, now())], widths=self._widths)
+            listed(None, [self.listing.row(changed, now())], widths=self._widths, whole=self.listing.wide)
         else:
             documents(changed, self._output)
 
@@ -176,13 +177,13 @@ def show(
 def print_tracker(tracker: "PullRequestTracker", *, again_at: "datetime | None" = None) -> None:
     """Print everything that a tracker's status holds, and when its workflow tries again what failed."""
     from worker.cli import trackers, values
-    from worker.cli.output import line, table
+    from worker.cli.output import line, paragraph, table
 
     at = values.now()
     status = tracker.status
     for label, value in _facts(tracker, again_at):
         if value:
-            line(f"{label + ':':<14}{value}")
+            paragraph(f"{label + ':':<14}{value}", indent=" " * 14)
     if status.tests:
         line()
         verdict = status.aggregate
@@ -210,14 +211,14 @@ def _facts(tracker: "PullRequestTracker", again_at: "datetime | None") -> list[t
         ("Pull request", f"#{tracker.spec.number} {(pull_request.title if pull_request else None) or ''}".rstrip()),
         ("Author", (pull_request.author if pull_request else None) or ""),
         ("URL", (pull_request.url if pull_request else None) or ""),
-        ("State", f"{trackers.state_of(tracker)}{trackers.reason_of(tracker)}"),
-        ("Message", status.message or ""),
+        ("State", trackers.state_with_reason(tracker)),
+        ("Message", "" if waiting and (status.message or "") in (waiting.observed or "") else status.message or ""),
         ("Environment", status.environment or tracker.spec.environment),
         ("Hop", f"{hop.source} -> {hop.target}" if hop else ""),
         ("Revision", status.revision or ""),
         ("Waiting for", trackers.waiting_line(waiting, now) if waiting else ""),
         ("Next try", values.due(again_at, now) if again_at else ""),
-        ("Unblock with", (waiting.unblock_with if waiting else None) or ""),
+        (trackers.unblock_label(waiting), (waiting.unblock_with if waiting else None) or ""),
         ("Workflow", (status.workflow.url or status.workflow.id) if status.workflow else ""),
     ]
 

@@ -1,7 +1,7 @@
 """Names as people type them: `412`, `#412`, `web#412`, `prt/web-412` or `web-412`. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from worker.cli.exits import CliError, ExitCode
@@ -32,6 +32,17 @@ def read_tracker(text: str) -> Typed:
     return Typed(name=object_name(bare))
 
 
+def read_pull_request(text: str) -> tuple[str | None, int]:
+    """Return the GitRepository, if it is named, and the number of a pull request.
+
+    Raises CliError with USAGE for what names none.
+    """
+    repository, _, number = text.rpartition("#")
+    if not _NUMBER.fullmatch(number) or int(number) == 0:
+        raise CliError(f"`{text}` is no pull request: write 412, #412 or web#412", code=ExitCode.USAGE)
+    return object_name(repository) if repository else None, int(number)
+
+
 def object_name(text: str, *kinds: str) -> str:
     """Return the name of an object, `KIND/` before it left out. Raises CliError with USAGE where it can be none."""
     bare = _without_kind(text, kinds)
@@ -43,9 +54,12 @@ def object_name(text: str, *kinds: str) -> str:
     return bare
 
 
-def choose_trackers(typed: Iterable[Typed], numbers: Mapping[str, int], namespace: str) -> list[str]:
+def choose_trackers(
+    typed: Iterable[Typed], numbers: Mapping[str, int], namespace: str, *, command: Callable[..., str]
+) -> list[str]:
     """Return the names of the trackers that are meant, each once; `numbers` maps trackers to their pull requests.
 
+    `command` makes a command line for the same namespace.
     Raises CliError where a number names none of them, or several.
     """
     chosen: dict[str, None] = {}
@@ -58,7 +72,8 @@ def choose_trackers(typed: Iterable[Typed], numbers: Mapping[str, int], namespac
             raise CliError(
                 f'no PullRequestTracker of pull request #{one.number} in namespace "{namespace}"',
                 code=ExitCode.NOT_FOUND,
-                advice=f"`pilotage track {one.number}` makes it; `pilotage get -A` lists all that you may see",
+                advice=f"`{command('track', str(one.number))}` makes it; "
+                f"`{command('get', '-A')}` lists all that you may see",
             )
         if len(named) > 1:
             raise CliError(

@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from crds.texts.plain import one_line
 from crds.texts.terminal import visible, visible_json
@@ -19,10 +19,10 @@ PLAIN_WIDTH = 10_000
 
 # Columns of which a terminal shows less than a pipe.
 SUBJECT, LINK = "TEST", "LINK"
-WRAPPED = frozenset({"TITLE", "DETAIL", "MESSAGE", "RESULT", "POLICY", "ARTIFACT", "BY"})
-UNBROKEN = "RESULT"
-"""A column that begins with a name, which is never cut; why follows."""
-UNREMARKABLE = {"ROUND": "1", "TRY": "1"}
+WRAPPED = frozenset({"TITLE", "DETAIL", "MESSAGE", "RESULT", "POLICY", "BY", "OBSERVED"})
+UNBROKEN = frozenset({"RESULT"})
+"""Columns that begin with a name, which is never cut; why follows."""
+UNREMARKABLE = {"ROUND": "1", "TRY": "1", "KIND": ""}
 
 STYLES = {
     "Completed": "green",
@@ -66,20 +66,22 @@ def line(text: str = "") -> None:
     print(visible(text), flush=True)
 
 
-def paragraph(text: str) -> None:
+def paragraph(text: str, *, indent: str = "  ") -> None:
     """Print a sentence for people: on a terminal broken at blanks, what follows indented; a link stays whole."""
-    shown = visible(text)
-    if not sys.stdout.isatty():
-        print(shown, flush=True)
-        return
+    print(_folded(visible(text), sys.stdout, indent), flush=True)
+
+
+def _folded(text: str, stream: TextIO, indent: str = "") -> str:
+    """Break the lines of a text at blanks where it is printed on a terminal; a pipe gets them whole."""
+    if not stream.isatty():
+        return text
     import textwrap
 
     width = shutil.get_terminal_size().columns
-    for one in shown.splitlines() or [""]:
-        print(
-            textwrap.fill(one, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False),
-            flush=True,
-        )
+    return "\n".join(
+        textwrap.fill(one, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+        for one in text.splitlines() or [""]
+    )
 
 
 def document(text: str) -> None:
@@ -89,7 +91,7 @@ def document(text: str) -> None:
 
 def note(text: str) -> None:
     """Print one line for people to stderr, where it disturbs no pipe."""
-    print(visible(text), file=sys.stderr)
+    print(_folded(visible(text), sys.stderr), file=sys.stderr)
 
 
 def styled(state: str) -> str:
@@ -113,15 +115,20 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, indent: str 
         console().print(link)
 
 
-def listed(columns: Sequence[str] | None, rows: Sequence[Sequence[str]], *, widths: Sequence[int] = ()) -> list[int]:
-    """Print a list as kubectl does, cut to the width of a terminal; return the widths, for rows that follow."""
+def listed(
+    columns: Sequence[str] | None, rows: Sequence[Sequence[str]], *, widths: Sequence[int] = (), whole: bool = False
+) -> list[int]:
+    """Print a list as kubectl does, cut to the width of a terminal; return the widths, for rows that follow.
+
+    A `whole` list is not cut: the terminal continues its lines on the next one.
+    """
     from worker.cli.rows import lines_of
 
     terminal = sys.stdout.isatty()
     grid = [[one_line(cell) or "-" for cell in row] for row in rows]
     head = [list(columns)] if columns is not None else []
     fit = list(widths) or [max(len(row[index]) for row in [*head, *grid]) for index in range(len((head or grid)[0]))]
-    limit = shutil.get_terminal_size().columns if terminal else None
+    limit = shutil.get_terminal_size().columns if terminal and not whole else None
     gap = NARROW_GAP if terminal else COLUMN_GAP
     for cells, text in zip([*head, *grid], lines_of([*head, *grid], fit, gap=gap, limit=limit), strict=True):
         print(_coloured(visible(text), cells) if terminal else visible(text), flush=True)
@@ -139,7 +146,6 @@ def _coloured(text: str, cells: Sequence[str]) -> str:
 
 def rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> "Group":
     """Build a rich table that fits a narrow terminal: links stand below it, columns without news are left out."""
-    from rich.box import SIMPLE_HEAD
     from rich.console import Group
     from rich.markup import escape
     from rich.table import Table
@@ -147,10 +153,10 @@ def rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> "Group"
     shown = [
         index for index, column in enumerate(columns) if column != LINK and not _is_unremarkable(column, index, rows)
     ]
-    built = Table(box=SIMPLE_HEAD, pad_edge=False)
+    built = Table(box=None, pad_edge=False, padding=(0, len(NARROW_GAP), 0, 0))
     for index in shown:
         wraps = columns[index] in WRAPPED
-        names = [row[index].partition(" ")[0] for row in rows] if columns[index] == UNBROKEN else []
+        names = [row[index].partition(" ")[0] for row in rows] if columns[index] in UNBROKEN else []
         width = max(map(len, names), default=None)
         built.add_column(columns[index], no_wrap=not wraps, overflow="fold" if wraps else "ellipsis", min_width=width)
     for row in rows:

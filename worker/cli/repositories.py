@@ -61,13 +61,15 @@ def init(
 
 def track(
     invocation: typer.Context,
-    number: Annotated[int, typer.Argument(metavar="NUMBER", min=1, help="Number of the pull request.")],
+    pull_request: Annotated[
+        str, typer.Argument(metavar="NUMBER", help="The pull request: 412, #412, or web#412 with its GitRepository.")
+    ],
     repository: Annotated[
         str | None, typer.Option("--repository", "-r", help="GitRepository; the only one if not given.")
     ] = None,
     environment: Annotated[
         str | None,
-        typer.Option("--environment", "-e", help="Where the change is first deployed; that of `discovery` if clear."),
+        typer.Option("--environment", "-e", help="Where the change is first deployed; not needed if that is clear."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Ask the API server whether it may be made, and make none.")
@@ -80,11 +82,16 @@ def track(
     """Make the tracker of one pull request. It need not match `discovery`."""
     from crds.api.ports import Document
     from worker.cli.first_resources import make_tracker
+    from worker.cli.naming import read_pull_request
     from worker.cli.output import documents, line
     from worker.cli.session import Session, name_of, with_session
 
+    named, number = read_pull_request(pull_request)
+
     async def act(session: Session) -> Document:
-        return await make_tracker(session, number, repository=repository, environment=environment, dry_run=dry_run)
+        return await make_tracker(
+            session, number, repository=repository or named, environment=environment, dry_run=dry_run
+        )
 
     made = with_session(choose(invocation, namespace, kubeconfig, context), act)
     if output.for_people:

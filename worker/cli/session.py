@@ -1,6 +1,7 @@
 """One connection to the cluster per command, its errors turned into exit codes."""
 
 import asyncio
+import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
@@ -34,6 +35,8 @@ SELF_SUBJECT_REVIEWS = ApiResource(
 )
 TRACKERS = ApiResource(group=GROUP, version=VERSION, plural="pullrequesttrackers", kind="PullRequestTracker")
 ENVIRONMENTS = ApiResource(group=GROUP, version=VERSION, plural="environments", kind="Environment")
+LISTED_BY = {"Environment": "envs", "DriftMonitor": "drift"}
+"""Commands that list the objects of a kind."""
 
 Answer = TypeVar("Answer")
 AnyResource = TypeVar("AnyResource", bound="Resource")
@@ -80,9 +83,17 @@ Opener = Callable[[ClusterTarget], AbstractAsyncContextManager[Cluster]]
 class Session:
     """The cluster and namespace of one command."""
 
-    def __init__(self, *, kubernetes: Cluster, namespace: str) -> None:
+    def __init__(self, *, kubernetes: Cluster, namespace: str, target: ClusterTarget | None = None) -> None:
         self.kubernetes = kubernetes
         self.namespace = namespace
+        self._target = target or ClusterTarget()
+
+    def command(self, *arguments: str) -> str:
+        """Return a command line of this program for the same cluster and namespace, to be pasted."""
+        namespace = "" if "-A" in arguments else self.namespace
+        options = (("--kubeconfig", self._target.kubeconfig), ("--context", self._target.context), ("-n", namespace))
+        named = [str(part) for name, value in options if value for part in (name, value)]
+        return shlex.join(["pilotage", *named, *arguments])
 
     async def read(self, model: "type[AnyResource]", name: str) -> AnyResource:
         """Read one object of ours. Raises CliError with NOT_FOUND where it is not there."""
@@ -100,8 +111,15 @@ class Session:
             raise CliError(
                 f'{resource.kind} "{name}" not found in namespace "{self.namespace}"',
                 code=ExitCode.NOT_FOUND,
-                advice=_not_found_advice(resource, error),
+                advice=self._not_found_advice(resource),
             ) from error
+
+    def _not_found_advice(self, resource: ApiResource) -> str:
+        if resource == TRACKERS:
+            return f"`{self.command('get', '-A')}` lists every tracker that you may see"
+        if (looks := LISTED_BY.get(resource.kind)) is not None:
+            return f"`{self.command(looks)}` lists those of this namespace"
+        return f"`kubectl -n {self.namespace} get {resource.plural}` lists those of this namespace"
 
     async def documents(self, model: "type[Resource]", *, everywhere: bool = False) -> list[Document]:
         """List the objects of one kind, by namespace and name."""
@@ -120,7 +138,7 @@ class Session:
         numbers: dict[str, int] = {}
         if any(one.number for one in names):
             numbers = {name_of(one): int(one["spec"]["number"]) for one in (await self.page(TRACKERS)).items}
-        return choose_trackers(names, numbers, self.namespace)
+        return choose_trackers(names, numbers, self.namespace, command=self.command)
 
     async def tracker(self, typed: str) -> str:
         """Return the name of the one tracker that was typed."""
@@ -147,12 +165,6 @@ def parse(model: "type[AnyResource]", document: Document) -> AnyResource:
             f"{model.definition.kind} {name} holds what this pilotage does not know: {field}: {first['msg']}",
             advice="use the version that runs in the cluster, or look with -o yaml",
         ) from error
-
-
-def _not_found_advice(resource: ApiResource, error: ApiError) -> str:
-    if resource == TRACKERS:
-        return "`pilotage get -A` lists every tracker that you may see"
-    return error.message
 
 
 @asynccontextmanager
@@ -184,7 +196,11 @@ def with_session(target: ClusterTarget, action: Callable[[Session], Awaitable[An
     async def run() -> Answer:
         async with opener(target) as kubernetes:
             return await action(
-                Session(kubernetes=kubernetes, namespace=target.namespace or kubernetes.default_namespace)
+                Session(
+                    kubernetes=kubernetes,
+                    namespace=target.namespace or kubernetes.default_namespace,
+                    target=target,
+                )
             )
 
     try:

@@ -91,7 +91,7 @@ def open_page(
             raise CliError(
                 f"{tracker}: the status holds no address of {what}",
                 code=ExitCode.NOT_FOUND,
-                advice=f"`pilotage why {tracker}` shows what it waits for",
+                advice=f"`{session.command('why', tracker)}` shows what it waits for",
             )
         return found
 

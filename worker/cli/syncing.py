@@ -50,27 +50,29 @@ def sync(
     """Read labels and comments of pull requests now. Then have them show what is true."""
     from worker.cli.commanding import CommandOutcome, CommandRequest, send
     from worker.cli.exits import ExitCode
-    from worker.cli.output import documents, line, note
+    from worker.cli.output import documents, note, paragraph
     from worker.cli.session import Session, with_session
 
-    async def act(session: Session) -> tuple[CommandOutcome, "LabelSync | None"]:
+    async def act(session: Session) -> tuple[str, str, CommandOutcome, "LabelSync | None"]:
         tracker = await session.tracker(name)
+        show = session.command("show", tracker)
         request = CommandRequest(verb="sync", reason=checked_reason(reason), dry_run=dry_run)
         answer = await send(session, tracker, request, timeout_seconds=timeout)
         if dry_run or answer.code is not ExitCode.OK:
-            return answer, None
-        return answer, await _await_result(session, tracker, answer.document["metadata"]["uid"], timeout)
+            return tracker, show, answer, None
+        found = await _await_result(session, tracker, answer.document["metadata"]["uid"], timeout)
+        return tracker, show, answer, found
 
-    answer, result = with_session(choose(invocation, namespace, kubeconfig, context), act)
+    tracker, show, answer, result = with_session(choose(invocation, namespace, kubeconfig, context), act)
     if dry_run:
         finish([answer], output)
         return
     if result is None:
-        line(answer.text)
-        note(answer.advice or f"no result after {timeout:g} s; `pilotage show {name}` shows it once it is there")
+        paragraph(answer.text)
+        note(answer.advice or f"no result after {timeout:g} s; `{show}` shows it once it is there")
         raise typer.Exit(answer.code if answer.code is not ExitCode.OK else ExitCode.TIMEOUT)
     if output.for_people:
-        line(_line(name, result))
+        paragraph(_line(tracker, result))
     else:
         documents(_document(result), output)
     if result.errors:
@@ -95,8 +97,9 @@ async def _await_result(session: "Session", name: str, request: str, timeout_sec
 
 def _line(name: str, result: "LabelSync") -> str:
     changed = [*(f"+{one}" for one in result.labels_added), *(f"-{one}" for one in result.labels_removed)]
-    found = "consistent" if not changed and not result.errors else ", ".join([*changed, *result.errors])
-    return f"{name}: {result.initial_state or 'no state'} -> {result.final_state or 'no state'}: {found}"
+    found = ", ".join([*changed, *result.errors]) or "labels and tracker agree"
+    states = dict.fromkeys(state or "no state" for state in (result.initial_state, result.final_state))
+    return f"{name}: {' -> '.join(states)}: {found}"
 
 
 def _document(result: "LabelSync") -> dict[str, Any]:

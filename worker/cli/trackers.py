@@ -13,6 +13,8 @@ TEST_COLUMNS = ("TEST", "RUNNER", "REQUIRED", "STATE", "ROUND", "TRY", "TOOK", "
 PROMOTION_COLUMNS = ("FROM", "TO", "RESULT", "POLICY", "ARTIFACT", "BY", "AGE")
 CONDITION_COLUMNS = ("CONDITION", "STATUS", "REASON", "SINCE", "MESSAGE")
 
+NO_ACTION = "no action needed"
+
 LOST_REASONS = frozenset({"Terminated", "Failed", "Lost"})
 """Reasons of `WorkflowAvailable=False` that a restart repairs."""
 
@@ -33,10 +35,12 @@ def state_of(tracker: PullRequestTracker) -> str:
     return f"{status.state} ({status.held_state})" if status.held_state else status.state.value
 
 
-def reason_of(tracker: PullRequestTracker) -> str:
-    """Return the reason of the state in brackets; empty where it only repeats the state."""
-    status = tracker.status
-    return f" ({status.reason})" if status.reason and status.reason != status.state else ""
+def state_with_reason(tracker: PullRequestTracker) -> str:
+    """Return the state, with its reason where it does not only repeat the state."""
+    status, state = tracker.status, state_of(tracker)
+    if not status.reason or status.reason in (status.state, status.held_state):
+        return state
+    return f"{state.removesuffix(')')}, {status.reason})" if status.held_state else f"{state} ({status.reason})"
 
 
 def waiting_line(waiting: WaitingFor, at: datetime) -> str:
@@ -53,6 +57,18 @@ def waiting_line(waiting: WaitingFor, at: datetime) -> str:
     ]
     shown = ", ".join(fact for fact in facts if fact)
     return f"{text}: {shown}" if shown else text
+
+
+def unblock_label(waiting: WaitingFor | None) -> str:
+    """Return what to write in front of the way out of a wait."""
+    alone = waiting is not None and (waiting.unblock_with or "").startswith(NO_ACTION)
+    return "Next step" if alone else "Unblock with"
+
+
+def unblock_line(waiting: WaitingFor) -> str:
+    """Return in one line what ends the wait; empty where that is not known."""
+    text = waiting.unblock_with or ""
+    return text if not text or text.startswith(NO_ACTION) else f"unblock with: {text}"
 
 
 def test_row(test: TestStatus, at: datetime) -> list[str]:

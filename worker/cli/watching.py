@@ -171,7 +171,7 @@ def render(tracker: "PullRequestTracker") -> Any:
     if status.waiting_for:
         parts.append(Text(one_line(f"waits for {trackers.waiting_line(status.waiting_for, at)}")))
         if status.waiting_for.unblock_with:
-            parts.append(Text(one_line(f"unblock with: {status.waiting_for.unblock_with}")))
+            parts.append(Text(one_line(trackers.unblock_line(status.waiting_for))))
     if status.tests:
         parts.append(rich_table(trackers.TEST_COLUMNS, [trackers.test_row(test, at) for test in status.tests]))
     if status.promotions:

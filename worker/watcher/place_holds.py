@@ -74,7 +74,7 @@ class PlaceHolds:
             document = written
         writing, stopped = _lanes(document)
         message = (
-            f"hold {mine.id}: nothing is written to {spec.environment} until {format_time(mine.until)}; "
+            f"{mine.id}: nothing is written to {spec.environment} until {format_time(mine.until)}; "
             f"had written, or was writing: {_listed(writing)}; stopped: {_listed(stopped)}"
         )
         return CommandAnswer(accepted=True, message=message)

@@ -164,7 +164,7 @@ class PromotionWorkflow:
             story.cleared = [*dict.fromkeys((*story.cleared, HOLD))]
             ctx.event(EventReason.HOLD_ENDED, f"{story.hold.by}'s hold ended with the state {story.state}")
         if story.state is State.COMPLETED:
-            ctx.event(EventReason.COMPLETED, story.message or f"{story.environment} is final")
+            ctx.event(EventReason.COMPLETED, story.message or f"the change runs in {story.environment}, which is final")
         else:
             cancel_open(ctx)
             ctx.event(
@@ -386,9 +386,8 @@ class PromotionWorkflow:
             story.sync_request = command.request_id
             self._steering.look()
             self._presenting.again()
-        answer = self._keep(command, CommandAnswer(accepted=True, message=commands.ACCEPTED[verb]))
-        why = f": {command.reason}" if command.reason else ""
-        ctx.event(EventReason(f"Command{verb.capitalize()}"), f"{command.actor}{why}", by=command.actor)
+        answer = self._keep(command, CommandAnswer(accepted=True, message=commands.acceptance(story, verb)))
+        ctx.event(EventReason(f"Command{verb.capitalize()}"), commands.sentence(verb, command), by=command.actor)
         ctx.flush()
         return answer
 

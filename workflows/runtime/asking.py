@@ -152,9 +152,18 @@ class Asking:
         kept.failing_since = kept.failing_since or now
         kept.question, kept.refusal = question, failure
         kept.ask_after = now + failure.wait if failure.wait else None
-        self._reveal()
+        self.reveal()
 
-    def _reveal(self) -> None:
+    def until_shown(self, pause: timedelta) -> timedelta:
+        """Shorten a pause so that why there is no answer is shown as soon as it has lasted."""
+        kept = self._kept
+        if kept.failing_since is None or kept.refusal == kept.failure:
+            return pause
+        shown_in = kept.failing_since + self._run.timings.passing - workflow.now()
+        return min(pause, shown_in) if shown_in > timedelta(0) else pause
+
+    def reveal(self) -> None:
+        """Show why there is no answer once people need it, or it has lasted."""
         kept, failure = self._kept, self._kept.refusal
         if failure is None or kept.failing_since is None or failure == kept.failure:
             return
@@ -169,13 +178,12 @@ class Asking:
         run = self._run
         pokes, until = run.pokes, workflow.now() + pause
         while (left := until - workflow.now()) > timedelta(0):
-            shown_in = (self._kept.failing_since or until) + run.timings.passing - workflow.now()
-            at_most = min(left, shown_in) if shown_in > timedelta(0) else left
+            at_most = self.until_shown(left)
             if await run.wait(
                 lambda: run.pokes != pokes or run.command_waits, at_most=at_most, why=why, again_at=until
             ):
                 return
-            self._reveal()
+            self.reveal()
 
 
 def no_answer(object_: str) -> Failure:

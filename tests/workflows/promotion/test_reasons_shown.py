@@ -58,7 +58,7 @@ async def test_a_change_that_is_only_not_deployed_yet_is_on_no_other_line(played
         waiting = world.status.waiting_for
         assert waiting is not None
         assert "another line" not in waiting.observed
-        assert waiting.unblock_with == "deploy aaaaaaaaaaaa to dev"
+        assert waiting.unblock_with == "deploy aaaaaaaaaaaa to dev: pilotage -n shop envs dev"
 
 
 @dataclass
@@ -190,7 +190,10 @@ def test_while_what_is_needed_next_is_not_read_no_one_is_asked_to_do_what_is_don
 def test_an_open_pull_request_waits_for_its_merge() -> None:
     waiting = waiting_for(a_story(State.AWAITING_MERGE, merged=False), source=None, target=None, command=command)
     assert waiting is not None
-    assert (waiting.what, waiting.unblock_with) == (Waiting.MERGE, "merge the pull request")
+    assert (waiting.what, waiting.unblock_with) == (
+        Waiting.MERGE,
+        "merge the pull request: pilotage open web-412",
+    )
 
 
 @pytest.mark.parametrize(

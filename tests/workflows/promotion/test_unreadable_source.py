@@ -9,11 +9,12 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.exceptions import ApplicationError
 
 from activities.models.delivery import ReadDeploymentsInput, ReadDeploymentsResult
-from activities.models.promotion import Verb
-from activities.models.status import State, Waiting
+from activities.models.promotion import Progress, Verb
+from activities.models.status import NO_ACTION, State, Waiting
 from activities.models.testing import RunState
 from tests.workflows.promotion.world import FAST, HOTFIX, Run, World, promotion, promotion_in
 from tests.worlds.played import Played
+from workflows.identity import PROGRESS_QUERY
 
 
 @dataclass
@@ -21,9 +22,11 @@ class SilentWorld(World):
     """A world whose Argo CD may be away."""
 
     away: bool = False
+    reads: int = 0
 
     @activity.defn
     async def read_deployments(self, request: ReadDeploymentsInput) -> ReadDeploymentsResult:
+        self.reads += 1
         if self.away:
             raise ApplicationError("503", type="ProviderUnavailable", non_retryable=True)
         return await super().read_deployments(request)
@@ -95,6 +98,28 @@ async def test_a_verdict_waits_for_a_source_that_cannot_be_read_and_shows_it(pla
         status = await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert status.waiting_for is not None
         assert status.waiting_for.what is Waiting.PROMOTE_COMMAND
+
+
+async def test_why_there_is_no_verdict_is_shown_between_two_reads_with_the_time_of_the_next_one(played: Played) -> None:
+    seldom = timedelta(minutes=1)
+    timings = replace(FAST, reference_initial=seldom, reference_maximum=seldom, passing=timedelta(seconds=3))
+    async with promotion_in(SilentWorld, played, timings=timings) as (world, start):
+        world.verdicts["unit"] = RunState.RUNNING
+        run = await start()
+        await world.eventually(lambda: {one.name: one.state for one in world.status.tests}.get("unit") == "Running")
+        world.away = True
+        world.verdicts["unit"] = RunState.PASSED
+        await world.eventually(lambda: world.shows("the tests ended"))
+        waiting = world.status.waiting_for
+        assert waiting is not None
+        assert (waiting.object, waiting.unblock_with) == ("dev", NO_ACTION)
+        reads = world.reads
+        await world.eventually(lambda: world.shows("503"))
+        assert world.reads == reads, "shown by the next read alone"
+        progress: Progress = await run.handle.query(PROGRESS_QUERY, result_type=Progress)
+        assert progress.again_at is not None
+        world.away = False
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
 
 
 async def test_a_verdict_that_was_not_looked_for_in_time_counts(played: Played) -> None:

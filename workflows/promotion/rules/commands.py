@@ -23,6 +23,30 @@ ACCEPTED = {
     Verb.ABORT: "aborted; nothing further is written",
     Verb.SYNC: "the pull request is looked at, and shown what is true",
 }
+KEPT_BY_HOLD = (Verb.RETEST, Verb.RETRY, Verb.PROMOTE)
+
+DONE = {
+    Verb.RETEST: "had the tests run again",
+    Verb.RETRY: "had the promotion tried again",
+    Verb.PROMOTE: "approved the promotion",
+    Verb.HOLD: "held the change",
+    Verb.RELEASE: "released the change",
+    Verb.ABORT: "aborted the promotion",
+    Verb.SYNC: "had the pull request looked at",
+}
+
+
+def acceptance(story: PromotionState, verb: Verb) -> str:
+    """Return what becomes of a command that was carried out or kept; while a hold lasts nothing is begun."""
+    held = "; not before it is released" if story.hold is not None and verb in KEPT_BY_HOLD else ""
+    return f"{ACCEPTED[verb]}{held}"
+
+
+def sentence(verb: Verb, command: Command) -> str:
+    """Return who gave the command and why, as a sentence."""
+    to = f" to {command.target_environment}" if verb is Verb.PROMOTE and command.target_environment else ""
+    why = f": {command.reason}" if command.reason else ""
+    return f"{command.actor} {DONE[verb]}{to}{why}"
 
 
 def refusal(tracker: TrackerRef, story: PromotionState, verb: Verb, command: Command) -> str:

@@ -65,8 +65,9 @@ async def await_turn(ctx: PromotionRun) -> State:
         ctx.heed_commands()
         if (ctx.membership.granted or ctx.membership.phase is Phase.HOLDER) and not ctx.held:
             return await _take_lane(ctx, hop)
+        awaited = "the lane of" if approver(ctx.story) else "an approval for"
         await _wait_for_change(
-            ctx, seen, why=f"await the lane of {hop.policy.target}", quiet=ctx.membership.phase is Phase.READY
+            ctx, seen, why=f"await {awaited} {hop.policy.target}", quiet=ctx.membership.phase is Phase.READY
         )
 
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from temporalio import workflow
 
+from activities.models.bounds import together
 from activities.models.configuration import EnvironmentView
 from activities.models.delivery import DeploymentRuns, Observation, ReadDeploymentsInput
 from activities.models.failures import Failure
@@ -47,6 +48,11 @@ class SourceReader:
     def unread(self) -> bool:
         """Whether a read failed and is still to be tried again."""
         return self._due is not None
+
+    @property
+    def again_at(self) -> datetime | None:
+        """When a read that failed is tried again; None where none failed."""
+        return self._due
 
     @property
     def may_read(self) -> bool:
@@ -135,9 +141,9 @@ class SourceReader:
             await ctx.environments.look_up(environment)
             observed = await ctx.environments.observe(environment)
         if unread := _unread(round_, observed):
-            where, passes = f"Environment/{environment}", _passes(round_, observed)
-            kind = FailureKind.UNAVAILABLE if passes else FailureKind.REFERENCE_MISSING
-            raise Unreadable(Failure(kind=kind, object=where, message="; ".join(unread)))
+            kind = FailureKind.UNAVAILABLE if _passes(round_, observed) else FailureKind.REFERENCE_MISSING
+            where, through = f"Environment/{environment}", _asked(observed)
+            raise Unreadable(Failure(kind=kind, object=where, through=through, message="; ".join(unread)))
         return observed
 
     def _declared_since(self) -> bool:
@@ -168,6 +174,11 @@ def _unread(round_: Round, observed: Runs) -> list[str]:
 def _passes(round_: Round, observed: Runs) -> bool:
     """Return whether that usually ends by itself, such as an Argo CD that does not answer: no person has to fix it."""
     return not _without(round_, observed) and all(one.failure.passing for one in observed if one.failure)
+
+
+def _asked(observed: Runs) -> str:
+    """Name the resources whose hosts gave no usable answer."""
+    return together(dict.fromkeys(one.failure.object for one in observed if one.failure and one.failure.object))
 
 
 def _without(round_: Round, observed: Runs) -> list[str]:

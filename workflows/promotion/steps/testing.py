@@ -78,6 +78,7 @@ async def run_tests(ctx: PromotionRun) -> State:
         if round_ is None:
             continue
         reveal_failures(ctx, round_)
+        ctx.asking.reveal()
         if (ended := await ended_by_others(ctx)) is not None:
             return ended
         ctx.heed_commands()
@@ -126,8 +127,9 @@ async def _wait(
     pause = polling.at - now
     if not ctx.held:
         pause = rounds.next_wake(round_, hop.policy, now, pause, triggers=source.declared)
-    pause = source.at_most(rounds.until_shown(round_, now, pause, ctx.timings.passing))
-    again_at = rounds.next_try(round_, hop.policy, now, polling.at) if not ctx.held else None
+    pause = ctx.asking.until_shown(source.at_most(rounds.until_shown(round_, now, pause, ctx.timings.passing)))
+    tries = (rounds.next_try(round_, hop.policy, now, polling.at) if not ctx.held else None, source.again_at)
+    again_at = min((one for one in tries if one is not None), default=None)
     await ctx.wait(seen.changed, at_most=pause, why=rounds.wake_reason(round_), again_at=again_at)
 
 

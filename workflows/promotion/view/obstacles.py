@@ -2,27 +2,20 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from activities.models.delivery import Observation
 from activities.models.failures import BriefFailure, Failure
 from activities.models.places import PlaceSignal
-from activities.models.status import NO_ACTION, State
+from activities.models.status import NO_ACTION, State, Waiting
 from crds.reasons.problems import FailureKind
 from crds.reasons.trackers import WaitingReason
 from workflows.promotion.state import PromotionState, TestProgress
+from workflows.promotion.view.way_out import CommandLine, with_command
 
 UNREAD_POLLS = 3
 """So many failed polls in a row are more than a slow answer. A trigger has its attempts within one activity."""
 
 RETRIES = "Pilotage retries"
-
-
-class CommandLine(Protocol):
-    """Turn a verb into the command line that a person can paste."""
-
-    def __call__(self, verb: str, tracker: str = "", /) -> str:
-        """Return the command for the promotion at hand, or for another tracker of its namespace."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +40,19 @@ def find_obstacle(
     command: CommandLine,
 ) -> Obstacle | None:
     """Return what the current state cannot go on without; None where nothing is in the way."""
-    if story.state.terminal:
+    found = None if story.state.terminal else _find(story, source, target, command)
+    if found is None:
         return None
+    environment = story.hop.policy.target if story.hop is not None else story.environment
+    unblock = with_command(
+        found.unblock_with, Waiting.REFERENCE, object_=found.object, environment=environment, command=command
+    )
+    return replace(found, unblock_with=unblock)
+
+
+def _find(
+    story: PromotionState, source: PlaceSignal | None, target: PlaceSignal | None, command: CommandLine
+) -> Obstacle | None:
     if story.failure is not None:
         return _of_reference(story.failure)
     match story.state:

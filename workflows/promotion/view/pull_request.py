@@ -131,7 +131,7 @@ def present_input(
     ending += ["", story.drift.section] if story.drift.section else []
     # The tests of a hop that ended are with its record.
     tests = tests_of(story) if story.hop is not None else ()
-    body = [f"### Pilotage: {_title(story, shown)}", "", *now_lines(story, shown, waiting), *_table(tests)]
+    body = [f"### Pilotage: {_title(story, shown)}", *_under_title(story, shown, waiting), *_table(tests)]
     body += _records(story)
     body += _instructions(story)
     body += _tests_of_records(story, COMMENT_LIMIT - len("\n".join([*body, *ending])))
@@ -191,6 +191,13 @@ def _seen(story: PromotionState) -> Shown | None:
 def _title(story: PromotionState, shown: State) -> str:
     where = f"{story.hop.policy.source} → {story.hop.policy.target}" if story.hop else story.environment
     return f"{shown} ({where})" if where else str(shown)
+
+
+def _under_title(story: PromotionState, shown: State, waiting: WaitingFor | None) -> list[str]:
+    """Return what the title does not state: reason and policy, and what the change waits for."""
+    news = [inline(story.reason)] if story.reason not in ("", str(shown)) else []
+    news += [f"policy {story.hop.policy.name}"] if story.hop is not None else []
+    return [*(["", " · ".join(news)] if news else []), *now_lines(story, shown, waiting)[1:]]
 
 
 def now_lines(story: PromotionState, shown: State, waiting: WaitingFor | None) -> list[str]:

@@ -15,12 +15,15 @@ from workflows.promotion.rules.commands import approver
 from workflows.promotion.rules.comparison import short
 from workflows.promotion.rules.lineage import first_astray
 from workflows.promotion.state import Hold, Hop, PromotionState, Refusal, RunBlocker, TestProgress
-from workflows.promotion.view.obstacles import CommandLine, Obstacle
+from workflows.promotion.view.obstacles import Obstacle
+from workflows.promotion.view.way_out import CommandLine, with_command
 
 _FAILED_OF = {
     TrackerReason.PARTIAL: WaitingReason.PARTIAL,
     TrackerReason.HEAD_MOVED: WaitingReason.HEAD_MOVED,
 }
+
+_ALL_PASSED = "all required tests Passed"
 
 
 def waiting_for(
@@ -37,6 +40,37 @@ def waiting_for(
     """Return what is waited for; None only in a terminal state. `held`: whether the hold has taken effect."""
     if story.state.terminal:
         return None
+    found = _wait(
+        story,
+        source=source,
+        target=target,
+        obstacle=obstacle,
+        verdict_until=verdict_until,
+        delivery_until=delivery_until,
+        held=held,
+        command=command,
+    )
+    way_out = with_command(
+        found.unblock_with,
+        found.what,
+        object_=found.object,
+        environment=_target(story.hop) or story.environment,
+        command=command,
+    )
+    return replace(found, unblock_with=way_out)
+
+
+def _wait(
+    story: PromotionState,
+    *,
+    source: PlaceSignal | None,
+    target: PlaceSignal | None,
+    obstacle: Obstacle | None,
+    verdict_until: datetime | None,
+    delivery_until: datetime | None,
+    held: bool,
+    command: CommandLine,
+) -> WaitingFor:
     if held and story.hold is not None:
         return WaitingFor(
             what=Waiting.RELEASE,
@@ -246,11 +280,14 @@ def _running(place: PlaceSignal) -> list[str]:
 def _verdict(story: PromotionState, until: datetime | None, obstacle: Obstacle | None) -> WaitingFor:
     tests = story.hop.round.tests if story.hop and story.hop.round else []
     open_tests = [test for test in tests if not test.final]
+    if tests and not open_tests and obstacle is None:
+        observed = f"the tests ended; what {story.environment} runs is read again before they count"
+        return replace(_unread(story, Waiting.VERDICT, story.environment, observed, _ALL_PASSED), until=until)
     reason, unblock = _asked_of_people(open_tests)
     return WaitingFor(
         what=Waiting.VERDICT,
         object=obstacle.object if obstacle else ", ".join(test.spec.name for test in open_tests),
-        wanted="all required tests Passed",
+        wanted=_ALL_PASSED,
         observed="; ".join(
             ": ".join(filter(None, (f"{test.spec.name} {test.state or 'not triggered'}", test.note)))
             for test in open_tests

@@ -11,7 +11,7 @@ from activities.models.promotion import Command, Verb
 from activities.models.status import State
 from activities.models.tracking import Artifact, PullRequest, PullRequestState, TrackerRef
 from workflows.promotion.rules import commands
-from workflows.promotion.rules.commands import ACCEPTED, carry_out, command_waits, outdated_approval, repeats
+from workflows.promotion.rules.commands import ACCEPTED, DONE, carry_out, command_waits, outdated_approval, repeats
 from workflows.promotion.state import Hold, Hop, PromotionState, Refusal, Round
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -246,4 +246,4 @@ def test_a_release_gives_a_round_that_began_while_held_only_its_own_time_back() 
 
 
 def test_every_command_has_an_answer_for_people() -> None:
-    assert set(ACCEPTED) == set(Verb)
+    assert set(ACCEPTED) == set(DONE) == set(Verb)

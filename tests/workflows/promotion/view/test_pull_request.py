@@ -128,7 +128,8 @@ def statuses(story: PromotionState, waiting: WaitingFor | None = None) -> dict[t
 def test_the_comment_is_complete_state_wait_tests_with_links_and_records() -> None:
     lines = comment(in_hop(State.READY_TO_PROMOTE, reason="AwaitingPromote", auto=False), WAITING).splitlines()
     assert lines[0] == "### Pilotage: ReadyToPromote (staging → prod)"
-    assert "**ReadyToPromote** · AwaitingPromote · staging → prod (policy staging-to-prod)" in lines
+    assert lines[2] == "AwaitingPromote · policy staging-to-prod"
+    assert sum("ReadyToPromote" in line for line in lines) == 1, "the title states it"
     assert "**Waits for PromoteCommand** on staging → prod since 2026-01-02 12:00:00 UTC" in lines
     assert "- observed: tests passed" in lines
     assert "- next: pilotage -n shop promote web-412" in lines
