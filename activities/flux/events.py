@@ -140,7 +140,8 @@ def _metadata(document: Mapping[str, object]) -> Mapping[str, str]:
     found: dict[str, str] = {}
     # A stable order: of many annotations none may push out the revision.
     for key in sorted(given, key=lambda one: one.rpartition("/")[2] not in _READ_HERE):
-        value = given[key]
+        # Go reads null as an empty text.
+        value = "" if given[key] is None else given[key]
         if not isinstance(value, str):
             raise NotAnEvent(f"metadata[{plain(key[:NAME_LIMIT])!r}] must be a string")
         if len(found) < METADATA_LIMIT:

@@ -59,14 +59,14 @@ class AppKey:
         if self._key is None:
             pem = credential.data["privateKey"].strip().encode()
             if len(pem) > _LONGEST_KEY_BYTES:
-                text = f"the Secret's key `privateKey` is longer than {_LONGEST_KEY_BYTES} bytes"
+                text = f"the App's private key in the Secret is longer than {_LONGEST_KEY_BYTES} bytes"
                 raise ProviderMisconfigured(f"{text}, and GitHub makes keys of 2048 bits: fix it")
             try:
                 found = load_pem_private_key(pem, None)
             except (ValueError, TypeError, UnsupportedAlgorithm):
                 found = None
             if not isinstance(found, RSAPrivateKey):
-                raise ProviderMisconfigured("the Secret's key `privateKey` is no RSA private key in PEM: fix it")
+                raise ProviderMisconfigured("the App's private key in the Secret is no RSA private key in PEM: fix it")
             self._key = found
         return self._key
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import hmac
+import io
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -85,7 +86,7 @@ class Played:
         signed = {"X-Signature": f"sha256={hmac.new(key.encode(), data, hashlib.sha256).hexdigest()}"} if key else {}
         async with (
             aiohttp.ClientSession() as session,
-            session.post(self.url + path, data=data, headers=signed) as response,
+            session.post(self.url + path, data=io.BytesIO(data), headers=signed) as response,
         ):
             return response.status, (await response.json())["reason"]
 
@@ -255,6 +256,14 @@ async def test_an_event_whose_body_comes_too_late_is_repeated_and_not_dropped(mo
     ):
         # After 408 Flux's controllers drop an event.
         assert response.status == 503
+
+
+async def test_a_body_of_exactly_the_limit_is_accepted_and_one_byte_more_is_not() -> None:
+    blanks = flux_routes.BODY_LIMIT_BYTES - len(json.dumps(document()).encode())
+    async with serving(Played()) as played:
+        whole = json.dumps(document()).encode() + b" " * blanks
+        assert (await played.post(whole + b" "))[0] == 413
+        assert await played.post(whole) == (202, "1 commit status")
 
 
 @pytest.mark.parametrize("message", ["\ud800 failed", "\x00\x1b[31m failed", "\u202e failed"])

@@ -67,6 +67,10 @@ def test_of_many_annotations_none_pushes_out_what_an_event_is_understood_by() ->
     assert len(found.metadata) == METADATA_LIMIT
 
 
+def test_a_value_that_is_null_is_an_empty_text_as_go_reads_it() -> None:
+    assert event(metadata={f"{KUSTOMIZE}/revision": None}).metadata == {f"{KUSTOMIZE}/revision": ""}
+
+
 def test_metadata_of_others_a_checksum_and_a_digest_are_left_out() -> None:
     metadata = {
         f"{KUSTOMIZE}/revision": "r",

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
@@ -48,9 +50,11 @@ class Host:
     async def answer(self, request: web.Request) -> web.Response:
         await asyncio.sleep(self.delay_seconds)
         self.asked.append(request)
-        if request.method != "GET":
+        if request.can_read_body:
             self.bodies.append(await request.json())
-        return web.json_response({"id": 1, "statuses": []}, status=200 if request.method == "GET" else 201)
+        if request.path.endswith("/access_tokens"):
+            return web.json_response({"token": "ghs_minted", "expires_at": "2100-01-31T10:00:00Z"}, status=201)
+        return web.json_response({"id": 77, "statuses": []}, status=200 if request.method == "GET" else 201)
 
     def authorization(self) -> str:
         return self.asked[-1].headers["Authorization"]
@@ -71,6 +75,12 @@ async def host(tmp_path: Path) -> AsyncIterator[Host]:
     made.address = f"https://127.0.0.1:{server.port}"
     yield made
     await server.close()
+
+
+@pytest.fixture(scope="module")
+def app_key() -> bytes:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
 
 
 async def post(
@@ -159,6 +169,27 @@ async def test_a_secret_is_read_by_the_keys_of_flux(
     assert (await post(cluster)).outcome is PostOutcome.POSTED
     scheme, _, credential = host.authorization().partition(" ")
     assert f"{scheme} {base64.b64decode(credential).decode() if scheme == 'Basic' else credential}" == sent
+
+
+@pytest.mark.parametrize("named", ["githubAppInstallationID", "githubAppInstallationOwner"])
+async def test_an_app_of_github_mints_its_token_by_the_keys_of_flux(host: Host, named: str, app_key: bytes) -> None:
+    values = {"githubAppInstallationID": b"77\n", "githubAppInstallationOwner": b"acme"}
+    token = {"githubAppID": b"12345", "githubAppPrivateKey": app_key, named: values[named]}
+    assert (await post(declared(host, kind="github", token=token))).outcome is PostOutcome.POSTED
+    found = [] if named == "githubAppInstallationID" else ["/api/v3/repos/acme/web/installation"]
+    assert [one.path for one in host.asked] == [
+        *found,
+        "/api/v3/app/installations/77/access_tokens",
+        f"/api/v3/repos/acme/web/statuses/{SHA}",
+    ]
+    assert host.authorization() == "Bearer ghs_minted"
+
+
+async def test_a_private_key_that_is_none_is_named_and_not_shown(host: Host) -> None:
+    token = {"githubAppID": b"12345", "githubAppPrivateKey": b"s3cret-but-no-key", "githubAppInstallationID": b"77"}
+    with pytest.raises(ApplicationError, match="App's private key in the Secret is no RSA") as refused:
+        await post(declared(host, kind="github", token=token))
+    assert "s3cret" not in str(refused.value)
 
 
 APP = {"githubAppID": b"12345", "githubAppPrivateKey": b"-----BEGIN", "githubAppInstallationOwner": b"acme"}
