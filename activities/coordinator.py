@@ -30,7 +30,7 @@ BELIEVED = timedelta(minutes=1)
 """How long a right that was looked up is believed."""
 _REMEMBERED = 10_000
 NO_STEERING = "people cannot steer by labels or comments at this host: use `pilotage hold`, `release`, `retest`"
-OBSERVED = "the repository is only observed (`spec.mode`): no label and no comment on its pull requests is carried out"
+OBSERVED = "the repository has `mode: Observe`: Pilotage carries out no label and no comment on its pull requests"
 LABELLER_UNKNOWN = "the host does not show who sets a label: steer by comments, such as `/pilotage hold`"
 NO_LABELS = "the host's pull requests have no labels: steer by comments, such as `/pilotage hold`"
 NOT_WRITER = "only people with the right to write to the repository steer its changes"

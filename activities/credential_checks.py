@@ -171,7 +171,7 @@ def explain(error: ProviderError, connection: CheckedResource, document: Documen
     message = describe(error)
     secret = _secret_of(connection, document)
     if isinstance(error, ProviderUnauthorized) and error.status == _FORBIDDEN:
-        text = f"the server knows the credential but refuses it a right: grant it, or name another in {secret}"
+        text = f"the server knows the credential, but a right is missing: grant it, or put another one into {secret}"
         return _refused(ConditionReason.FORBIDDEN, f"{text} ({message})")
     if isinstance(error, ProviderUnauthorized):
         text = f"the server does not accept the credential: put a valid one into {secret}"
@@ -184,7 +184,7 @@ def explain(error: ProviderError, connection: CheckedResource, document: Documen
         text = f"the server shows nothing there: fix {what} in the spec, or let the credential of {secret} see it"
         return _refused(ConditionReason.NOT_FOUND, f"{text} ({message})")
     if isinstance(error, ProviderRateLimited):
-        text = f"the host asks to wait, which does not judge the credential; it is checked again ({message})"
+        text = f"the host asks Pilotage to wait and has not judged the credential; Pilotage checks it again ({message})"
         return CredentialCheckOutcome(accepted=None, reason=ConditionReason.RATE_LIMITED.value, message=bounded(text))
     if isinstance(error, ProviderRejected):
         return _refused(ConditionReason.INVALID, f"the check was refused: fix the spec or the Secret ({message})")

@@ -218,7 +218,7 @@ class EnvironmentReader:
                     async with asyncio.timeout_at(until):
                         found[one.name] = await self._applications(one, argocd)
                 except TimeoutError:
-                    message = f"ArgoCDInstance/{instance} answered not within {RESOLVING.total_seconds():.0f} s"
+                    message = f"ArgoCDInstance/{instance} did not answer within {RESOLVING.total_seconds():.0f} s"
                     found[one.name] = silent = ProviderUnavailable(message, status=504)
                 except (ReferenceMissing, ProviderError) as error:
                     found[one.name] = error

@@ -157,7 +157,7 @@ def _to_be_pruned(state: ApplicationState) -> str:
         if state.auto_prune
         else "sync it with prune in Argo CD, or set `write.argocd.prune: true` for the syncs of Pilotage"
     )
-    return f"{first}{more} is to be pruned, and the last sync did not: {advice}"
+    return f"{first}{more} is to be pruned, and the last sync did not prune it: {advice}"
 
 
 def _essence(observation: Observation) -> tuple[object, ...]:

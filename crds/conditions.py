@@ -23,25 +23,25 @@ class ConditionType(StrEnum):
     """Every type but Stalled is positive: in the state True no one has to act."""
 
     ACCEPTED = "Accepted"
-    """The watcher has read the resource and works for it. Written by the watcher."""
+    """A watcher has read the resource and works for it. The watcher writes it."""
     WORKFLOW_AVAILABLE = "WorkflowAvailable"
-    """The workflow of the tracker's attempt runs, or ended in a terminal state. Environments show it once a workflow of
-    theirs did not continue: whether all of them do now. Written by the watcher."""
+    """The workflow of the tracker's attempt runs, or ended as it should. An Environment has this condition once one of
+    its workflows did not continue; True then means that all of them run. The watcher writes it."""
     COMPLETED = "Completed"
     """The change arrived in a final environment, or has nothing to deploy. False is no fault: the change is on its
-    way, and `waitingFor` shows whether a person has to act; or it was closed or aborted. On trackers."""
+    way, or its promotion was closed or aborted. `waitingFor` shows whether a person must act. On trackers."""
     REFERENCES_RESOLVED = "ReferencesResolved"
-    """All that the tracker needs at the moment is there and answers: resources, Secrets, jobs, applications. Where
-    False, the message names what to fix first, then why. On trackers."""
+    """All that the tracker needs now exists and answers: resources, Secrets, jobs, applications. If False, the message
+    names what to fix, then why. On trackers."""
     VALID = "Valid"
     """The resource contradicts neither itself nor what it names. On policies, environments and repositories."""
     READY = "Ready"
-    """The sum of the others, on every kind. Trackers: accepted, with a workflow, and nothing that they need is
-    missing; `state` shows how far the change is. Configuration: valid, reachable and, where a change was on its way
-    there, writable. Commands: accepted."""
+    """The sum of the others, on every kind. A tracker is accepted, has a workflow, and misses nothing; `state` shows
+    how far the change is. Configuration is valid, reachable and, once a change was on its way there, writable. A
+    command is accepted."""
     STALLED = "Stalled"
-    """A person must act, the message names how; on every kind. A promotion that waits for `promote` or `release` is not
-    stalled: that is what its policy, or a person, asked for."""
+    """A person must act; the message names what to do. On every kind. A promotion that waits for `promote` or
+    `release` is not stalled: its policy, or a person, asked for the wait."""
     REACHABLE = "Reachable"
     """The server answers and accepts the credential. On repositories, SCM providers, test runners and Argo CD
     instances."""
@@ -50,34 +50,34 @@ class ConditionType(StrEnum):
     PRESENTED = "Presented"
     """Label, commit status and comment on the pull request show the tracker's state. On trackers."""
     LABELS_IN_SYNC = "LabelsInSync"
-    """The labels on the pull request agree with the tracker. On trackers, once the labels were looked at."""
+    """The labels on the pull request agree with the tracker. On trackers, once Pilotage has read the labels."""
     WRITABLE = "Writable"
-    """Every deployment of the environment that is to be written can be."""
+    """Pilotage can write every deployment of the environment that has `write`. On environments."""
     IN_PLACE = "InPlace"
-    """The promoted change, or what contains it, still runs as it was promoted; False names the kind of drift. On drift
-    monitors."""
+    """The promoted change, or one that contains it, still runs as it was promoted. If False, the reason is the kind of
+    drift. On drift monitors."""
     DELIVERED = "Delivered"
-    """The receiver took the newest event that it was sent. On event sinks, once one was sent."""
+    """The receiver took the newest event that Pilotage sent. On event sinks, once an event was sent."""
     STATUS_TRUSTED = "StatusTrusted"
-    """Only Pilotage wrote the status's order. Written as False where somebody else did, and gone from the first write
-    after a day. On trackers and environments."""
+    """No other account forged the `sequence` of the status. Pilotage writes only False, and removes the condition with
+    its first write after a day. On trackers and environments."""
 
 
 class Condition(Model):
     """One aspect of the resource's state, as in every Kubernetes API."""
 
     type: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9]*$")]
-    """Which aspect; see the list of condition types."""
+    """Aspect of the resource: one of the documented condition types."""
     status: ConditionStatus
     """True, False or Unknown."""
     reason: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9]*$")]
-    """Why, as a name that does not change."""
+    """Why: one of the documented reasons. Reasons are stable."""
     message: Text = ""
-    """Why, for people: what to fix, where something is to be fixed."""
+    """Why, for people, and what to fix."""
     last_transition_time: Time
-    """When the status last changed."""
+    """When `status` last changed."""
     observed_generation: int | None = None
-    """Generation of the resource that this is about."""
+    """Generation of the resource that the condition is about."""
 
 
 def make_condition(

@@ -37,7 +37,7 @@ def parse_duration(text: str) -> timedelta:
 def parse_flux_duration(text: str) -> timedelta:
     """Read a duration of numbers, each with its unit, as Flux's definitions allow them. Raises ValueError."""
     if len(text) > MAX_LENGTH or not _FLUX.fullmatch(text):
-        raise ValueError(f"`{text[:40]}` is not a duration: write such as {FLUX_EXAMPLES}")
+        raise ValueError(f"`{text[:40]}` is not a duration: write for example {FLUX_EXAMPLES}")
     return sum((float(number) * _UNITS[unit] for number, unit in _FLUX_PART.findall(text)), timedelta())
 
 

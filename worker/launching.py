@@ -23,10 +23,10 @@ PROCESS_THRESHOLDS = gc.get_threshold()
 """Python's own, for what runs for months."""
 QUEUES = ("promotions", "config", "checks", "scm", "ci", "delivery", "observation")
 QUEUES_HELP = f"Queues to serve, separated by commas: {', '.join(QUEUES)}. All if not given."
-NAMESPACES_HELP = "Namespaces to work for, separated by commas; also PILOTAGE_NAMESPACES."
-FLUX_ALERTS_HELP = "Serve Flux's own Alerts and Providers too; also PILOTAGE_FLUX_ALERTS, which workers need."
-STOP_HELP = "Deployment of the watchers, as namespace/name: first stop them, which would put the finalizers back."
-FLUX_INSECURE_EVENTS_HELP = "Accept events of Flux without a signature; also PILOTAGE_FLUX_INSECURE_EVENTS."
+NAMESPACES_HELP = "Namespaces to serve, separated by commas (PILOTAGE_NAMESPACES). All if not given."
+FLUX_ALERTS_HELP = "Also serve Flux's own Alerts and Providers. Workers need PILOTAGE_FLUX_ALERTS for it."
+STOP_HELP = "Deployment of the watchers, as namespace/name. It stops them first: they would add the finalizers again."
+FLUX_INSECURE_EVENTS_HELP = "Accept events of Flux without a signature (PILOTAGE_FLUX_INSECURE_EVENTS)."
 
 
 def main() -> None:
@@ -69,7 +69,7 @@ def start_watcher(**options: Any) -> NoReturn:
 
 
 def start_receiver(**options: Any) -> NoReturn:
-    """Take webhooks, and events of Flux."""
+    """Receive webhooks and events of Flux."""
     settings = _settings(**options)
     from worker.receiver.process import run_receiver
 
@@ -77,7 +77,7 @@ def start_receiver(**options: Any) -> NoReturn:
 
 
 def release_finalizers(stop: str | None = None, **options: Any) -> NoReturn:
-    """Prepare the uninstallation of Pilotage. It takes the finalizer off every tracker."""
+    """Prepare the uninstallation of Pilotage. It removes the finalizer of every tracker."""
     settings = _settings(**options)
     from crds.api.ports import ApiError
     from worker.cluster import connect_cluster

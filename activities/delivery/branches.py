@@ -130,10 +130,8 @@ class _Promotion:
         if tested == {head}:
             return None
         listed = " and ".join(sorted(one[:12] for one in tested))
-        text = (
-            f"`{branch.source}` is at {head[:12]} by now, and {listed} was tested, so that {opened.url} is not merged: "
-        )
-        text += f"`retry` merges what `{branch.source}` holds then"
+        text = f"`{branch.source}` is at {head[:12]} now, but {listed} was tested, so that Pilotage does not merge"
+        text += f" {opened.url}: `retry` merges what `{branch.source}` holds then"
         return WriteResult(outcome=WriteOutcome.HEAD_MOVED, message=text)
 
     async def _shown(self, opened: HostPullRequest, known: Proposal) -> Proposal:

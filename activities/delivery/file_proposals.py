@@ -102,15 +102,17 @@ async def _changes_only(host: ScmHost, number: int, edits: Sequence[Edit]) -> bo
 def _ended(found: HostPullRequest, git: GitWriteSpec) -> WriteResult | None:
     """Return what a person decided; the branch that is to be written misses the edits all the same."""
     if found.state is ChangeState.MERGED and found.base_branch == git.branch:
-        return refused(f"pull request {found.url} was merged, and what it wrote was set back since")
+        return refused(f"pull request {found.url} was merged, and another commit set back what it wrote")
     return not_merged(found, git.branch)
 
 
 def _changed(found: HostPullRequest, known: Proposal, git: GitWriteSpec) -> WriteResult | None:
     """Return what others made of it: who may push, or lead it elsewhere, could else have us merge what they may not."""
     if found.head_sha != known.head_sha:
-        text = f"pull request {found.url} holds commits of others, so that it is neither merged nor shown as tested: "
-        return awaited(f"{text}merge it, or close it and `retry`")
+        text = (
+            f"pull request {found.url} has commits of others, so that Pilotage neither merges it nor shows it as tested"
+        )
+        return awaited(f"{text}: merge it, or close it and `retry`")
     return led_elsewhere(found, git.branch)
 
 

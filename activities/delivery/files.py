@@ -78,9 +78,7 @@ class FileWriter:
             return Proposed(result=_stands(base, order), proposal=order.proposal)
         if base.made is not None:
             made = base.made.sha[:12]
-            return Proposed(
-                result=refused(f"commit {made} of {git.branch}, which wrote it, was set back since by another one")
-            )
+            return Proposed(result=refused(f"another commit set back commit {made} of {git.branch}, which wrote it"))
         if git.via is GitVia.PULL_REQUEST:
             return await propose(host, order, git, edits, base)
         message = commit_message(edits, order.variables, order.key)

@@ -23,7 +23,7 @@ class Proposed:
 
 def answered(order: Order, found: Proposed, *, only: str = "") -> Written:
     """Give each deployment its result; where `only` one is refused, the others wait."""
-    waits = WriteResult(outcome=WriteOutcome.BUSY, message=f"nothing is written, since {only} cannot be")
+    waits = WriteResult(outcome=WriteOutcome.BUSY, message=f"Pilotage writes nothing, since it cannot write {only}")
     results = {one.name: found.result if only in ("", one.name) else waits for one in order.deployments}
     return Written(results=results, proposal=found.proposal)
 
@@ -42,7 +42,7 @@ def led_elsewhere(found: HostPullRequest, target: str) -> WriteResult | None:
     """Report that others lead an open one to another branch, where they might have us merge what they may not."""
     if found.base_branch == target:
         return None
-    text = f"pull request {found.url} leads to `{found.base_branch}` by now, so that it is not merged: "
+    text = f"pull request {found.url} now leads to `{found.base_branch}`, so that Pilotage does not merge it: "
     return awaited(f"{text}lead it to `{target}` again, or close it and `retry`")
 
 

@@ -220,5 +220,5 @@ def _sentence(document: Document, status: Document) -> str:
         return f"{place} runs what {spec['trackerRef']['name']} promoted, or what contains it"
     observed = status.get("observed") or ""
     if status["kind"] == DriftKind.UNKNOWN:
-        return f"it cannot be known whether {place} is as promoted: {observed}"
+        return f"Pilotage does not know whether {place} is as promoted: {observed}"
     return f"{place} drifted: expected {status.get('expected') or ''}, observed {observed}"

@@ -140,7 +140,9 @@ def _overlap_errors(components: tuple[Component, ...]) -> list[FieldError]:
 
 def _image_errors(component: Component, path: str) -> list[FieldError]:
     if component.image is not None and component.tag is None:
-        message = "is required with image: without it what runs cannot be recognised; write such as `sha-${revision}`"
+        message = (
+            "is required with image, since Pilotage recognises by it what runs; write for example `sha-${revision}`"
+        )
         return [FieldError(path=f"{path}.tag", message=message)]
     if component.tag is None:
         return []

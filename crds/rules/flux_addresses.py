@@ -121,7 +121,7 @@ _USUAL = (("https", 443), ("http", 80))
 def _scp(text: str) -> _Parts:
     found = _SCP.fullmatch(text)
     if found is None:
-        raise WrongAddress("is no address of a repository: write such as https://github.com/acme/web")
+        raise WrongAddress("is no address of a repository: write for example https://github.com/acme/web")
     return _Parts(scheme="https", host=found["host"].lower(), path=_path(found["path"]), is_http=False)
 
 

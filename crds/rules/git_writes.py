@@ -65,7 +65,7 @@ def file_error(path: str) -> str | None:
     """Return why a text names no file within a repository; None for one that does."""
     parts = path.split("/")
     if any(part in ("", ".", "..") for part in parts) or "\\" in path or not path.isprintable():
-        return "is no path of a file within the repository: write such as `apps/web/kustomization.yaml`"
+        return "is no path of a file within the repository: write for example `apps/web/kustomization.yaml`"
     return "is within `.git`" if parts[0].lower() == ".git" else None
 
 
@@ -88,7 +88,7 @@ def _write_errors(
         errors += _edit_errors(environment, f"{path}.edits[{index}]", edit)
     if not any(map(recognises, write.edits)):
         message = (
-            "what the branch holds could not be recognised: at least one edit must be of `kustomizeImage`, or have "
+            "Pilotage could not recognise what the branch holds: at least one edit must have `kustomizeImage`, or "
             "`${artifact.tag}` or `${revision}` in its `value`"
         )
         errors.append(FieldError(path=f"{path}.edits", message=message))

@@ -260,7 +260,7 @@ def _chain_errors(
     try:
         chains = Ways(index, environments).of_each(policy)
     except TooManyWays:
-        message = "too many ways lead on from here to be followed: name the repositories that this policy is for"
+        message = "too many ways lead on from here: name the repositories that this policy is for"
         return [FieldError(path="spec.repositoryRefs", message=message)]
     found = (_chain_error(chain, require_final=require_final) for chain in chains)
     messages = dict.fromkeys(message for message in found if message is not None)
@@ -280,5 +280,5 @@ def _chain_error(chain: Chain, *, require_final: bool) -> str | None:
     if chain.too_long:
         return f"a change passes {WAY_LIMIT} environments at most, and `{last}` is one more: {way}"
     if require_final and not chain.ends_final:
-        return f"the way ends in `{last}`, which is not final and has no policy to go on with: {way}"
+        return f"the way ends in `{last}`, which is not final, and no policy leads out of it: {way}"
     return None

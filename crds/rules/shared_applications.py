@@ -123,7 +123,7 @@ def taken_errors(
     return [
         FieldError(
             path=f"spec.deployments[{index}].argocd.application",
-            message=f"`{found[1]}` is an application of {owner}, which is older: nothing is written to it from here. "
+            message=f"`{found[1]}` is an application of {owner}, which is older: this one does not write it. "
             "Name it in one Environment only",
             reason=ConditionReason.APPLICATION_TAKEN,
         )

@@ -226,8 +226,8 @@ def _taken(path: str, value: WrittenValue, owner: Claimant) -> FieldError:
     branch = value.branch[1]
     if value.file:
         message = f"`{value.file}` on branch `{branch}` is written by {owner} at the same place, which is older"
-        message += ": nothing is written to it from here. Write it in one Environment only"
+        message += ": this one does not write it. Write it in one Environment only"
         return FieldError(path=path, message=message, reason=ConditionReason.FILE_TAKEN)
-    message = f"branch `{branch}` is written by {owner}, which is older: nothing is merged into it from here. "
+    message = f"branch `{branch}` is written by {owner}, which is older: this one merges nothing into it. "
     message += "Give each Environment a branch of its own"
     return FieldError(path=path, message=message, reason=ConditionReason.BRANCH_TAKEN)

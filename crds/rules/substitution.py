@@ -8,7 +8,7 @@ MAX_RENDERED = 65_535
 """Longest text that rendering returns, in characters; CI systems take no more for one parameter."""
 
 VARIABLES: dict[str, str] = {
-    "revision": "Revision that is promoted: a commit of the application repository.",
+    "revision": "Revision that Pilotage promotes: a commit of the application repository.",
     "pullRequest.number": "Number of the pull request.",
     "pullRequest.title": "Title of the pull request.",
     "pullRequest.author": "Login of its author.",
@@ -22,14 +22,14 @@ VARIABLES: dict[str, str] = {
     "repository.fullName": "Owner and name, as `acme/web`.",
     "sourceEnvironment": "Environment that the change comes from.",
     "targetEnvironment": "Environment that the change goes to.",
-    "component.name": "Component that is promoted.",
-    "artifact.image": "Image that is promoted, without tag.",
+    "component.name": "Name of the component.",
+    "artifact.image": "Image of the component, without tag.",
     "artifact.tag": "Tag of the image.",
     "deployment.name": "Entry of the environment's `deployments`.",
     "source.vars.*": "Entry of `vars` of the source environment.",
     "target.vars.*": "Entry of `vars` of the target environment.",
     "policy.name": "Name of the PromotionPolicy.",
-    "promotion.key": "Key of the run; exactly one run counts per key.",
+    "promotion.key": "Promotion key of the run. Exactly one run counts for each key.",
 }
 """The closed list: name → meaning; a name that ends in `*` stands for all names with that prefix."""
 

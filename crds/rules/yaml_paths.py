@@ -52,7 +52,7 @@ def parse_path(text: str) -> YamlPath:
         bracket = match is not None and match["key"] is None
         # Keys are separated by dots, and nothing else is.
         if match is None or (dotted == bracket and bool(steps)):
-            raise YamlPathError(f"is no path from character {position + 1} on: write such as `spec.images[0].tag`")
+            raise YamlPathError(f"is no path from character {position + 1} on: write for example `spec.images[0].tag`")
         steps.append(_step(match))
         position = match.end()
     if not steps:

@@ -117,9 +117,9 @@ def _type_of(field: Mapping[str, Any]) -> str:
 def _variables_page() -> str:
     lines = [_NOTE, "# Variables\n"]
     lines += [
-        "Test parameters and tag templates may hold `${name}` for the names below, and no others: an unknown name"
+        "Parameters of tests, templates of tags and edits of files may hold `${name}` for these names. An unknown name"
     ]
-    lines += ["makes the resource invalid. `$${` writes a literal `${`. Nothing is ever evaluated as code.\n"]
+    lines += ["makes the resource invalid. `$${` writes a literal `${`. Pilotage evaluates nothing as code.\n"]
     lines += ["| Variable | Value |", "|---|---|"]
     lines += [f"| `${{{name}}}` | {text} |" for name, text in VARIABLES.items()]
     return "\n".join(lines) + "\n"
@@ -128,12 +128,12 @@ def _variables_page() -> str:
 def _conditions_page() -> str:
     lines = [_NOTE, "# Conditions and reasons\n"]
     lines += [
-        "Every type is positive: `True` is the state in which no person has to act, `Unknown` that it was not looked",
-        "at yet. Only `Completed` is `False` all along the way, also while everything goes well.\n",
+        "`True` means that no person must act, and `Unknown` that Pilotage does not know. Two types differ: `Stalled`",
+        "is `True` where a person must act, and `Completed` is `False` until the change has arrived.\n",
     ]
     lines += ["| Type | True means |", "|---|---|"]
     lines += [f"| `{value}` | {_cell(text)} |" for value, text in member_documents(ConditionType)]
-    lines += ["\nReasons are stable: alerts and scripts may match them. These are all that there are."]
+    lines += ["\nReasons are stable: alerts and scripts may match them. This page lists all of them."]
     for title, text, reasons in _REASONS:
         lines += ["", f"## {title}\n", *([f"{text}\n"] if text else []), *_reason_rows(reasons)]
     return "\n".join(lines) + "\n"
@@ -143,7 +143,7 @@ def _events_page() -> str:
     lines = [
         _NOTE,
         "# Events\n",
-        "Pilotage posts Kubernetes events on trackers and on what is declared. Reasons are stable:",
+        "Pilotage posts Kubernetes events on trackers, environments and other resources. Reasons are stable:",
     ]
     lines += ["`kubectl get events -A --field-selector reason=TestsFailed` lists what failed.\n"]
     return "\n".join([*lines, *_reason_rows(EventReason)]) + "\n"

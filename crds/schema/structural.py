@@ -131,7 +131,7 @@ def _unmatched(pattern: str, value: str) -> str:
         unit = f"write `{value}m` for minutes" if value.isdecimal() else f"write {EXAMPLES}"
         return f"`{_shown(value)}` is not a duration: {unit}"
     if pattern == FLUX_DURATION:
-        return f"`{_shown(value)}` is not a duration: write such as {FLUX_EXAMPLES}"
+        return f"`{_shown(value)}` is not a duration: write for example {FLUX_EXAMPLES}"
     return f"`{_shown(value)}` does not match `{pattern}`"
 
 

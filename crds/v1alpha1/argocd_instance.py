@@ -15,7 +15,8 @@ class ArgoCDInstanceSpec(Model):
     secret_ref: SecretReference
     """Secret with `token`, the token of an Argo CD account."""
     webhook_secret_ref: SecretReference | None = None
-    """Secret with `webhookSecret`, which proves Argo CD's notifications; if not given, the one of `secretRef`."""
+    """Secret with `webhookSecret`, which proves Argo CD's notifications. If not given, the Secret of `secretRef` is
+    used."""
     ca_secret_ref: SecretReference | None = None
     """Secret with `ca.crt`, the authority that signed the server's certificate."""
 

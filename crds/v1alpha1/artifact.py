@@ -20,4 +20,4 @@ class Artifact(Model):
     tag: ShortText | None = None
     """Tag of the image."""
     config_revision: ShortText | None = None
-    """Commit of the configuration repository that was synced; proves only that our write arrived."""
+    """Commit of the configuration repository that Argo CD synced. It shows only that Pilotage's write arrived."""

@@ -18,12 +18,12 @@ class AllowedRepositories(Model):
     """Repositories that some of the allowed namespaces may use the credential for."""
 
     namespaces: LabelSelector | None = None
-    """Which of the allowed namespaces, by their labels; none means all of them."""
+    """The allowed namespaces that the patterns are for, by their labels; none means all of them."""
     patterns: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=256)], ...], Field(min_length=1, max_length=100)
     ]
     """Full names at the host, such as `acme/web`; `*` stands for any text without `/`, `**` for any number of parts.
-    Compared without case."""
+    Upper and lower case count as the same."""
 
 
 class ClusterScmProviderSpec(ScmProviderSpec):
@@ -32,7 +32,7 @@ class ClusterScmProviderSpec(ScmProviderSpec):
     allowed_namespaces: LabelSelector = LabelSelector()
     """Namespaces whose repositories may use the credential, by their labels; empty means none."""
     repositories: Annotated[tuple[AllowedRepositories, ...], Field(max_length=100)] = ()
-    """Repositories that they may use it for; empty means every one that the credential opens."""
+    """Repositories that these namespaces may use the credential for; empty means every one that it opens."""
 
     def allows(self, repository: GitRepository, namespace_labels: Mapping[str, str]) -> bool:
         """Return whether a repository of a namespace with these labels may use the credential."""

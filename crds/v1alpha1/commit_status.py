@@ -34,8 +34,8 @@ class EventSource(Model):
     )
 
     kind: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Z][A-Za-z0-9]*$")]
-    """Kind of the objects, such as `Kustomization`. Of other kinds only objects with the annotation
-    `event.toolkit.fluxcd.io/commit` have commit statuses."""
+    """Kind of the objects, such as `Kustomization`. Objects of other kinds need the annotation
+    `event.toolkit.fluxcd.io/commit`."""
     name: Annotated[str, Field(min_length=1, max_length=253)]
     """Name of the object, or `*` for all."""
     namespace: ObjectName | None = None
@@ -43,7 +43,7 @@ class EventSource(Model):
     match_labels: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=16)] = Field(
         default_factory=dict
     )
-    """Labels that the objects have, in the cluster where Pilotage runs; with the name `*` only."""
+    """Labels that the objects have in Pilotage's own cluster; only with the name `*`."""
 
 
 class ProviderReference(Model):
@@ -59,25 +59,25 @@ class CommitStatusSpec(Model):
     provider_ref: ProviderReference
     """Provider in the same namespace."""
     event_severity: EventSeverity = EventSeverity.INFO
-    """`error` takes errors alone."""
+    """`info` takes all events, `error` only errors."""
     event_sources: Annotated[tuple[EventSource, ...], Field(min_length=1, max_length=50)]
-    """Objects whose events are taken."""
+    """Objects whose events become statuses."""
     prefix: (
         Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?$")]
         | None
     ) = None
-    """Put before the context, such as the name of a cluster: the context is then
-    `<prefix>/<kind>/<namespace>/<name>` and stays so when the Provider is made again."""
+    """Beginning of the context, such as the name of a cluster. The context is then
+    `<prefix>/<kind>/<namespace>/<name>`, also after the Provider was created again."""
     inclusion_list: Annotated[tuple[Pattern, ...], Field(max_length=20)] = ()
-    """Regular expressions (RE2) of which one must be found in the message; empty takes all."""
+    """Regular expressions (RE2). One of them must match the message; empty takes all."""
     exclusion_list: Annotated[tuple[Pattern, ...], Field(max_length=20)] = ()
-    """Regular expressions (RE2) of which none may be found in the message."""
+    """Regular expressions (RE2). None of them may match the message."""
     target_url: Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\s]+$")] | None = None
-    """Where the status links to."""
+    """Address that the status links to."""
     close_superseded: bool = False
-    """Whether a commit that still shows `pending` when a newer one is reconciled gets a closing status."""
+    """Whether a commit that still shows `pending` gets the status `error` when Flux has reconciled a newer one."""
     suspend: bool = False
-    """Whether events are dropped. They are not posted later."""
+    """Whether Pilotage drops events. It does not post them later."""
 
 
 class CommitStatus(Resource):

@@ -13,7 +13,7 @@ class ArgoCDSet(StrEnum):
     """The field of an Argo CD Application that a promotion writes."""
 
     TARGET_REVISION = "TargetRevision"
-    """`spec.source.targetRevision`: the application repository itself is tracked."""
+    """`spec.source.targetRevision`, where the Application follows the application repository itself."""
     KUSTOMIZE_IMAGE = "KustomizeImage"
     """An entry of `spec.source.kustomize.images`."""
     HELM_PARAMETER = "HelmParameter"
@@ -50,19 +50,19 @@ class ArgoCDWrite(Model):
     )
 
     set: ArgoCDSet = ArgoCDSet.TARGET_REVISION
-    """Field that is written."""
+    """Field that Pilotage writes."""
     image: Annotated[str, Field(min_length=1, max_length=512)] | None = None
     """Image as the kustomization names it, without tag; for KustomizeImage."""
     parameter: Annotated[str, Field(min_length=1, max_length=256)] | None = None
     """Helm parameter that takes the tag, such as `image.tag`; for HelmParameter."""
     source: ArgoCDSource | None = None
-    """Source that is written where an Application has several that match."""
+    """Source that Pilotage writes, where several sources of an Application match."""
     prune: bool = False
-    """Delete what the change removed when Pilotage syncs, as Argo CD's sync with prune does. Where automated sync is
-    on, `syncPolicy.automated.prune` of the Application counts instead."""
+    """Whether a sync that Pilotage requests deletes what the change removed. Where automated sync is on, the
+    Application's `syncPolicy.automated.prune` decides instead."""
     allow_managed: bool = False
-    """Write also to an Application that an ApplicationSet or another Application owns, although the owner may revert
-    it."""
+    """Write also to an Application that an ApplicationSet or another Application owns, although the owner may set the
+    write back."""
 
 
 class GitVia(StrEnum):
@@ -103,10 +103,10 @@ class GitEdit(Model):
     kustomize_image: Annotated[str, Field(min_length=1, max_length=512)] | None = None
     """Image as `images` of the kustomization names it, without tag; its `newTag` is set to the artifact's tag."""
     yaml_path: Annotated[str, Field(min_length=1, max_length=512)] | None = None
-    """Where the value stands, such as `web.image.tag`, `containers[0].image` or `env[name=TAG].value`; a key with a
-    dot is written as `labels["app.kubernetes.io/version"]`. It may hold the variables that `file` may."""
+    """Path of the value, such as `web.image.tag`, `containers[0].image` or `env[name=TAG].value`; a key with a dot is
+    written as `labels["app.kubernetes.io/version"]`. It may hold the same variables as `file`."""
     value: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
-    """What is written there, with variables, such as `${artifact.tag}`; for yamlPath."""
+    """Value that Pilotage writes there, with variables, such as `${artifact.tag}`; for yamlPath."""
 
 
 class GitWrite(Model):
@@ -126,24 +126,24 @@ class GitWrite(Model):
     )
 
     repository_ref: NameReference
-    """GitRepository that is written."""
+    """GitRepository that Pilotage writes."""
     branch: Annotated[str, Field(min_length=1, max_length=255)]
-    """Branch that is deployed from."""
+    """Branch that Argo CD or Flux deploys from."""
     via: GitVia = GitVia.COMMIT
     """How the files get into the branch."""
     auto_merge: bool = False
-    """Whether Pilotage merges the pull request as soon as the host allows it; else a person does."""
+    """Whether Pilotage merges the pull request as soon as the host allows it. Otherwise a person merges it."""
     merge_method: MergeMethod = MergeMethod.MERGE
-    """How Pilotage merges it; one that the repository allows."""
+    """How Pilotage merges the pull request. The repository must allow this method."""
     edits: Annotated[
         tuple[GitEdit, ...], Field(min_length=1, max_length=20, json_schema_extra=extra(list_type="atomic"))
     ]
-    """What is changed. At least one edit must be of `kustomizeImage`, or have `${artifact.tag}` or `${revision}` in its
-    `value`: from it what the branch holds is recognised."""
+    """Values that Pilotage writes. At least one edit must have `kustomizeImage`, or `${artifact.tag}` or `${revision}`
+    in its `value`: by it Pilotage recognises what the branch holds."""
 
 
 class BranchWrite(Model):
-    """Merge one branch of a Git repository into another one that is deployed from, by a pull request."""
+    """Merge one branch of a Git repository into another, by a pull request. Argo CD or Flux deploys from the latter."""
 
     rules: ClassVar = (
         Rule(
@@ -161,27 +161,27 @@ class BranchWrite(Model):
     repository_ref: NameReference
     """GitRepository of both branches."""
     source: Annotated[str, Field(min_length=1, max_length=255)]
-    """Branch that holds what is promoted: one that a hydrator pushes, or the source environment's own branch."""
+    """Branch that Pilotage promotes: one that a hydrator pushes, or the branch of the source environment."""
     target: Annotated[str, Field(min_length=1, max_length=255)]
-    """Branch that is deployed from."""
+    """Branch that Argo CD or Flux deploys from."""
     auto_merge: bool = False
-    """Whether Pilotage merges the pull request as soon as the host allows it; else a person does."""
+    """Whether Pilotage merges the pull request as soon as the host allows it. Otherwise a person merges it."""
     merge_method: MergeMethod = MergeMethod.MERGE
-    """How Pilotage merges it; one that the repository allows."""
+    """How Pilotage merges the pull request. The repository must allow this method."""
     title: Annotated[str, Field(min_length=1, max_length=256)] | None = None
-    """Title of the pull request, with variables; kept so while it is delivered. If not given it is `Promote <source> to
-    <target>`, and people may change it."""
+    """Title of the pull request, with variables. Pilotage keeps it so while it delivers. If not given, the title is
+    `Promote <source> to <target>`, and people may change it."""
     body: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
-    """Text of the pull request, with variables; kept so while it is delivered."""
+    """Text of the pull request, with variables. Pilotage keeps it so while it delivers."""
     labels: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=50)], ...],
         Field(max_length=10, json_schema_extra=extra(list_type="set")),
     ] = ()
-    """Labels that the pull request has besides those that people give it, where the host has labels."""
+    """Labels that Pilotage adds to the pull request, where the host has labels. Labels of others stay."""
 
 
 class Write(Model):
-    """How a deployment is written: exactly one way."""
+    """How Pilotage writes a deployment: exactly one way."""
 
     rules: ClassVar = (exactly_one_of("argocd", "git", "branch"),)
 
@@ -201,26 +201,27 @@ class ArgoCDDeployment(Model):
     instance_ref: NameReference
     """ArgoCDInstance that serves the Applications."""
     project: Annotated[str, Field(min_length=1, max_length=63)]
-    """Argo CD project; always sent, so that a missing Application and a forbidden one differ."""
+    """Argo CD project of the Applications. Each call names it, so that Argo CD distinguishes a missing Application from
+    a forbidden one."""
     application: Annotated[str, Field(min_length=1, max_length=253)] | None = None
     """Name of one Application; `namespace/name` for one outside Argo CD's own namespace."""
     selector: LabelSelector | None = None
-    """Selection of Applications by label, in all namespaces that Argo CD serves; resolved at the start of a hop."""
+    """Applications by label, in all namespaces that Argo CD serves. Pilotage resolves it when a hop starts."""
 
 
 class FluxDeployment(Model):
     """A Kustomization of Flux whose events report what is deployed."""
 
     cluster_ref: NameReference | None = None
-    """Secret by which the cluster signs its events, which come to `/flux/<namespace>/<this name>` of the receiver. If
-    not given, they come unsigned from controllers with `--events-addr`, which the operator must have accepted."""
+    """Secret with which the cluster signs its events. It sends them to `/flux/<namespace>/<this name>` of the receiver.
+    If not given, events are unsigned: the operator must have set `PILOTAGE_FLUX_INSECURE_EVENTS`."""
     kustomization: Annotated[
         str,
         Field(
             min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
         ),
     ]
-    """Name of the Kustomization; Flux labels with it what it applies, so that it has 63 characters at most."""
+    """Name of the Kustomization, 63 characters at most, since Flux uses it as a label's value."""
     namespace: Name
     """Namespace of the Kustomization in its cluster."""
 
@@ -237,7 +238,7 @@ class Deployment(Model):
         exactly_one_of("argocd", "flux"),
         Rule(
             rule="!has(self.flux) || !has(self.write) || !has(self.write.argocd)",
-            message="write.argocd writes Applications of Argo CD: what Flux deploys is written by git or branch",
+            message="write.argocd writes Applications of Argo CD: for what Flux deploys, use git or branch",
             field_path=".write",
         ),
     )
@@ -245,17 +246,17 @@ class Deployment(Model):
     name: Name
     """Name of the deployment, unique in the environment."""
     wave: Annotated[int, Field(ge=0, le=1000)] = 0
-    """Wave in which it is written; waves run in order, deployments of one wave in parallel."""
+    """Wave in which Pilotage writes it. Waves follow each other; deployments of one wave are written together."""
     repository_ref: NameReference
     """GitRepository whose artifact runs there."""
     component: Name | None = None
-    """Component of the repository; for a repository with components."""
+    """Component that runs there; required where the repository has components."""
     argocd: ArgoCDDeployment | None = None
     """Argo CD Applications that make it up."""
     flux: FluxDeployment | None = None
     """Kustomization of Flux that makes it up."""
     write: Write | None = None
-    """How it is written; the environment's `write` if not given."""
+    """How Pilotage writes it; the environment's `write` if not given."""
 
     @property
     def application(self) -> str | None:

@@ -28,24 +28,24 @@ class DriftKind(StrEnum):
     APPLICATION_MISSING = "ApplicationMissing"
     """Argo CD has no such application any more."""
     REVISION_MOVED = "RevisionMoved"
-    """Another revision runs, or is asked for, that does not contain the promoted one."""
+    """The application runs, or wants, a revision that does not contain the promoted one."""
     ARTIFACT_CHANGED = "ArtifactChanged"
-    """An image of another revision runs, that does not contain the promoted one."""
+    """The application runs an image whose revision does not contain the promoted one."""
     PARAMETERS_CHANGED = "ParametersChanged"
-    """Helm parameters or Kustomize images of the application are others than after the promotion."""
+    """Helm parameters or Kustomize images of the application changed since the promotion."""
     OUT_OF_SYNC = "OutOfSync"
-    """The live state differs from what the application's sources hold."""
+    """The live state differs from the application's sources."""
     UNHEALTHY = "Unhealthy"
-    """Argo CD calls the application Degraded, or Missing."""
+    """Argo CD shows the application as Degraded or Missing."""
     UNKNOWN = "Unknown"
-    """It is not known: Argo CD does not answer, or does not show what runs."""
+    """Argo CD does not answer, or does not show what runs."""
 
 
 class AutoRemediate(StrEnum):
     """What Pilotage does about drift by itself."""
 
     SYNC = "sync"
-    """Request one sync, as a promotion would, for each time that the application gets out of sync."""
+    """Pilotage requests one sync each time that the application becomes OutOfSync."""
 
 
 class DriftMonitorSpec(Model):
@@ -60,55 +60,55 @@ class DriftMonitorSpec(Model):
     application: Annotated[str, Field(min_length=1, max_length=253)]
     """Application of Argo CD; `namespace/name` for one outside Argo CD's own namespace."""
     project: Annotated[str, Field(min_length=1, max_length=63)]
-    """Its project."""
+    """Argo CD project of the application."""
     instance_ref: NameReference
-    """ArgoCDInstance that knows the application."""
+    """ArgoCDInstance that serves the application."""
     repository_ref: NameReference
-    """GitRepository of the change, in which revisions are compared."""
+    """GitRepository of the change. Pilotage compares revisions in it."""
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{7,64}$")]
     """Revision that ran there when the promotion ended."""
     tag: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     """Image tag that ran there, where the artifact is an image."""
     promoted_at: Time
-    """When the promotion ended; a monitor is only taken over by a later one."""
+    """When the promotion ended. Only a later promotion takes the monitor over."""
     auto_remediate: AutoRemediate | None = None
-    """What Pilotage does by itself; nothing, if not given. Kept where a newer promotion takes the monitor over."""
+    """What Pilotage does about drift; nothing if not given. A later promotion that takes the monitor over keeps it."""
 
 
 class DriftBaseline(Model):
     """What the application's parameters were when the promoted revision was first seen there."""
 
     promoted_at: Time
-    """The promotion that it belongs to."""
+    """End of the promotion that the baseline belongs to."""
     parameters: Annotated[tuple[ShortText, ...], Field(max_length=MAX_PARAMETERS)] = ()
-    """`name=digest` of each parameter or image; values are never shown."""
+    """`name=digest` of each parameter or image, without its value."""
 
 
 class DriftMonitorStatus(ConditionedStatus):
     """Whether the change is still in place."""
 
     drifted: bool | None = None
-    """Whether it drifted; not set where that is unknown."""
+    """Whether the application drifted; not set while Pilotage does not know."""
     kind: DriftKind | None = None
-    """How it drifted."""
+    """Kind of drift."""
     expected: Text | None = None
-    """What is expected."""
+    """What the application should run or show."""
     observed: Text | None = None
-    """What was observed."""
+    """What Argo CD shows instead."""
     since: Time | None = None
-    """Since when it has been as it is shown."""
+    """When the application came into this state."""
     last_checked_at: Time | None = None
-    """When it was last written that this holds: at each change, and about once an hour."""
+    """Last time that Pilotage confirmed this status: at each change, and about once an hour."""
     tracker: ShortText | None = None
-    """The tracker that this is about."""
+    """Tracker that the status is about."""
     seen: Annotated[str, Field(max_length=64)] | None = None
-    """A digest of what Argo CD lists of the application; the same again means that nothing changed."""
+    """Digest of what Argo CD lists of the application. While it is the same, nothing changed."""
     baseline: DriftBaseline | None = None
-    """What the parameters are compared with."""
+    """Parameters that Pilotage compares with."""
 
 
 class DriftMonitor(Resource):
-    """A promoted change, watched so that it stays in place. Made by Pilotage at the end of each promotion."""
+    """A deployment of a promoted change. Pilotage makes it after a promotion, and watches whether the change stays."""
 
     definition: ClassVar = Definition(
         kind="DriftMonitor",

@@ -22,22 +22,22 @@ class GateTest(Model):
     name: Name
     """Name of the test, as in `spec.tests` of the policies."""
     runner_ref: NameReference | None = None
-    """TestRunner that it must run at; none means any."""
+    """TestRunner that the test must run at; none means any."""
     job: Annotated[str, Field(min_length=1, max_length=512)] | None = None
-    """Job that it must be; none means any."""
+    """Job that the test must run; none means any."""
     repository_refs: Annotated[
         tuple[NameReference, ...], Field(max_length=100, json_schema_extra=extra(keys=("name",)))
     ] = ()
-    """Repositories whose changes need it; empty means all."""
+    """Repositories whose changes need the test; empty means all."""
 
 
 class Gates(Model):
     """What the owner of the environment requires of every policy that leads there."""
 
     tests: Annotated[tuple[GateTest, ...], Field(max_length=50, json_schema_extra=extra(keys=("name",)))] = ()
-    """Tests that must be required; a policy without them is not valid."""
+    """Tests that every policy must require. A policy without them is not valid."""
     people: bool = False
-    """Whether a person must approve each hop: a policy with `autoPromote: true` is not valid."""
+    """Whether a person must approve each hop. A policy with `autoPromote: true` is then not valid."""
 
 
 NOTIFIED = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$"
@@ -55,55 +55,56 @@ class ScmCommand(Model):
     verb: ScmVerb
     """The command: `/pilotage promote`."""
     scm_team: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
-    """Team of the SCM host whose members may: the slug of a team of the repository's organization at GitHub, the full
-    path of a group at GitLab. Other hosts cannot be asked."""
+    """Team whose members may give the command: at GitHub the slug of a team of the repository's organization, at GitLab
+    the full path of a group. Other hosts do not show members."""
 
 
 class EnvironmentSpec(Model):
-    """What is deployed there, and how Pilotage writes to it."""
+    """What runs in the environment, and how Pilotage writes it."""
 
     rules: ClassVar = (
         Rule(
             rule="!has(self.write) || !has(self.write.argocd) "
             "|| self.deployments.all(one, !has(one.flux) || has(one.write))",
-            message="write.argocd writes Applications of Argo CD: give each deployment of Flux its own write",
+            message="write.argocd writes Applications of Argo CD: give each deployment of Flux a write of its own",
             field_path=".write",
         ),
     )
 
     final: bool = False
-    """Whether a change that runs here has arrived; only then a tracker is Completed."""
+    """Whether the way ends here: a change that runs here is `Completed`."""
     vars: Variables = Field(default_factory=dict)
     """Values for the variables `${source.vars.NAME}` and `${target.vars.NAME}`."""
     delivery_timeout: PositiveDuration = DEFAULT_DELIVERY_TIMEOUT
-    """Time for one wave, from its write until everything in it is healthy."""
+    """Time for one wave, from its write until all of it is healthy."""
     wave_pause: Duration = NO_PAUSE
     """Pause between two waves."""
     deployments: Annotated[
         tuple[Deployment, ...], Field(min_length=1, max_length=100, json_schema_extra=extra(keys=("name",)))
     ]
-    """What runs here: of at most 100 repositories, whose statuses share this object."""
+    """What runs here. The status has room for 100 repositories."""
     write: Write | None = None
-    """How deployments are written that have no `write` of their own; none means that they are observed only."""
+    """How Pilotage writes deployments without a `write` of their own. If not given, it only observes them."""
     url: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^https?://[^\s]+$")] | None = None
-    """Where people see what runs here; the host links it from its deployments."""
+    """Address where people see what runs here. The SCM host links to it from its deployments."""
     gates: Gates = Gates()
-    """What every policy into this environment must contain; its author cannot remove it."""
+    """What every policy into this environment must require. The policy's author cannot remove it."""
     commands: Annotated[tuple[ScmCommand, ...], Field(max_length=5, json_schema_extra=extra(keys=("verb",)))] = ()
-    """Who may promote into this environment by a comment on the pull request; none means no one."""
+    """Who may promote into this environment by a comment on the pull request. None means no one."""
     notify: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=255, pattern=NOTIFIED)], ...],
         Field(max_length=10, json_schema_extra=extra(list_type="set")),
     ] = ()
-    """Users and teams of the SCM host that are mentioned when a change waits for approval to come here, with its
-    author: `grace`, or `acme/release` for a team of an organization or a group."""
+    """Users and teams of the SCM host that Pilotage mentions, with the author, when a change waits for approval to come
+    here: `grace`, or `acme/release` for a team of an organization or a group."""
 
 
 class PlaceSummary(Model):
     """The environment in one row, over all its repositories."""
 
     runs: Headline | None = None
-    """Artifact of each component, such as `api@9f3c1d2, web@1.4.0`; `?` where it is not known or differs."""
+    """Artifact of each component, such as `api@9f3c1d2, web@1.4.0`; `?` where Pilotage does not know it, or where
+    applications differ."""
     health: Health | None = None
     """Worst health of its deployments."""
     lane: Headline | None = None
@@ -119,11 +120,11 @@ class EnvironmentStatus(ConditionedStatus):
     repositories: Annotated[
         tuple[RepositoryStatus, ...], Field(max_length=MAX_REPOSITORIES, json_schema_extra=extra(keys=("repository",)))
     ] = ()
-    """One entry per repository; each is written by the workflow of that repository alone."""
+    """One entry for each repository."""
     holds: Annotated[
         tuple[EnvironmentHold, ...], Field(max_length=MAX_HOLDS, json_schema_extra=extra(keys=("id",)))
     ] = ()
-    """Holds by people; every write to the environment looks at them first."""
+    """Holds by people. Pilotage reads them before each write to the environment."""
 
 
 class Environment(Resource):

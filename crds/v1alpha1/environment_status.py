@@ -35,17 +35,17 @@ class DeploymentStatus(Model):
     name: Name
     """Name of the deployment."""
     artifact: Artifact | None = None
-    """What runs; none where it is not known or the applications differ."""
+    """What runs; not set where Pilotage does not know, or where the applications differ."""
     health: Health | None = None
     """Worst health of its applications."""
     since: Time | None = None
-    """Since when it runs the artifact."""
+    """When the deployment came to run the artifact."""
     problem: Text | None = None
-    """What is wrong, where something is."""
+    """What is wrong with the deployment, if anything."""
     not_writable: Text | None = None
-    """Why a promotion could not write it, such as `OwnedBy ApplicationSet/web`; none where it could, or need not."""
+    """Why a promotion could not write the deployment, such as `OwnedBy ApplicationSet/web`."""
     not_writable_reason: ShortText | None = None
-    """The same as one of the reasons of `Writable`."""
+    """The same, as a reason of the condition `Writable`."""
 
 
 class MemberPhase(StrEnum):
@@ -76,20 +76,20 @@ class Lane(Model):
     holder: ShortText | None = None
     """Tracker that may write now."""
     members: Annotated[tuple[LaneMember, ...], Field(max_length=MAX_MEMBERS), keep_first(MAX_MEMBERS)] = ()
-    """Trackers that have joined."""
+    """Trackers on their way to or from the environment."""
 
 
 class EnvironmentHold(Model):
-    """A hold on the environment, by a person: while it lasts no promotion writes there."""
+    """A person holds the environment. While it lasts, no promotion writes there."""
 
     id: ObjectName
-    """Name of the PromotionCommand that holds it; `release` names it."""
+    """Id of the hold: the name of its PromotionCommand. `release` names it."""
     by: ShortText
-    """Who holds it, and alone may release it."""
+    """Person who holds the environment. Only this person may release the hold."""
     since: Time
-    """When the hold began."""
+    """When the hold started."""
     until: Time
-    """When it ends by itself."""
+    """When the hold ends by itself."""
     reason: Text | None = None
     """Why, as the person wrote it."""
 
@@ -102,11 +102,11 @@ class ArtifactSet(Model):
     """What ran in the place at a time."""
 
     at: Time
-    """When the place came to run this set."""
+    """When the environment came to run this set."""
     artifacts: Annotated[tuple[Artifact, ...], Field(max_length=50), keep_first(50)] = ()
     """Artifacts, by component."""
     tracker: ShortText | None = None
-    """Tracker that brought it, where it is known."""
+    """Tracker that brought the set, if Pilotage knows it."""
 
 
 class RepositoryStatus(Model):
@@ -117,8 +117,8 @@ class RepositoryStatus(Model):
     repository: Name
     """GitRepository that the entry is for."""
     sequence: Sequence | None = None
-    """Order of the writes of this entry, in milliseconds since 1970: becomes smaller only where one far ahead of the
-    clock, which no workflow wrote, is replaced."""
+    """Order of the writes of this entry, in milliseconds since 1970. It only grows, unless Pilotage replaces a forged
+    one far ahead of the clock."""
     deployments: Annotated[
         tuple[DeploymentStatus, ...],
         Field(max_length=100, json_schema_extra=extra(list_type="atomic")),
@@ -134,5 +134,5 @@ class RepositoryStatus(Model):
     ] = ()
     """The last 20 artifact sets, newest first."""
     omitted: ShortText | None = None
-    """What is left out, such as `history 15, members 40`: the entries of all repositories share one object, and each
-    is sure of 5 kB."""
+    """What is left out, such as `history 15, members 40`. The entries of all repositories share one object, in which
+    each has at least 5 kB."""

@@ -1,4 +1,4 @@
-"""EventSink: a receiver outside the cluster that is sent what happens to promotions."""
+"""EventSink: a receiver outside the cluster that Pilotage sends events of promotions to."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -12,23 +12,23 @@ from crds.resource import ConditionedStatus, Resource
 
 
 class EventSinkType(StrEnum):
-    """What an event is sent as."""
+    """Form in which Pilotage sends an event."""
 
     CDEVENTS = "CDEvents"
-    """CDEvents in structured CloudEvents over HTTP; events that the specification has no type for are not sent."""
+    """CDEvents in structured CloudEvents over HTTP. Pilotage does not send events that CDEvents has no type for."""
     WEBHOOK = "Webhook"
-    """A JSON document of Pilotage's own, or of `template`."""
+    """A JSON document of Pilotage, or the one that `template` names."""
 
 
 class EventTemplate(StrEnum):
-    """Documents of others that a webhook can send."""
+    """Documents of other programs that a webhook can send."""
 
     SLACK = "Slack"
     """A message as incoming webhooks of Slack take it."""
 
 
 class EventSinkSpec(Model):
-    """Where events are sent, as what, and which."""
+    """Where Pilotage sends events, in which form, and which of them."""
 
     rules: ClassVar = (
         Rule(
@@ -37,21 +37,20 @@ class EventSinkSpec(Model):
         ),
         Rule(
             rule="!has(self.template) || self.type == 'Webhook'",
-            message="template is for `type: Webhook` alone",
+            message="template needs `type: Webhook`",
             field_path=".template",
         ),
     )
 
     type: EventSinkType
-    """What an event is sent as."""
+    """Form in which Pilotage sends an event."""
     url: Endpoint | None = None
-    """Where events are posted. An address that is a secret itself, as those of Slack are, belongs into the Secret."""
+    """Address that events are posted to. Keep an address that is a secret itself, as one of Slack, in the Secret."""
     secret_ref: SecretReference | None = None
-    """Secret with any of: `address`, which wins over `url`; `secret`, by which each request is signed as Standard
-    Webhooks has it; `token`, sent as a Bearer token; `ca.crt`, the authority that signed the receiver's
-    certificate."""
+    """Secret with any of these keys: `address`, which wins over `url`; `secret`, which signs each request as Standard
+    Webhooks specifies; `token`, a Bearer token; `ca.crt`, the authority that signed the receiver's certificate."""
     template: EventTemplate | None = None
-    """Document that a webhook sends; Pilotage's own if not given."""
+    """Document that a webhook sends; the one of Pilotage if not given."""
     events: Annotated[tuple[EventReason, ...], Field(max_length=64, json_schema_extra=extra(list_type="set"))] = ()
     """Reasons of the events that are sent; empty means all."""
     repository_refs: Annotated[
@@ -59,36 +58,36 @@ class EventSinkSpec(Model):
     ] = ()
     """Repositories whose events are sent; empty means all."""
     environments: Annotated[tuple[Name, ...], Field(max_length=100, json_schema_extra=extra(list_type="set"))] = ()
-    """Environments whose events are sent: those that the change is, or is to be promoted to. Empty means all."""
+    """Environments whose events are sent: where the change is, comes from or goes to. Empty means all."""
     suspend: bool = False
-    """Whether events are dropped. They are not sent later."""
+    """Whether Pilotage drops events. It does not send them later."""
 
 
 class SinkError(Model):
-    """The newest reason for which the receiver took an event not."""
+    """The newest refusal of the receiver."""
 
     time: Time
-    """When."""
+    """Time of the refusal."""
     message: Text
     """Why, and what to fix."""
 
 
 class EventSinkStatus(ConditionedStatus):
-    """What was sent, and what was not."""
+    """What Pilotage sent, and what waits."""
 
     last_success: Time | None = None
     """When the receiver last took an event."""
     last_error: SinkError | None = None
-    """The newest reason for which it did not."""
+    """The newest reason why the receiver did not take an event."""
     waiting: Annotated[int, Field(ge=0)] | None = None
     """Events that wait to be sent."""
     dropped: Annotated[int, Field(ge=0)] | None = None
-    """Events that are never sent: the queue was full, or the receiver kept refusing them. The next one names how many
-    are missing before it."""
+    """Events that Pilotage dropped, since the queue was full or the receiver refused them for an hour. The next event
+    that is sent has their number as `omitted`."""
 
 
 class EventSink(Resource):
-    """A receiver that is sent what happens to promotions of its namespace."""
+    """A receiver that Pilotage sends events of the namespace's promotions to."""
 
     definition: ClassVar = Definition(
         kind="EventSink",

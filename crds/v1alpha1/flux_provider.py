@@ -27,7 +27,7 @@ class GitProviderType(StrEnum):
     GITHUB = "github"
     """GitHub, GitHub Enterprise Server, or GitHub with data residency."""
     GITLAB = "gitlab"
-    """GitLab, SaaS or self-managed."""
+    """GitLab.com, self-managed or Dedicated."""
     GITEA = "gitea"
     """Gitea or Forgejo."""
     BITBUCKET = "bitbucket"
@@ -44,29 +44,29 @@ class ProviderSpec(Model):
     type: GitProviderType
     """The host."""
     address: Annotated[str, Field(min_length=1, max_length=2048)]
-    """The repository, as people clone it: such as `https://github.com/acme/web`, `ssh://git@host/acme/web.git`, or for
+    """Clone address of the repository, such as `https://github.com/acme/web` or `ssh://git@host/acme/web.git`; for
     `bitbucketserver` the HTTP address with `/scm/`."""
     username: Annotated[str, Field(min_length=1, max_length=256)] | None = None
-    """User name for a Secret that holds a `password` alone."""
+    """User name, where the Secret has only a `password`."""
     secret_ref: SecretReference
-    """Secret with `token`; or `username` and `password`; or for `github` those of an App (`githubAppID`,
-    `githubAppPrivateKey`, and `githubAppInstallationID` or `githubAppInstallationOwner`). For `bitbucket`, `token` is
-    an access token, or `<user>:<app password>`."""
+    """Secret with `token`; or `username` and `password`; or, for an App at `github`, `githubAppID`,
+    `githubAppPrivateKey`, and `githubAppInstallationID` or `githubAppInstallationOwner`. For `bitbucket`, `token` is an
+    access token, or `<user>:<app password>`."""
     cert_secret_ref: SecretReference | None = None
-    """Secret with `ca.crt`, the authority that signed the host's certificate, and with `tls.crt` and `tls.key` for a
-    host that asks for a client's certificate."""
+    """Secret with `ca.crt`, the authority that signed the host's certificate; and with `tls.crt` and `tls.key` if the
+    host asks for a client certificate."""
     proxy_secret_ref: SecretReference | None = None
-    """Secret with `address` of an HTTP proxy, and its `username` and `password` where it asks for them."""
+    """Secret with `address` of an HTTP proxy, and with `username` and `password` if the proxy asks for them."""
     timeout: Timeout = timedelta(seconds=15)
     """How long one call to the host may take, such as `15s` or `500ms`; five minutes at most."""
     suspend: bool = False
-    """Whether events are counted and dropped. They are not posted later."""
+    """Whether Pilotage drops events. It does not post them later."""
     commit_status_expr: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
-    """Context of the statuses, as an expression of CEL over `event`, `provider` and `alert`; it must be a string."""
+    """CEL expression over `event`, `provider` and `alert` whose result, a string, is the context of the statuses."""
 
 
 class LastPost(Model):
-    """The newest status that the host took."""
+    """The newest status that the host accepted."""
 
     time: Time
     """When."""
@@ -79,7 +79,7 @@ class LastPost(Model):
 
 
 class LastError(Model):
-    """The newest reason for which a status was not posted."""
+    """The newest reason why Pilotage did not post a status."""
 
     time: Time
     """When."""
@@ -90,12 +90,12 @@ class LastError(Model):
 
 
 class PostStatus(ConditionedStatus):
-    """What was posted last, and what was not."""
+    """What Pilotage posted last, and what it could not post."""
 
     last_success: LastPost | None = None
-    """The newest status that the host took."""
+    """The newest status that the host accepted."""
     last_error: LastError | None = None
-    """The newest reason for which a status was not posted."""
+    """The newest reason why Pilotage did not post a status."""
 
 
 POST_COLUMNS = (

@@ -54,8 +54,8 @@ class GitHubRepository(OwnedRepository):
     """A repository at GitHub."""
 
     statuses_as: GitHubStatuses = GitHubStatuses.COMMIT_STATUSES
-    """`CheckRuns` shows each environment under *Checks*, with its text; this needs a GitHub App as credential, with
-    the permission to write checks."""
+    """`CheckRuns` shows each environment under *Checks*, with its text. It needs a GitHub App with the permission
+    `checks: write`."""
 
 
 class GitLabRepository(Model):
@@ -64,9 +64,9 @@ class GitLabRepository(Model):
     namespace: Annotated[str, Field(min_length=1, max_length=512)]
     """Group path, with its parent groups."""
     name: Part
-    """Path of the project in its group."""
+    """Path of the project within its group."""
     project_id: Annotated[int, Field(ge=1)] | None = None
-    """Id of the project; survives a rename."""
+    """Id of the project. With it Pilotage finds the project after a rename."""
 
     @property
     def full_name(self) -> str:
@@ -100,18 +100,18 @@ class AzureDevOpsRepository(Model):
 
 
 class Component(Model):
-    """A part of the repository that is built and deployed for itself."""
+    """A part of the repository that is built and deployed by itself."""
 
     name: Name
     """Name of the component, unique in the repository."""
     paths: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=512)], ...], Field(min_length=1, max_length=50)
     ]
-    """Globs of files; a pull request that changes one of them touches the component. `**` matches any number of
-    folders. One with more files than the host lists touches every component: GitHub lists 3000, GitLab as many as
-    its limit for diffs, Bitbucket Data Center 1000, and of a Gitea or Forgejo 3000 are read."""
+    """Globs of files; `**` matches any number of folders. A pull request that changes such a file touches the
+    component. A pull request with more files than Pilotage can list touches every component: 3000 at GitHub, Gitea and
+    Forgejo, 1000 at Bitbucket Data Center, the limit for diffs at GitLab."""
     image: Annotated[str, Field(min_length=1, max_length=512)] | None = None
-    """Image built from the component, without tag; what runs is then recognised by image and tag."""
+    """Image that is built from the component, without tag. Pilotage then recognises what runs by image and tag."""
     tag: Annotated[str, Field(min_length=1, max_length=256)] | None = None
     """Template of the image's tag, such as `sha-${revision}`; required with `image`."""
 
@@ -120,34 +120,34 @@ class Labels(Model):
     """The labels of states and environments on pull requests."""
 
     prefix: Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")] = "pilotage/"
-    """What they begin with, such as `pilotage/testing`. Labels that were set with another prefix before stay."""
+    """Beginning of each label, as in `pilotage/testing`. Labels with an earlier prefix stay."""
 
 
 class Show(Model):
-    """What is written on pull requests; what is turned off stays as it was written before."""
+    """What Pilotage writes on pull requests. What it wrote before a part was turned off stays."""
 
     labels: bool = True
     """Labels of the state, such as `pilotage/testing`, and of what was promoted."""
     statuses: bool = True
     """A commit status per environment, or at GitHub a check run."""
     deployments: bool = True
-    """The host's own deployments, where it has them: at GitHub and GitLab. A credential without the right to write
-    them is named once in an event, and fails nothing."""
+    """The host's own deployments, at GitHub and GitLab. If the credential may not write them, one event names the
+    missing right, and nothing fails."""
     comment: bool = True
     """The summary, and the comments that mention the author."""
     internals: bool = False
-    """Whether host names, names of Secrets, kinds of errors and links to the Temporal UI may be shown. Everybody who
-    sees the pull request reads them; the tracker's status and `pilotage why` have them in any case."""
+    """Whether the pull request shows host names, names of Secrets, kinds of errors and links to the Temporal UI. Every
+    reader of the pull request sees them. The tracker's status and `pilotage why` always have them."""
 
 
 class RepositoryMode(StrEnum):
     """What Pilotage may change for the repository's pull requests."""
 
     OBSERVE = "Observe"
-    """Nothing: trackers follow their changes, no test is started, and nothing is written to the SCM host, to Git or to
+    """Nothing. Trackers follow their changes. Pilotage starts no test, and writes nothing to the SCM host, Git or
     Argo CD."""
     ACT = "Act"
-    """What policies and environments ask for."""
+    """What policies and environments declare."""
 
 
 class DiscoveredBranch(Model):
@@ -156,11 +156,11 @@ class DiscoveredBranch(Model):
     base_branch: Part
     """Branch that pull requests are merged into, by its whole name."""
     environment: Name
-    """Environment of the trackers that are made."""
+    """Environment where these pull requests are first deployed."""
 
 
 class TrackerTemplate(Model):
-    """What trackers that are made carry in addition to their spec."""
+    """Labels and annotations of the trackers that Pilotage makes."""
 
     labels: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=32)] = Field(
         default_factory=dict
@@ -173,26 +173,26 @@ class TrackerTemplate(Model):
 
 
 class Discovery(Model):
-    """Which pull requests get a tracker by themselves: those that match every field. One that was deleted stays so."""
+    """Pull requests that get a tracker by themselves: those that match every field. A deleted tracker stays deleted."""
 
     base_branches: Annotated[
         tuple[DiscoveredBranch, ...], Field(min_length=1, max_length=50, json_schema_extra=extra(keys=("baseBranch",)))
     ]
-    """Branches, each with the environment entry of its changes."""
+    """Branches that pull requests are merged into, each with the first environment of its changes."""
     required_labels: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=100)], ...], Field(max_length=20)
     ] = ()
-    """Labels that a pull request must have, all of them; names compare without case. At hosts without labels nothing
-    matches."""
+    """Labels that a pull request must have, all of them. Upper and lower case count as the same. At a host without
+    labels no pull request matches."""
     authors: Annotated[tuple[Part, ...], Field(max_length=200)] = ()
-    """Authors as the host names them, without case; none means everybody."""
+    """Logins of authors at the host. Upper and lower case count as the same. None means all authors."""
     merged_within: PositiveDuration = timedelta(hours=24)
-    """How long ago a pull request may have been merged when it is seen first. Open ones match however old they are."""
+    """How long ago a pull request may have been merged when Pilotage sees it first. Open ones match at any age."""
     max_trackers: Annotated[int, Field(ge=1, le=1000)] = 100
-    """Trackers of the repository that may be on their way at the same time; what matches beyond them waits, and the
+    """How many trackers of the repository may be on their way at the same time. Further pull requests wait, and the
     condition `Discovered` shows it."""
     tracker_template: TrackerTemplate = TrackerTemplate()
-    """What trackers carry."""
+    """Labels and annotations of the trackers that Pilotage makes."""
 
 
 HostedRepository = OwnedRepository | GitLabRepository | BitbucketDataCenterRepository | AzureDevOpsRepository
@@ -206,7 +206,7 @@ class GitRepositorySpec(Model):
     scm_provider_ref: ScmProviderReference
     """Host and credential."""
     webhook_secret_ref: SecretReference | None = None
-    """Secret with `webhookSecret`, which proves the repository's webhooks; if not given, its provider's."""
+    """Secret with `webhookSecret`, which proves the repository's webhooks. If not given, the provider's is used."""
     github: GitHubRepository | None = None
     """A repository at GitHub."""
     gitlab: GitLabRepository | None = None
@@ -222,17 +222,17 @@ class GitRepositorySpec(Model):
     azure_dev_ops: AzureDevOpsRepository | None = None
     """A repository at Azure DevOps."""
     show: Show = Show()
-    """What is written on pull requests."""
+    """What Pilotage writes on pull requests."""
     labels: Labels = Labels()
-    """How the labels of states and environments are called."""
+    """Names of the labels of states and environments."""
     mode: RepositoryMode = RepositoryMode.ACT
-    """Whether anything is changed: `Observe` is for looking first."""
+    """`Observe`: Pilotage follows changes and writes nothing. `Act`: it tests and promotes them."""
     discovery: Discovery | None = None
-    """Which pull requests get a tracker by themselves; none if not given."""
+    """Pull requests that get a tracker by themselves; none if not given."""
     ttl_after_finished: PositiveDuration = timedelta(days=7)
-    """How long a tracker stays that has ended; it is removed once its records were exported."""
+    """How long a tracker stays after its end. Pilotage exports its records, then removes it."""
     components: Annotated[tuple[Component, ...], Field(max_length=50, json_schema_extra=extra(keys=("name",)))] = ()
-    """Parts that are built and deployed for themselves; none means that the repository is one component."""
+    """Parts that are built and deployed by themselves. None means that the whole repository is one component."""
 
     @property
     def host(self) -> ScmHost:

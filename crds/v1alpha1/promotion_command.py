@@ -33,12 +33,12 @@ class TrackerReference(Model):
 
 
 class PromotionCommandSpec(Model):
-    """What is to be done to which tracker, and who asks for it."""
+    """Which command, for which tracker, by whom."""
 
     rules: ClassVar = (
         Rule(
             rule="has(self.trackerRef) || self.verb == 'hold' || (self.verb == 'release' && has(self.hold))",
-            message="trackerRef is required; without it an environment is held, or the hold that `hold` names released",
+            message="trackerRef is required, except to hold an environment, or to release the hold that `hold` names",
         ),
         Rule(
             rule="!has(self.duration) || (self.verb == 'hold' && !has(self.trackerRef))",
@@ -55,49 +55,50 @@ class PromotionCommandSpec(Model):
     tracker_ref: TrackerReference | None = None
     """Tracker that the command is for; none for `hold` and `release` of an environment."""
     verb: CommandVerb
-    """What is to be done."""
+    """The command."""
     environment: Name
-    """Environment whose RBAC is asked: the target of the hop; before any hop, and for restart, the tracker's own."""
+    """Environment on which the person needs the verb: the target of the hop. Before the first hop, and for `restart`,
+    it is the tracker's own environment."""
     revision: Annotated[str, Field(min_length=1, max_length=256)] | None = None
-    """Revision that the person saw; a command for another one is refused."""
+    """Revision that the person saw. Pilotage refuses the command if another one is being promoted."""
     target_revisions: (
         Annotated[dict[str, Annotated[str, Field(max_length=256)]], Field(max_length=MAX_APPLICATIONS)] | None
     ) = None
     """For `promote` over a diverged target: the tracker's `status.hop.diverged` as the person saw it.
 
-    Where the target holds anything else by now, or nothing is given, nothing is overridden.
+    Pilotage overrides nothing if the target has anything else by now, or if the field is not given.
     """
     requested_by: Annotated[str, Field(min_length=1, max_length=256)]
-    """User name as the API server authenticated it."""
+    """User name of the person, as the API server authenticated it."""
     duration: PositiveDuration | None = None
-    """How long the environment is held; 24 hours where it is not given."""
+    """How long the hold on the environment lasts; 24 hours if not given."""
     hold: ObjectName | None = None
-    """The hold on the environment that is released: the name of the PromotionCommand that began it."""
+    """Hold on the environment that is to end: the name of the PromotionCommand that started it."""
     reason: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
-    """Why; kept in the promotion record."""
+    """Why the person gives the command. The promotion record keeps it."""
 
 
 class PromotionCommandStatus(ConditionedStatus):
     """The answer."""
 
     accepted: bool | None = None
-    """Whether the command was taken."""
+    """Whether Pilotage accepted the command."""
     message: Text | None = None
-    """What was done, or why not."""
+    """What Pilotage did, or why it refused the command."""
     executed_at: Time | None = None
-    """When it was answered."""
+    """When Pilotage answered the command."""
     claimed_by: ShortText | None = None
-    """Watcher that executes it, or did."""
+    """Watcher that carries out the command, or carried it out."""
     claimed_at: Time | None = None
-    """When that watcher last began to; another one takes the command over some time later."""
+    """When that watcher last started to. After a minute without an answer another watcher takes the command over."""
     claims: Annotated[int, Field(ge=0)] | None = None
-    """How many watchers have claimed it; more than one where one of them died, or was held up, before the answer."""
+    """How many watchers have claimed the command. More than one: a watcher died, or was late, before it answered."""
     attempt: Annotated[int, Field(ge=1)] | None = None
-    """Attempt of the tracker that it was claimed for; a later one does not get it."""
+    """Attempt of the tracker that the command is for. A later attempt does not get it."""
 
 
 class PromotionCommand(Resource):
-    """What a person asks of one promotion."""
+    """A command of a person, for one promotion or one environment."""
 
     definition: ClassVar = Definition(
         kind="PromotionCommand",

@@ -16,12 +16,12 @@ LABEL_PREFIX = "promoted/"
 
 
 class OnSourceMoved(StrEnum):
-    """What happens when the source moves after the last trigger of a round."""
+    """What happens when the source moves after all tests of a round were started."""
 
     ACCEPT = "Accept"
-    """The verdict counts; the move is recorded."""
+    """The verdict counts. `sourceMoved` of the promotion record shows the move."""
     RETEST = "Retest"
-    """The round runs again with what runs in the source now; busy repositories may starve."""
+    """A new round starts, for what runs in the source now. In a busy repository a change may so never pass."""
 
 
 class PolicyTest(Model):
@@ -41,11 +41,11 @@ class PolicyTest(Model):
     components: Annotated[tuple[Name, ...], Field(max_length=50, json_schema_extra=extra(list_type="set"))] = ()
     """Components that the test is for; empty means all."""
     required: bool = True
-    """Whether the hop waits for the test to pass; an optional one is shown and never blocks."""
+    """Whether the test must pass. An optional test is shown and never blocks."""
     timeout: PositiveDuration = DEFAULT_TEST_TIMEOUT
-    """Time for one run, from its first trigger."""
+    """Time for one run, from the first attempt to start it."""
     retries: Annotated[int, Field(ge=0, le=10)] = 0
-    """Whole re-triggers after a failure, each a run of its own."""
+    """How many times Pilotage starts a failed test again, each time as a new run."""
 
 
 class PromotionPolicySpec(Model):
@@ -66,18 +66,18 @@ class PromotionPolicySpec(Model):
     repository_refs: Annotated[
         tuple[NameReference, ...], Field(max_length=100, json_schema_extra=extra(keys=("name",)))
     ] = ()
-    """Repositories that the policy is for; empty means all. A policy that names the repository wins over one
-    that does not."""
+    """Repositories that the policy is for; empty means all. A policy that names the repository wins over one that names
+    none."""
     auto_promote: bool = False
-    """Whether a hop goes on by itself once its tests have passed; else it waits for a `promote` command."""
+    """Whether Pilotage promotes a change once its tests passed. Otherwise the change waits for `pilotage promote`."""
     timeout: PositiveDuration = DEFAULT_ROUND_TIMEOUT
     """Time for all tests of a round together."""
     tests: Annotated[tuple[PolicyTest, ...], Field(max_length=50, json_schema_extra=extra(keys=("name",)))] = ()
-    """Tests, all triggered at once. None means that nothing gates the hop."""
+    """Tests of the hop. Pilotage starts all of them at the same time. None means that nothing gates the hop."""
     label: Annotated[str, Field(min_length=1, max_length=50)] | None = None
     """Label that the pull request gets after the hop; `promoted/<target>` if not given."""
     on_source_moved: OnSourceMoved = OnSourceMoved.ACCEPT
-    """What happens when the source moves after the last trigger of a round."""
+    """What happens when the source moves after all tests of a round were started."""
 
     @property
     def effective_label(self) -> str:
@@ -86,12 +86,12 @@ class PromotionPolicySpec(Model):
 
 
 class PromotionPolicyStatus(ConditionedStatus):
-    """Whether the policy can be followed, and by how many trackers it is."""
+    """Whether Pilotage follows the policy, and how many trackers it concerns."""
 
     tests: Headline | None = None
     """Names of its tests, an optional one with `?`; `none` where nothing gates the hop."""
     trackers_in_flight: Annotated[int, Field(ge=0)] | None = None
-    """Trackers that hold a snapshot of this policy."""
+    """Number of trackers whose hop took a snapshot of this policy."""
 
 
 class PromotionPolicy(Resource):

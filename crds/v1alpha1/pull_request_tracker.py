@@ -37,7 +37,7 @@ class PullRequestTrackerSpec(Model):
     rules: ClassVar = (
         Rule(
             rule="self.environment == oldSelf.environment || self.attempt > oldSelf.attempt",
-            message="environment changes only together with a raised attempt: the attempt at hand began with it",
+            message="environment changes only together with a raised attempt: the current attempt started with it",
             field_path=".environment",
         ),
     )
@@ -57,7 +57,7 @@ class PullRequestTrackerSpec(Model):
     ]
     """Number of the pull request at the SCM host. Immutable."""
     environment: Name
-    """Environment where a merged change is first deployed. Changes only together with a raised `attempt`."""
+    """Environment where the merged change is deployed first. It changes only together with a raised `attempt`."""
     attempt: Annotated[
         int,
         Field(
@@ -66,11 +66,11 @@ class PullRequestTrackerSpec(Model):
             json_schema_extra=extra(Rule(rule="self >= oldSelf", message="attempt only grows")),
         ),
     ] = 1
-    """Number of the attempt; raising it starts the promotion again, as a new workflow. Only grows."""
+    """Number of the attempt. A higher number starts the promotion again, as a new workflow. It only grows."""
 
 
 class PullRequestTracker(Resource):
-    """One pull request on its way: applying it starts the promotion, its status shows where the change is."""
+    """One pull request on its way. Its creation starts the promotion; its status shows where the change is."""
 
     definition: ClassVar = Definition(
         kind="PullRequestTracker",
@@ -86,7 +86,10 @@ class PullRequestTracker(Resource):
             PrinterColumn(name="WAITING-FOR", json_path=".status.waitingFor.what", description="What it waits for"),
             PrinterColumn(name="REASON", json_path=".status.reason", priority=1, description="Why it is in its state"),
             PrinterColumn(
-                name="OBJECT", json_path=".status.waitingFor.object", priority=1, description="Whom or what it waits on"
+                name="OBJECT",
+                json_path=".status.waitingFor.object",
+                priority=1,
+                description="Resource that it waits for",
             ),
             PrinterColumn(name="REVISION", json_path=".status.revision", priority=1, description="Merged revision"),
             AGE,

@@ -62,7 +62,7 @@ class GitHubHost(Model):
     app_id: Identifier | None = None
     """Id of the GitHub App, for a credential with a private key."""
     installation_id: Identifier | None = None
-    """Installation of the App; looked up by repository if not given."""
+    """Installation of the App; if not given, Pilotage looks it up by the repository."""
 
 
 class GitLabHost(Model):
@@ -76,14 +76,14 @@ class GiteaHost(Model):
     """Gitea."""
 
     domain: Domain
-    """Host name, or URL of the host with the path below which it is served; its API is at `/api/v1` there."""
+    """Host name, or URL of the host with its port and path; the API is at `/api/v1` below it."""
 
 
 class ForgejoHost(Model):
     """Forgejo."""
 
     domain: Domain
-    """Host name, or URL of the host with the path below which it is served; its API is at `/api/v1` there."""
+    """Host name, or URL of the host with its port and path; the API is at `/api/v1` below it."""
 
 
 class BitbucketCloudHost(Model):
@@ -104,7 +104,7 @@ class AzureDevOpsHost(Model):
     """Azure DevOps."""
 
     organization: Annotated[str, Field(min_length=1, max_length=255)]
-    """Organization, or collection of a server."""
+    """Organization at Azure DevOps Services, or collection of a server."""
     domain: Domain | None = None
     """Host name or base URL of a server, with its sub-path such as `/tfs`; dev.azure.com if not given."""
 
@@ -118,8 +118,8 @@ class ScmProviderSpec(Model):
     """GitHub, GitHub Enterprise Server, or GitHub with data residency. The Secret holds `token`; or `privateKey` of a
     GitHub App, with its `appID` and `installationID` where these are not given here."""
     gitlab: GitLabHost | None = None
-    """GitLab, SaaS or self-managed. The Secret holds `token` of scope `api`, an access token or an OAuth one, of a user
-    whose role is Developer or higher."""
+    """GitLab.com, self-managed or Dedicated. The Secret holds `token`: an access token or OAuth token with the scope
+    `api`, of a user with the role Developer or higher."""
     gitea: GiteaHost | None = None
     """Gitea, 1.20 or newer. The Secret holds `token`, or `username` and `password`."""
     forgejo: ForgejoHost | None = None
@@ -128,21 +128,21 @@ class ScmProviderSpec(Model):
     """Bitbucket Cloud. The Secret holds `token`, an access token; or `username`, an account's e-mail address, and
     `token`, its API token."""
     bitbucket_data_center: BitbucketDataCenterHost | None = None
-    """Bitbucket Data Center; for pull requests only: it cannot write several files in one commit. The Secret holds
-    `token`, an HTTP access token; or `username` and `password`."""
+    """Bitbucket Data Center, 8 or newer. It cannot write several files in one commit, so that `write.git` is not
+    possible there. The Secret holds `token`, an HTTP access token; or `username` and `password`."""
     azure_dev_ops: AzureDevOpsHost | None = None
-    """Azure DevOps Services, or Server 2022 and later. The Secret holds `token`; or `clientID`, `clientSecret` and
-    `tenantID` of an application of Entra, and `authority` for an Entra other than https://login.microsoftonline.com."""
+    """Azure DevOps Services, or Server 2022 or newer. The Secret holds `token`; or `clientID`, `clientSecret` and
+    `tenantID` of an Entra application, and `authority` where Entra is not at https://login.microsoftonline.com."""
     secret_ref: SecretReference
-    """Secret with the credential; each host block names the keys that it needs."""
+    """Secret with the credential. The host's block names the keys."""
     webhook_secret_ref: SecretReference | None = None
-    """Secret with `webhookSecret`, which proves the webhooks of the provider, and those of its repositories that name
-    none of their own; if not given, the one of `secretRef`."""
+    """Secret with `webhookSecret`, which proves webhooks of the provider, and of repositories that name no Secret of
+    their own. If not given, the Secret of `secretRef` is used."""
     ca_secret_ref: SecretReference | None = None
     """Secret with `ca.crt`, the authority that signed the host's certificate."""
     proxy_secret_ref: SecretReference | None = None
-    """Secret with `address` of an HTTP proxy through which the host is called, and its `username` and `password` where
-    it asks for them."""
+    """Secret with `address` of the HTTP proxy between Pilotage and the host, and with `username` and `password` if the
+    proxy asks for them."""
 
     @property
     def host(self) -> ScmHost:

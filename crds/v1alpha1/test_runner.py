@@ -37,9 +37,9 @@ class ManualResult(StrEnum):
     """What a GitLab pipeline that waits for a manual job counts as."""
 
     QUEUED = "Queued"
-    """It waits, until the test's timeout."""
+    """The test waits for the person, until its timeout."""
     ERROR = "Error"
-    """No one will start it: an error at once."""
+    """The test ends as an error at once."""
 
 
 class ParametersAs(StrEnum):
@@ -64,11 +64,11 @@ class GitHubActionsRunner(Model):
     """GitHub Actions of a repository. The workflow's `run-name` must show the promotion key."""
 
     repository_ref: NameReference
-    """GitRepository whose workflows are dispatched; its credential is used unless `secretRef` names another."""
+    """GitRepository whose workflows Pilotage starts, with its provider's credential unless `secretRef` is set."""
     ref: Annotated[str, Field(min_length=1, max_length=255)] | None = None
     """Branch or tag whose workflow file runs; the repository's default branch if not given."""
     skipped: MappedResult = MappedResult.ERROR
-    """What a skipped run counts as; nothing ran, so it is an error by default."""
+    """What a skipped run counts as. By default it is an error, since no test ran."""
     neutral: MappedResult = MappedResult.PASSED
     """What a neutral run counts as."""
 
@@ -80,19 +80,20 @@ class GitLabCIRunner(Model):
     """
 
     repository_ref: NameReference
-    """GitRepository whose pipelines are created; its credential is used unless `secretRef` names another."""
+    """GitRepository whose pipelines Pilotage starts, with its provider's credential unless `secretRef` is set."""
     parameters_as: ParametersAs = ParametersAs.VARIABLES
-    """What parameters are for the pipeline.
+    """How parameters reach the pipeline.
 
-    Variables: the key is the variable `PROMOTION_KEY`; show it by `workflow: name: $PROMOTION_KEY` where the token is
-    no maintainer's. Inputs (GitLab 17.10 or newer, at most 20 with the key): the key is the input `promotion_key`,
-    which the CI file declares, as every parameter, and shows by `workflow: name: $[[ inputs.promotion_key ]]`; exact
-    JSON numbers, booleans and lists arrive as such (`5`, `true`), everything else as text (`1.20`).
+    Variables: the promotion key is the variable `PROMOTION_KEY`. If the token's user is no maintainer, show it by
+    `workflow: name: $PROMOTION_KEY`. Inputs (GitLab 17.10 or newer; at most 20 with the key): the promotion key is the
+    input `promotion_key`. The CI file declares it, as every parameter, and shows it by
+    `workflow: name: $[[ inputs.promotion_key ]]`. A value that is a JSON number, boolean or list arrives as that (`5`,
+    `true`), any other as text (`1.20`).
     """
     manual: ManualResult = ManualResult.QUEUED
     """What a pipeline that waits for a manual job counts as."""
     skipped: MappedResult = MappedResult.ERROR
-    """What a skipped pipeline counts as; nothing ran, so it is an error by default."""
+    """What a skipped pipeline counts as. By default it is an error, since no test ran."""
 
 
 class TestRunnerSpec(Model):
@@ -104,23 +105,23 @@ class TestRunnerSpec(Model):
         exactly_one_of("jenkins", "githubActions", "gitlabCI"),
         Rule(
             rule="has(self.jenkins) == has(oldSelf.jenkins) && has(self.gitlabCI) == has(oldSelf.gitlabCI)",
-            message="a runner keeps its CI system, where its runs are: declare another TestRunner",
+            message="a TestRunner keeps its CI system, since its runs are there: declare another TestRunner",
         ),
     )
 
     jenkins: JenkinsRunner | None = None
-    """A Jenkins controller. The Secret holds `username` with `token`, an API token, or `password`."""
+    """A Jenkins controller. The Secret holds `username`, and `token`, an API token, or `password`."""
     github_actions: GitHubActionsRunner | None = None
-    """GitHub Actions of a repository; the workflow's `run-name` must show the promotion key. A Secret of the runner's
-    own holds `token`; or `privateKey` of a GitHub App, with `appID` where the provider does not name the App."""
+    """GitHub Actions of a repository. The workflow's `run-name` must show the promotion key. The Secret in `secretRef`
+    holds `token`; or `privateKey` of a GitHub App, with `appID` if the provider does not name the App."""
     gitlab_ci: GitLabCIRunner | None = None
-    """GitLab CI of a project; a test's job is the branch or tag whose pipeline runs. The Secret holds `token` of scope
-    `api`; or `triggerToken`, a trigger token, with a `token` of scope `read_api`."""
+    """GitLab CI of a project. A test's job is the branch or tag whose pipeline runs. The Secret holds `token` with the
+    scope `api`; or `triggerToken`, a trigger token, and a `token` with the scope `read_api`."""
     secret_ref: SecretReference | None = None
-    """Secret with the credential."""
+    """Secret with the credential. Jenkins needs one; the others can use that of the repository's provider."""
     webhook_secret_ref: SecretReference | None = None
-    """Secret with `webhookSecret`, which proves the runner's webhooks; if not given, the one of `secretRef`, and
-    without that the repository's."""
+    """Secret with `webhookSecret`, which proves the runner's webhooks. If not given, the Secret of `secretRef` is used,
+    else that of the repository."""
 
     @property
     def type(self) -> RunnerType:

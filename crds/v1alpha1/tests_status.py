@@ -25,7 +25,7 @@ class TestState(StrEnum):
 
 
 class TestStatus(Model):
-    """One test of a round: its counted run and how it stands."""
+    """One test of a round, with the run that counts."""
 
     __test__: ClassVar[bool] = False
 
@@ -36,25 +36,25 @@ class TestStatus(Model):
     required: bool
     """Whether the test must pass."""
     state: TestState
-    """How far it is."""
+    """State of the test."""
     url: Link | None = None
-    """The run, for people."""
+    """Link to the run."""
     number: ShortText | None = None
     """Id of the run at the CI system."""
     key: ShortText | None = None
-    """Key that the run carries; exactly one run counts per key."""
+    """Promotion key of the run. Exactly one run counts for each key."""
     round: Annotated[int, Field(ge=0)] | None = None
     """Round of the hop, from 1."""
     retry: Annotated[int, Field(ge=0)] | None = None
-    """Re-triggers after failures, from 0."""
+    """Number of runs that Pilotage started again after a failure, from 0."""
     started_at: Time | None = None
-    """First trigger of the run."""
+    """When Pilotage first tried to start the run."""
     finished_at: Time | None = None
-    """When a look found the run final."""
+    """When Pilotage saw that the run had ended."""
     message: Text | None = None
     """What the CI system reports, or what to fix."""
     summary: ShortText | None = None
-    """Counts of the test report where the CI system has one, such as `41 passed, 1 failed`."""
+    """Counts of the test report, such as `41 passed, 1 failed`, if the CI system has one."""
 
 
 class TestAggregateResult(Model):
@@ -67,16 +67,16 @@ class TestAggregateResult(Model):
     __test__: ClassVar[bool] = False
 
     all_passed: Annotated[bool, Field(alias="all_passed")]
-    """Every required test passed; true where no test is required."""
+    """Every required test passed. True where no test is required."""
     any_failed: Annotated[bool, Field(alias="any_failed")]
-    """A required test is final and did not pass."""
+    """A required test ended and did not pass."""
     any_running: Annotated[bool, Field(alias="any_running")]
-    """A test is not final yet."""
+    """A test has not ended yet."""
     any_timeout: Annotated[bool, Field(alias="any_timeout")]
-    """A required test ran out of time."""
+    """A required test exceeded its time."""
     results: Annotated[dict[str, TestState], Field(alias="results", max_length=50)] = Field(default_factory=dict)
     """State of each test, by name."""
     failure_reasons: Annotated[tuple[Text, ...], Field(alias="failure_reasons", max_length=50), keep_first(50)] = ()
-    """One line per required test that is final and did not pass."""
+    """One line for each required test that ended and did not pass."""
     optional_tests_failed: Annotated[bool, Field(alias="optional_tests_failed")] = False
-    """An optional test is final and did not pass; shown, never blocking."""
+    """An optional test ended and did not pass. It is shown and blocks nothing."""

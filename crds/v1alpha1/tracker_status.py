@@ -21,7 +21,7 @@ MAX_AWAITED = 10
 
 
 class TrackerState(StrEnum):
-    """Where the promotion stands."""
+    """State of the promotion."""
 
     PENDING = "Pending"
     AWAITING_MERGE = "AwaitingMerge"
@@ -64,29 +64,29 @@ class WaitingForWhat(StrEnum):
 
 
 class WaitingFor(Model):
-    """What the promotion waits for; filled in every state that is not terminal."""
+    """What the promotion waits for; set in every state that is not an end."""
 
     what: WaitingForWhat
     """Kind of waiting."""
     object: ShortText | None = None
-    """Who or what is waited on, such as `Environment staging` or `PullRequestTracker web-411`."""
+    """Resource that the promotion waits for, such as `Environment staging` or `PullRequestTracker web-411`."""
     wanted: Text | None = None
-    """What would end the wait."""
+    """What ends the wait."""
     observed: Text | None = None
-    """What was seen last instead."""
+    """What Pilotage observed last."""
     since: Time | None = None
     """Start of the wait."""
     until: Time | None = None
-    """Deadline after which the wait ends as a failure; none means that it lasts."""
+    """Deadline after which the wait ends as a failure. Without it the wait has no end of its own."""
     unblock_with: Text | None = None
-    """What a person does to end the wait, as a command line or in the imperative; `no action needed` where it ends by
-    itself."""
+    """What a person does to end the wait: a command, or a sentence in the imperative. `no action needed` where the wait
+    ends by itself."""
     reason_code: ShortText | None = None
-    """Why it waits, in one of the documented reasons of a wait, which do not change."""
+    """Why the promotion waits: one of the documented reasons of a wait. Reasons are stable."""
 
 
 class PullRequestInfo(Model):
-    """The pull request as last read from the SCM host."""
+    """The pull request as Pilotage read it last from the SCM host."""
 
     number: int | None = None
     """Number at the host."""
@@ -103,7 +103,7 @@ class PullRequestInfo(Model):
     merge_sha: ShortText | None = None
     """Commit that the merge made."""
     merged_at: Time | None = None
-    """When it was merged, where the host dates that itself."""
+    """When it was merged, if the host shows it."""
     branch: ShortText | None = None
     """Branch that was proposed."""
     base_branch: ShortText | None = None
@@ -120,7 +120,7 @@ class WorkflowInfo(Model):
     run_id: ShortText | None = None
     """Id of the newest run."""
     started_at: Time | None = None
-    """When the workflow was started; kept over continue-as-new."""
+    """When the workflow started; the same after it continued as new."""
     url: Link | None = None
     """The workflow in the Temporal UI."""
 
@@ -131,14 +131,14 @@ class PolicySnapshot(Model):
     name: ShortText
     """Name of the PromotionPolicy."""
     generation: int | None = None
-    """Its generation when it was taken."""
+    """Generation of the policy when the hop took it."""
 
 
 class AwaitedPullRequest(Model):
-    """A pull request of Pilotage's own that waits to be merged."""
+    """A pull request that Pilotage opened and that waits for its merge."""
 
     repository: Name
-    """GitRepository that it is of."""
+    """GitRepository of the pull request."""
     number: Annotated[int, Field(ge=1)]
     """Number at the host."""
 
@@ -153,15 +153,15 @@ class Hop(Model):
     target: Name
     """Environment that the change goes to; commands name it."""
     policy: PolicySnapshot | None = None
-    """Policy in force."""
+    """Policy that the hop follows."""
     round: Annotated[int, Field(ge=0)] | None = None
     """Round of tests, from 1."""
     diverged: Annotated[dict[str, ShortText], Field(max_length=MAX_APPLICATIONS)] | None = None
-    """Deployments of the target that diverged, with the revisions that each holds: what `promote` would override."""
+    """Deployments of the target that diverged, each with the revisions that it runs. `promote` would override these."""
     pull_requests: Annotated[
         tuple[AwaitedPullRequest, ...], Field(max_length=MAX_AWAITED, json_schema_extra=extra(list_type="atomic"))
     ] = ()
-    """Pull requests that the wave at hand waits for, for delivery by Git; the first 10."""
+    """Pull requests whose merge the wave waits for, in a delivery by Git; the first 10."""
 
 
 class ApplicationRecord(Model):
@@ -170,20 +170,20 @@ class ApplicationRecord(Model):
     deployment: ShortText
     """Entry of the environment's `deployments`."""
     application: ShortText
-    """Application of the delivery system."""
+    """Application of Argo CD, or Kustomization of Flux."""
     result: ShortText
     """Promoted, AlreadyContained, Failed, NotArrived, WrittenNotSynced, NotWritten or Observed."""
     artifact: Artifact | None = None
-    """What it runs now."""
+    """What the application runs at the end of the hop."""
     message: Text | None = None
-    """Why it failed, or who brought the artifact."""
+    """Why it failed, or which tracker brought the artifact."""
 
 
 class PromotionRecord(Model):
     """One finished hop."""
 
     promoted: bool
-    """Whether the target runs the artifact or what contains it."""
+    """Whether the target runs the artifact, or one that contains it."""
     result: ShortText
     """Promoted, AlreadyContained or Failed."""
     source: ShortText
@@ -197,15 +197,15 @@ class PromotionRecord(Model):
     artifacts: Annotated[tuple[Artifact, ...], Field(max_length=50), keep_first(50)] = ()
     """What was promoted."""
     tests: Annotated[tuple[TestStatus, ...], Field(max_length=MAX_TESTS), keep_first(MAX_TESTS)] = ()
-    """Tests of the counted round, as they stood at the end of the hop."""
+    """Tests of the round that counted, as they were at the end of the hop."""
     aggregate: TestAggregateResult | None = None
     """Verdict of the round."""
     source_moved: Annotated[tuple[ShortText, ...], Field(max_length=50), keep_last(50)] = ()
-    """Moves of the source after the last trigger, each `from -> to`, in order."""
+    """Moves of the source after all tests were started, each `from -> to`, in order."""
     promoted_by: ShortText | None = None
-    """`autoPromote`, or the person whose `promote` was taken."""
+    """`autoPromote`, or the person who gave `promote`."""
     brought_by: ShortText | None = None
-    """Tracker that brought the artifact, for AlreadyContained."""
+    """Tracker that brought the artifact, where the result is AlreadyContained."""
     applications: Annotated[
         tuple[ApplicationRecord, ...], Field(max_length=MAX_APPLICATIONS), keep_first(MAX_APPLICATIONS)
     ] = ()
@@ -213,9 +213,9 @@ class PromotionRecord(Model):
     error: Text | None = None
     """What failed, and what to fix."""
     applications_omitted: Annotated[int, Field(ge=0)] | None = None
-    """Results of applications that are left out: all records together have a size, and older ones lose detail first."""
+    """Number of applications that are left out. The size of all records is bounded; older ones lose detail first."""
     tests_omitted: Annotated[int, Field(ge=0)] | None = None
-    """Tests that are left out for the same reason."""
+    """Number of tests that are left out for the same reason."""
 
 
 LabelList = Annotated[tuple[ShortText, ...], Field(max_length=MAX_LABELS_CHANGED), keep_first(MAX_LABELS_CHANGED)]
@@ -227,58 +227,58 @@ class LabelSync(Model):
     request: ShortText | None = None
     """Uid of the PromotionCommand that asked for it."""
     initial_state: ShortText | None = None
-    """State that the labels showed before; none where they showed none."""
+    """State that the labels showed before; not set where they showed none."""
     final_state: ShortText | None = None
-    """State that they show now."""
+    """State that the labels show now."""
     labels_added: Annotated[
         tuple[ShortText, ...], Field(max_length=MAX_LABELS_CHANGED), keep_first(MAX_LABELS_CHANGED)
     ] = ()
-    """Labels that were added."""
+    """Labels that Pilotage added."""
     labels_removed: Annotated[
         tuple[ShortText, ...], Field(max_length=MAX_LABELS_CHANGED), keep_first(MAX_LABELS_CHANGED)
     ] = ()
-    """Labels that were removed."""
+    """Labels that Pilotage removed."""
     errors: Annotated[tuple[Text, ...], Field(max_length=MAX_LABELS_CHANGED), keep_first(MAX_LABELS_CHANGED)] = ()
-    """Why they could not be read or changed."""
+    """Why Pilotage could not read or change labels."""
     sync_time: Time | None = None
-    """When it was done."""
+    """When the `sync` ended."""
     reason: ShortText | None = None
-    """Why labels and tracker agree, or do not: the reason of the condition `LabelsInSync`."""
+    """Reason of the condition `LabelsInSync`."""
     ignored: LabelList = ()
-    """Labels of Pilotage's prefix that mean nothing."""
+    """Labels with Pilotage's prefix that mean nothing."""
     too_long: LabelList = ()
-    """Labels that the host has no room for."""
+    """Labels whose name is too long for the host."""
 
 
 class PullRequestTrackerStatus(ConditionedStatus):
-    """Everything that is known about the promotion; written by its workflow, through the watcher."""
+    """The promotion as its workflow publishes it, through the watcher."""
 
     rules: ClassVar = (sequence_rule("status.sequence"),)
 
     state: TrackerState | None = None
-    """Where the promotion stands."""
+    """State of the promotion."""
     state_since: Time | None = None
-    """When the state began; a new reason for the same state does not change it."""
+    """When the state started. A new reason for the same state does not change it."""
     held_state: TrackerState | None = None
     """State that a Held promotion goes back to."""
     reason: ShortText | None = None
-    """Why it is in its state, as a name from a closed list."""
+    """Why the promotion is in its state: the state's name, or one of the documented reasons."""
     message: Text | None = None
-    """Why it is in its state, for people."""
+    """Why the promotion is in its state, for people."""
     waiting_for: WaitingFor | None = None
-    """What it waits for; filled in every state that is not terminal."""
+    """What the promotion waits for; set in every state that is not an end."""
     environment: ShortText | None = None
-    """Environment that the change has reached, or is to be deployed in first."""
+    """Environment that the change has reached, or where it is deployed first."""
     revision: ShortText | None = None
-    """Revision that is promoted: a commit of the application repository."""
+    """Revision that Pilotage promotes: a commit of the application repository."""
     artifacts: Annotated[tuple[Artifact, ...], Field(max_length=50), keep_first(50)] = ()
-    """What is promoted, by component."""
+    """Artifacts that Pilotage promotes, by component."""
     pull_request: PullRequestInfo | None = None
-    """The pull request as last read."""
+    """The pull request as Pilotage read it last."""
     title: Headline | None = None
     """Title of the pull request, shortened for tables."""
     hop: Hop | None = None
-    """The hop at hand."""
+    """The hop that the promotion is in."""
     tests: Annotated[
         tuple[TestStatus, ...],
         Field(max_length=MAX_TESTS, json_schema_extra=extra(list_type="atomic")),
@@ -292,13 +292,13 @@ class PullRequestTrackerStatus(ConditionedStatus):
         Field(max_length=MAX_PROMOTIONS, json_schema_extra=extra(list_type="atomic")),
         keep_last(MAX_PROMOTIONS),
     ] = ()
-    """Finished hops, oldest first; the last 20 are kept."""
+    """Hops that ended, the oldest first; the last 20."""
     superseded: Annotated[
         tuple[ShortText, ...],
         Field(max_length=MAX_SUPERSEDED, json_schema_extra=extra(list_type="atomic")),
         keep_last(MAX_SUPERSEDED),
     ] = ()
-    """Commands that were accepted and could not be carried out any more: uid of the PromotionCommand, and why."""
+    """Commands that Pilotage accepted and could not carry out any more: uid of the PromotionCommand, and why."""
     label_sync: LabelSync | None = None
     """What the newest `sync` found and changed."""
     workflow: WorkflowInfo | None = None
@@ -308,5 +308,5 @@ class PullRequestTrackerStatus(ConditionedStatus):
     attempt: int | None = None
     """Attempt that the status is about."""
     sequence: Sequence | None = None
-    """Order of the status writes of the workflow, in milliseconds since 1970: becomes smaller only where one far ahead
-    of the clock, which no workflow wrote, is replaced."""
+    """Order of the status writes of the workflow, in milliseconds since 1970. It only grows, unless Pilotage replaces
+    a forged one far ahead of the clock."""

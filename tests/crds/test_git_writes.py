@@ -70,7 +70,7 @@ def test_what_is_wrong_with_an_edit_is_reported_at_its_field(edit: dict[str, str
 def test_what_cannot_be_recognised_again_is_refused() -> None:
     [(path, message)] = problems(environment({"file": "a.yaml", "yamlPath": "a", "value": "${pullRequest.number}"}))
     assert path == "spec.write.git.edits"
-    assert "could not be recognised" in message
+    assert "at least one edit must have `kustomizeImage`" in message
 
 
 @pytest.mark.parametrize("branch", ["a b", "a..b", "-\x01", "a//b", "/a", "a/", "a.lock", "a:b", "refs/heads/*"])

@@ -8,15 +8,16 @@ HostOption = Annotated[str, typer.Option("--host", help="Address to listen on.")
 PortOption = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 = any free one.")]
 OriginOption = Annotated[
     list[str] | None,
-    typer.Option("--ui-origin", metavar="URL", help="Origin of a Temporal UI whose pages may ask; repeatable."),
+    typer.Option("--ui-origin", metavar="URL", help="Origin of a Temporal UI whose pages may call it; repeatable."),
 ]
 
 
 def codec_server(host: HostOption = "127.0.0.1", port: PortOption = 8081, ui_origin: OriginOption = None) -> None:
-    """Decrypt payloads for Temporal's UI and CLI. The keys are those of PILOTAGE_ENCRYPTION_KEYS.
+    """Decrypt payloads for Temporal's UI and CLI.
 
-    Whatever reaches it can read every promotion: it listens on this machine alone, unless --host names another. Beyond
-    that put a proxy before it that knows who may.
+    It uses the keys of PILOTAGE_ENCRYPTION_KEYS. Every client that reaches this server can read every promotion. It
+    listens on this machine only, unless --host
+    names another address. Then put a proxy with a login in front of it.
     """
     import asyncio
     from contextlib import suppress
@@ -36,4 +37,4 @@ def codec_server(host: HostOption = "127.0.0.1", port: PortOption = 8081, ui_ori
         with suppress(KeyboardInterrupt):
             asyncio.run(serve(codec, host=host, port=port, origins=tuple(ui_origin or ())))
     except OSError as error:
-        raise CliError(f"{host}:{port} cannot be listened on: {error}", code=ExitCode.USAGE) from error
+        raise CliError(f"cannot listen on {host}:{port}: {error}", code=ExitCode.USAGE) from error

@@ -171,7 +171,7 @@ def _judged(document: Document) -> CommandOutcome:
         document=document,
         code=ExitCode.OK,
         text=f"{_subject(spec)}{revision} may be given (dry run)",
-        advice="nothing was created; whether the promotion accepts it is known once it is given",
+        advice="nothing was created; only the promotion itself can accept or refuse the command",
     )
 
 

@@ -22,30 +22,28 @@ if TYPE_CHECKING:
 REASON_LENGTH = 1024
 DEFAULT_TIMEOUT_SECONDS = 60.0
 
-ReasonOption = Annotated[str | None, typer.Option("--reason", "-m", help="Why; kept with the command, for audit.")]
+ReasonOption = Annotated[str | None, typer.Option("--reason", "-m", help="Why. The command keeps it for audit.")]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Ask the API server whether the command may be given, and give none.")
+    bool, typer.Option("--dry-run", help="Only ask the API server whether you may give the command.")
 ]
 EnvironmentOption = Annotated[
     str | None,
-    typer.Option(
-        "--environment", "-e", help="Environment that you mean; the hop's target as status shows it if not given."
-    ),
+    typer.Option("--environment", "-e", help="Target of the hop that you mean; the one in the status if not given."),
 ]
 RevisionOption = Annotated[
-    str | None, typer.Option("--revision", help="Revision that you mean; the one that status shows if not given.")
+    str | None, typer.Option("--revision", help="Revision that you mean; the one in the status if not given.")
 ]
 TimeoutOption = Annotated[
     float, typer.Option("--timeout", min=0.1, metavar="SECONDS", help="How long to wait for the answer.")
 ]
-WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the answer and exit 1 if it is no.")]
+WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the answer; exit with 1 if it is no.")]
 
 DESCRIPTIONS = {
     "retest": "Run the tests again, with the policy as it is now.",
-    "retry": "Go on with a failed promotion where it stopped.",
-    "promote": "Let a change go on to the next environment.\n\nWith --reason also where the target has diverged.",
-    "abort": "End the promotion; what has been promoted stays.",
-    "refresh": "Look again now at hosts, places and declarations.",
+    "retry": "Continue a failed promotion where it stopped.",
+    "promote": "Promote a change to the next environment.\n\nWith --reason also where the target has diverged.",
+    "abort": "End the promotion; what was promoted stays.",
+    "refresh": "Read hosts, environments and policies again now.",
 }
 """What each command does, by its verb."""
 
@@ -112,7 +110,7 @@ def restart(
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Begin a new attempt. With --lost: of all lost promotions."""
+    """Start a new attempt. With --lost: of every tracker whose workflow is gone."""
     from worker.cli.commanding import CommandOutcome, CommandRequest, lost_trackers, send_to_all
     from worker.cli.output import note
     from worker.cli.session import Session, with_session

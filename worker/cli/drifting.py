@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from crds.api.ports import Document
     from crds.v1alpha1.drift_monitor import DriftMonitor
 
-MonitorArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="One monitor; all if none is named.")]
+MonitorArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="One drift monitor; all if none is named.")]
 EverywhereOption = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Monitors of every namespace.")]
 COLUMNS = ("NAME", "TRACKER", "ENV", "DRIFTED", "KIND", "SINCE", "OBSERVED")
 WIDE_COLUMNS = (*COLUMNS, "APPLICATION")
@@ -32,7 +32,7 @@ def drift(
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Show whether what was promoted is still in place."""
+    """Show whether promoted changes are still in place."""
     from crds.v1alpha1.drift_monitor import DriftMonitor
     from worker.cli.naming import object_name
     from worker.cli.output import as_list, documents, note, table

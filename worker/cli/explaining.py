@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     Explanation = tuple[PullRequestTracker, list[Check], WorkflowAnswer]
 
 AskOption = Annotated[
-    bool, typer.Option("--ask-workflow/--no-ask-workflow", help="Ask the workflow too, if TEMPORAL_ADDRESS is set.")
+    bool, typer.Option("--ask-workflow/--no-ask-workflow", help="Also ask the workflow, if TEMPORAL_ADDRESS is set.")
 ]
 LAG_SECONDS = 2.0
 """How long a status may be behind its workflow before that is a finding: it is written moments later."""
 LAG_POLL_SECONDS = 0.4
 
-AllOption = Annotated[bool, typer.Option("--all", "-a", help="Show the checks that let the change go on, too.")]
+AllOption = Annotated[bool, typer.Option("--all", "-a", help="Also show the checks that let the change go on.")]
 
 
 def why(

@@ -14,18 +14,18 @@ FilesOption = Annotated[
     typer.Option(
         "-f",
         "--filename",
-        help="Files, folders or -: one event as JSON, and CommitStatus, Provider or Flux's Alert and Provider.",
+        help="Files, folders or -: one event as JSON, with CommitStatus and Provider, or Flux's Alert and Provider.",
         allow_dash=True,
     ),
 ]
 CompatOption = Annotated[
-    bool, typer.Option("--compat", help="By the rules of Flux's notification-controller, to compare both.")
+    bool, typer.Option("--compat", help="Use the rules of Flux's notification-controller, to compare.")
 ]
 
 
 @app.command()
 def explain(files: FilesOption, compat: CompatOption = False, output: OutputOption = Output.TABLE) -> None:
-    """Show what each subscription makes of an event: the commit status, or why there is none. Sends nothing."""
+    """Show the commit status that each subscription makes of an event, or why it makes none. It sends nothing."""
     import asyncio
 
     from worker.cli.output import documents, line

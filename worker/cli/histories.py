@@ -150,7 +150,7 @@ async def recount(workflow_id: str) -> list[Entry]:
         if error.status is RPCStatusCode.NOT_FOUND:
             text = f"Temporal keeps no history of {workflow_id}"
             raise CliError(
-                text, code=ExitCode.NOT_FOUND, advice="histories go after the namespace's retention"
+                text, code=ExitCode.NOT_FOUND, advice="Temporal deletes a history after the namespace's retention"
             ) from error
         raise CliError(f"Temporal: {error.message}"[:_TEXT], code=ExitCode.UNREACHABLE) from error
 

@@ -32,18 +32,20 @@ NamesArgument = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="NAME",
-        help="Trackers or pull requests: web-412, 412, #412. None with --environment holds the environment itself.",
+        help="Trackers or pull requests: web-412, 412, #412. None: the environment itself, which --environment names.",
         autocompletion=complete_tracker,
     ),
 ]
 PlaceOption = Annotated[
     str | None,
-    typer.Option("--environment", "-e", help="Environment; with trackers the hop's target that you mean."),
+    typer.Option(
+        "--environment", "-e", help="Environment to hold or release; with NAME, the target of the hop that you mean."
+    ),
 ]
 DurationOption = Annotated[
     str | None, typer.Option("--for", metavar="DURATION", help="How long, such as 45m or 2h; 24h if not given.")
 ]
-HoldOption = Annotated[str | None, typer.Option("--hold", metavar="ID", help="Id of the environment hold to release.")]
+HoldOption = Annotated[str | None, typer.Option("--hold", metavar="ID", help="Id of the hold on the environment.")]
 
 
 def hold(
@@ -63,8 +65,8 @@ def hold(
 ) -> None:
     """Stop a change at the next boundary. Newer changes wait behind it.
 
-    With --environment alone nothing is written there until --for is over, or you release the hold: checked at each
-    write. The answer names the hold, who had written, and who was stopped.
+    With --environment and no NAME, Pilotage writes nothing there until --for is over, or until you release the hold.
+    The answer has the id of the hold, the trackers that had written, and the trackers that it stops.
     """
     from worker.cli.commanding import CommandRequest
 
@@ -97,7 +99,7 @@ def release(
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Let a held change go on. With --environment and --hold: end your own environment hold."""
+    """Let a held change continue. With --environment and --hold: end your hold on an environment."""
     from worker.cli.commanding import CommandRequest
 
     if names and hold_id is not None:

@@ -18,11 +18,11 @@ FilenamesOption = Annotated[
 ]
 OnlineOption = Annotated[
     bool,
-    typer.Option("--online", help="Also ask the CI systems, and warn of tests whose runs do not show their key."),
+    typer.Option("--online", help="Also ask the CI systems, and warn of runs that do not show their promotion key."),
 ]
 CheckOption = Annotated[
     bool,
-    typer.Option("--check", help="In a source checkout: exit 1 when a generated file is stale; print nothing else."),
+    typer.Option("--check", help="In a source checkout: exit with 1 if a generated file is stale."),
 ]
 WriteOption = Annotated[
     bool, typer.Option("--write", help="In a source checkout: bring the generated files up to date.")
@@ -59,8 +59,9 @@ def validate(
 ) -> None:
     """Check resource files offline, all errors at once.
 
-    Schema, rules, unknown variables, and chains of policies that loop or dead-end. Exits 1 with each field path.
-    --online reads runners and Secrets from the cluster; what it finds are warnings, which leave the exit code as it is.
+    It checks schema, rules, variables, references, and chains of policies that loop or have no end. It exits with 1 if
+    it finds an error, and prints the path of each field. --online also reads runners and Secrets from the cluster and
+    asks the CI systems; what it finds are warnings, which do not change the exit code.
     """
     from worker.cli.exits import ExitCode
     from worker.cli.output import documents, line, note

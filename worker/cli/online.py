@@ -98,7 +98,7 @@ class _Runners:
             # A runner names who gets its Secret: only one that is applied may do that.
             source = self.cluster
             if (await read_resource(source, TestRunner, namespace, runner)).spec != spec:
-                message = "it names a Secret, and the cluster's differs from the file's: apply it first"
+                message = "the file and the cluster name different Secrets for it: apply the file first"
                 raise ReferenceMissing(f"TestRunner/{runner}", MissingReason.NOT_APPLIED, message)
         connections = ClusterOpener(source, self.http, system_namespace=self.system_namespace)
         runs = await connections.ci_runs(namespace, runner)

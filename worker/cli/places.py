@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 ENVIRONMENT_KINDS = ("penv", "environment", "environments")
 
 EnvironmentsArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="NAME", help="Environments, shown whole; all in a list if none is named.")
+    list[str] | None, typer.Argument(metavar="NAME", help="Environments to show in full; without names, all in a list.")
 ]
 ChangeArgument = Annotated[
     str,
     typer.Argument(
-        metavar="SHA|#N", help="A commit, at least 7 digits of it, or a tracker.", autocompletion=complete_tracker
+        metavar="SHA|#N", help="A commit, at least 7 digits, or a pull request.", autocompletion=complete_tracker
     ),
 ]
 
@@ -38,7 +38,7 @@ def envs(
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Show what runs where and who waits. With a name: its deployments, lane and history."""
+    """Show what runs where, and who waits. With a name: deployments, lane and history."""
     from worker.cli.naming import object_name
     from worker.cli.output import as_list, documents, listed, note
     from worker.cli.placing import ENVIRONMENT_COLUMNS, environment_rows
@@ -86,7 +86,8 @@ def _print_environment(environment: "Document") -> None:
                 listed(columns, rows)
         line()
     if not entries:
-        line(f"{environment['metadata']['name']}: not observed yet; it is as soon as a change is on its way there")
+        name = environment["metadata"]["name"]
+        line(f"{name}: not observed yet; Pilotage observes it once a change is on its way there")
 
 
 def where(
@@ -99,7 +100,7 @@ def where(
 ) -> None:
     """Show how far a commit or a pull request has come.
 
-    Of a commit that is contained in a later one only that one's tracker shows where it is.
+    If a newer change carried the commit with it, name the newer change: only its tracker shows where both are.
     """
     from worker.cli import placing
     from worker.cli.exits import CliError, ExitCode
@@ -120,9 +121,9 @@ def where(
     places = placing.places_of(change, environments, at) if placing.is_commit(change) else []
     if not trackers and not places:
         raise CliError(
-            f"no tracker names commit {change}, and no environment is known to run it or to have run it",
+            f"no tracker names commit {change}, and no environment runs it or ran it, as far as statuses show",
             code=ExitCode.NOT_FOUND,
-            advice="a commit within a merged pull request is named by its merge commit, or by the pull request's #N",
+            advice="for a commit within a merged pull request, name its merge commit or the pull request (#N)",
         )
     if not output.for_people:
         documents(as_list(trackers), output)

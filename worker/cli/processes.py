@@ -42,9 +42,10 @@ def receiver(
     flux_alerts: FluxAlertsOption = None,
     flux_insecure_events: InsecureEventsOption = None,
 ) -> None:
-    """Take webhooks, and events of Flux.
+    """Receive webhooks and events of Flux.
 
-    Everything works without it, only later. Run two or more behind an ingress that serves `/hooks/` alone.
+    Without it, Pilotage notices changes later, by polling. Run two or more behind an ingress that forwards only
+    `/hooks/`, and `/flux/` if Flux sends events from outside.
     """
     with _settings_explained():
         launching.start_receiver(
@@ -53,9 +54,9 @@ def receiver(
 
 
 def release_finalizers(namespaces: NamespacesOption = None, stop: StopOption = None) -> None:
-    """Prepare the uninstallation of Pilotage. It takes the finalizer off every tracker.
+    """Prepare the uninstallation of Pilotage. It removes the finalizer of every tracker.
 
-    Once no watcher runs nothing else does, and no tracker could be deleted, nor its namespace.
+    Only watchers remove it otherwise. Without them no tracker could be deleted, nor its namespace.
     """
     with _settings_explained():
         launching.release_finalizers(namespaces=namespaces, stop=stop)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 WorkflowOption = Annotated[
     str | None,
-    typer.Option("--workflow-id", help="Workflow to read, as of a tracker that was removed or of an earlier attempt."),
+    typer.Option("--workflow-id", help="Workflow to read, such as the one of a removed tracker or an earlier attempt."),
 ]
 EverywhereOption = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Trackers of every namespace.")]
 
@@ -33,9 +33,9 @@ def history(
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Explain a promotion from its history. That works long after its end: states, commands, failures, how it ended.
+    """Explain a promotion from its history. It shows states, commands and failures, also after the end.
 
-    No worker is asked: Temporal keeps histories for the retention of its namespace. TEMPORAL_ADDRESS names the server.
+    It asks only Temporal, which keeps a history for the retention of its namespace. TEMPORAL_ADDRESS names the server.
     """
     import asyncio
     from dataclasses import asdict
@@ -53,7 +53,7 @@ def history(
         tracker = await session.tracker(name or "")
         found = (await session.read(PullRequestTracker, tracker)).status.workflow
         if found is None:
-            raise CliError(f"no workflow of {tracker} has begun yet", code=ExitCode.NOT_FOUND)
+            raise CliError(f"no workflow of {tracker} has started yet", code=ExitCode.NOT_FOUND)
         return found.id
 
     identifier = workflow_id or with_session(choose(invocation, namespace, kubeconfig, context), find)

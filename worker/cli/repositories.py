@@ -6,9 +6,11 @@ import typer
 
 from worker.cli.options import ContextOption, KubeconfigOption, NamespaceOption, Output, OutputOption, choose
 
-HostArgument = Annotated[str, typer.Argument(metavar="HOST", help="As resources call it, such as github or gitlab.")]
+HostArgument = Annotated[
+    str, typer.Argument(metavar="HOST", help="SCM host, by its name in resources, such as github or gitlab.")
+]
 RepositoryArgument = Annotated[
-    str, typer.Argument(metavar="OWNER/NAME", help="As the host names it; of GitLab with all groups.")
+    str, typer.Argument(metavar="OWNER/NAME", help="Repository as the host names it; at GitLab with all groups.")
 ]
 
 
@@ -16,10 +18,10 @@ def init(
     host: HostArgument,
     repository: RepositoryArgument,
     name: Annotated[
-        str | None, typer.Option("--name", help="Name of the GitRepository; that of the repository if not given.")
+        str | None, typer.Option("--name", help="Name of the GitRepository; the repository's name if not given.")
     ] = None,
-    domain: Annotated[str, typer.Option("--domain", help="Address of the host, where it is not the public one.")] = "",
-    organization: Annotated[str, typer.Option("--organization", help="Of Azure DevOps.")] = "",
+    domain: Annotated[str, typer.Option("--domain", help="Address of the host, if it is not the public one.")] = "",
+    organization: Annotated[str, typer.Option("--organization", help="Organization at Azure DevOps.")] = "",
     branch: Annotated[str, typer.Option("--branch", help="Branch that pull requests are merged into.")] = "main",
     environments: Annotated[
         list[str] | None,
@@ -31,7 +33,9 @@ def init(
     project: Annotated[str, typer.Option("--project", help="Project of Argo CD.")] = "default",
     namespace: NamespaceOption = None,
 ) -> None:
-    """Print the resources of a repository. Review and apply them: it is observed only, until `mode: Act`.
+    """Print the resources of a repository.
+
+    Review and apply them. Pilotage only observes the repository until it has `mode: Act`.
 
     Use: pilotage -n shop init github acme/web -e dev -e staging -e prod > pilotage.yaml
     """
@@ -54,9 +58,9 @@ def init(
     made = resources(wanted)
     document("---\n".join(map(to_yaml, made)).rstrip())
     secrets = ", ".join(f"`{secret}`" for secret in wanted.secrets)
-    note(f"Before it is applied: fix applications and addresses, and create the Secrets {secrets}")
+    note(f"Before you apply it: fix applications and addresses, and create the Secrets {secrets}")
     note('(docs/guides/scm-hosts.md lists their keys), each with the label pilotage.dev/credential: "true".')
-    note("Nothing is tested, written or promoted until the GitRepository has `mode: Act`.")
+    note("Pilotage tests, writes and promotes nothing until the GitRepository has `mode: Act`.")
 
 
 def track(
@@ -69,17 +73,17 @@ def track(
     ] = None,
     environment: Annotated[
         str | None,
-        typer.Option("--environment", "-e", help="Where the change is first deployed; not needed if that is clear."),
+        typer.Option("--environment", "-e", help="Where the change is deployed first; not needed if that is clear."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Ask the API server whether it may be made, and make none.")
+        bool, typer.Option("--dry-run", help="Only ask the API server whether you may create the tracker.")
     ] = False,
     output: OutputOption = Output.TABLE,
     namespace: NamespaceOption = None,
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Make the tracker of one pull request. It need not match `discovery`."""
+    """Create the tracker of one pull request. It need not match `discovery`."""
     from crds.api.ports import Document
     from worker.cli.first_resources import make_tracker
     from worker.cli.naming import read_pull_request
@@ -95,7 +99,7 @@ def track(
 
     made = with_session(choose(invocation, namespace, kubeconfig, context), act)
     if output.for_people:
-        done = "may be made (dry run)" if dry_run else "made"
-        line(f"{name_of(made)}: {done}, begins in {made['spec']['environment']}")
+        done = "may be created (dry run)" if dry_run else "created"
+        line(f"{name_of(made)}: {done}, starts in {made['spec']['environment']}")
     else:
         documents(made, output)

@@ -162,7 +162,7 @@ def parse(model: "type[AnyResource]", document: Document) -> AnyResource:
         field = ".".join(str(part) for part in first["loc"])
         name = document.get("metadata", {}).get("name", "?")
         raise CliError(
-            f"{model.definition.kind} {name} holds what this pilotage does not know: {field}: {first['msg']}",
+            f"{model.definition.kind} {name} has a field that this pilotage does not know: {field}: {first['msg']}",
             advice="use the version that runs in the cluster, or look with -o yaml",
         ) from error
 

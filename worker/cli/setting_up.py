@@ -12,17 +12,17 @@ RetentionOption = Annotated[
         "--retention-days",
         min=1,
         max=365,
-        help="How long Temporal keeps closed histories; else 14 days for a new namespace, and one that is there keeps "
-        "what it has.",
+        help="How long Temporal keeps closed histories; 14 days for a new namespace if not given.",
     ),
 ]
 
 
 def setup(retention_days: RetentionOption = None, output: OutputOption = Output.TABLE) -> None:
-    """Make Temporal namespace and search attributes. Where it may not, it prints what an administrator must do.
+    """Create Temporal's namespace and search attributes.
 
-    TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE name the place. What is there is left as it is. Exits with 1 where something
-    is still missing, as in Temporal Cloud, where clients make neither.
+    It leaves what exists as it is, but for --retention-days. TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE name the
+    namespace. Where clients may not create them, as in Temporal Cloud,
+    it prints the commands for an administrator, and exits with 1.
     """
     import asyncio
     from datetime import timedelta

@@ -89,7 +89,7 @@ def open_page(
         if not found.startswith(("https://", "http://")):
             what = "its workflow" if workflow else "its pull request"
             raise CliError(
-                f"{tracker}: the status holds no address of {what}",
+                f"{tracker}: the status has no address of {what}",
                 code=ExitCode.NOT_FOUND,
                 advice=f"`{session.command('why', tracker)}` shows what it waits for",
             )

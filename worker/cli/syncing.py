@@ -47,7 +47,7 @@ def sync(
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Read labels and comments of pull requests now. Then have them show what is true."""
+    """Read labels and comments of a pull request now. Then write what it should show."""
     from worker.cli.commanding import CommandOutcome, CommandRequest, send
     from worker.cli.exits import ExitCode
     from worker.cli.output import documents, note, paragraph

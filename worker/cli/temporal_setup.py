@@ -52,7 +52,7 @@ async def _namespace(client: Client, retention: timedelta | None) -> Finding:
         found = await read_retention(client)
     except RPCError as error:
         if error.status in REFUSED:
-            return unknown("namespace", f"whether namespace {name} is there this client may not ask")
+            return unknown("namespace", f"this client may not ask whether namespace {name} exists")
         return wrong("namespace", f"namespace {name}: {error.message}", fix=_LOG)
     wanted = retention or found or RETENTION
     act = "create" if found is None else "update"
@@ -63,7 +63,7 @@ async def _namespace(client: Client, retention: timedelta | None) -> Finding:
             await set_retention(client, wanted)
     except RPCError as error:
         fix = f"temporal operator namespace {act} --namespace {name} --retention {wanted.days}d"
-        text = f"namespace {name} cannot be {act}d from here: {error.message}"
+        text = f"cannot {act} namespace {name}: {error.message}"
         return wrong("namespace", text, fix=f"{fix} (Temporal Cloud: its console, or tcld)")
     return kept("namespace", name, wanted)
 
@@ -73,7 +73,7 @@ def kept(subject: str, namespace: str, retention: timedelta) -> Finding:
     text = f"namespace {namespace} keeps closed histories for {in_days(retention)}"
     if retention >= LEAST_RETENTION:
         return well(subject, text)
-    return unknown(subject, f"{text}: {in_days(LEAST_RETENTION)} are the least", fix=f"{SETUP} --retention-days 14")
+    return unknown(subject, f"{text}: keep them for at least {in_days(LEAST_RETENTION)}", fix=f"{SETUP} --retention-days 14")
 
 
 async def _attributes(client: Client) -> list[Finding]:
@@ -117,5 +117,5 @@ def attribute(namespace: str, name: str, missing: MissingAttributes, *, refusal:
     if not refusal:
         return wrong("searchAttribute", problem, fix=SETUP)
     cloud = f'tcld namespace search-attributes add --namespace {namespace} --search-attribute "{name}={kind}"'
-    text = f"{problem} and cannot be added from here: {refusal}"
+    text = f"{problem}; adding it failed: {refusal}"
     return wrong("searchAttribute", text, fix=f"{own} (Temporal Cloud: {cloud})")

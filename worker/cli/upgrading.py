@@ -21,10 +21,11 @@ DryOption = Annotated[bool, typer.Option("--dry-run", help="Count the runs and p
 def upgrade_waiting(
     deployment: DeploymentOption = "pilotage", rate: RateOption = 20, dry_run: DryOption = False
 ) -> None:
-    """Move waiting runs to the current worker version. It has every other run look at once.
+    """Move waiting runs to the current worker version.
 
-    A delivery ends where it began, and moves after its hop. Run it again until no run is left, then stop the old
-    workers. PILOTAGE_INSTALLATION and TEMPORAL_ADDRESS name what is meant.
+    It pokes every run of another version. A delivery ends on its own version, and moves after its hop. Repeat the
+    command until no run is left, then stop the old workers. PILOTAGE_INSTALLATION and TEMPORAL_ADDRESS name the
+    installation.
     """
     import asyncio
 
@@ -42,4 +43,4 @@ def upgrade_waiting(
     for (version, kind), count in sorted(moved.left.items()):
         line(f"{count} {kind} on {version}{'' if dry_run else ' poked'}")
     if not moved.left:
-        line("no run is left on another version: their workers may be stopped once Temporal reports them as drained")
+        line("no run is left on another version: stop the old workers once Temporal reports them as drained")

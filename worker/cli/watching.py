@@ -22,7 +22,7 @@ TOLERATED_FAILURES = 30
 
 TimeoutOption = Annotated[
     float | None,
-    typer.Option("--timeout", min=0.1, metavar="SECONDS", help="Give up after this time; without it, never."),
+    typer.Option("--timeout", min=0.1, metavar="SECONDS", help="Stop after this time; without it, follow to the end."),
 ]
 
 
@@ -34,9 +34,10 @@ def watch(
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Follow one tracker to its end; exits 0 when Completed.
+    """Follow one tracker to its end.
 
-    A live view on a terminal, one line per change in a pipe. Closed and Aborted exit 1, a timeout 4.
+    On a terminal it shows a live view, in a pipe one line for each change. It exits with 0 for Completed, with 1 for
+    Closed and Aborted, with 4 after --timeout.
     """
     from worker.cli.exits import ExitCode
     from worker.cli.session import Session, with_session

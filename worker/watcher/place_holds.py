@@ -40,7 +40,7 @@ class PlaceHolds:
         try:
             document = await self._kubernetes.get(ENVIRONMENTS, namespace, spec.environment)
         except ApiNotFound:
-            return _refuse(f"there is no Environment {spec.environment} in this namespace")
+            return _refuse(f"this namespace has no Environment {spec.environment}")
         present = [EnvironmentHold.from_wire(one) for one in status_of(document).get("holds") or ()]
         lasting = [hold for hold in present if hold.lasts(now)]
         if spec.verb is CommandVerb.HOLD:
@@ -64,7 +64,7 @@ class PlaceHolds:
             return _refuse(f"{mine.by} holds {spec.environment} by this name: give the command another one")
         if mine is None:
             if len(lasting) >= MAX_HOLDS:
-                return _refuse(f"{spec.environment} has {MAX_HOLDS} holds already, which are all that it can have")
+                return _refuse(f"{spec.environment} has {MAX_HOLDS} holds already, and can have no more")
             mine = EnvironmentHold(
                 id=command, by=spec.requested_by, since=now, until=now + duration, reason=spec.reason
             )

@@ -92,7 +92,7 @@ class PlaceStalls:
             type=ConditionType.WORKFLOW_AVAILABLE,
             status=not stall,
             reason=ConditionReason.WORKFLOW_STALLED if stall else ConditionReason.RUNNING,
-            message=f"workflows do not go on: {stall}; `pilotage doctor` looks at the workers" if stall else "",
+            message=f"workflows do not go on: {stall}; `pilotage doctor` checks the workers" if stall else "",
         )
         await publish_conditions(
             self._kubernetes,

@@ -208,8 +208,8 @@ class TrackerController:
                 type=ConditionType.WORKFLOW_AVAILABLE,
                 status=False,
                 reason=reason,
-                message=f"the workflow of attempt {entry.attempt} {what}; nothing is started again by itself. "
-                f"`pilotage -n {entry.namespace} restart {entry.name}` begins a new attempt",
+                message=f"the workflow of attempt {entry.attempt} {what}; Pilotage does not start it again by itself. "
+                f"`pilotage -n {entry.namespace} restart {entry.name}` starts a new attempt",
             ),
         )
 
@@ -364,7 +364,7 @@ def _stalled(entry: TrackerEntry, stall: str) -> WantedCondition:
         type=ConditionType.WORKFLOW_AVAILABLE,
         status=False,
         reason=ConditionReason.WORKFLOW_STALLED,
-        message=f"the workflow of attempt {entry.attempt} does not go on: {stall}; `pilotage doctor` looks at the "
+        message=f"the workflow of attempt {entry.attempt} does not go on: {stall}; `pilotage doctor` checks the "
         "workers. It goes on by itself once they can",
     )
 

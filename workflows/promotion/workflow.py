@@ -264,7 +264,7 @@ class PromotionWorkflow:
             if (notice.drifted, notice.lines) != (before.drifted, before.lines):
                 self._ctx.changed()
 
-    @workflow.signal(description="Somebody labelled the pull request, or wrote on it")
+    @workflow.signal(description="A person labelled the pull request, or commented on it")
     def pull_request_poked(self, by: str) -> None:
         """Look at what people asked for; what that is is read, never taken from the poke."""
         self._steering.look(by)
@@ -317,7 +317,7 @@ class PromotionWorkflow:
         """Abort the attempt."""
         return self._execute(Verb.ABORT, command)
 
-    @workflow.update(description="Look at the pull request, and show it what is true")
+    @workflow.update(description="Read the pull request, and write what it should show")
     def sync(self, command: Command) -> CommandAnswer:
         """Have labels and tracker brought to agree; what was found and changed is published."""
         return self._execute(Verb.SYNC, command)

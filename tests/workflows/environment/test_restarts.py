@@ -1,4 +1,4 @@
-"""A restart begins a new attempt while the one before may still write: the lane is handed on after that."""
+"""A restart starts a new attempt while the one before may still write: the lane is handed on after that."""
 
 import asyncio
 from dataclasses import dataclass, field, replace

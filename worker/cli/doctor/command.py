@@ -21,7 +21,7 @@ AccountOption = Annotated[
     typer.Option(
         "--account",
         metavar="PROCESS=NAMESPACE:NAME",
-        help="Service account of a process, whose rights are asked for instead of your own; repeatable.",
+        help="Check the rights of this service account instead of your own; repeatable.",
     ),
 ]
 
@@ -34,10 +34,10 @@ def doctor(
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Check what an installation needs. It prints the fix of what is wrong.
+    """Check what an installation needs. It prints how to fix each fault.
 
-    Settings, definitions, admission policies, rights, credentials, webhooks, Temporal and its queues; in all namespaces
-    unless one is named. Exits with 1 where something is wrong.
+    It checks settings, definitions, admission policies, rights, credentials, webhooks, Temporal and its queues, in all
+    namespaces unless you name one. It exits with 1 if it finds a fault.
     """
     import asyncio
 

@@ -84,7 +84,7 @@ def _reached(declared: Connection, namespace: str) -> Finding:
     sink = isinstance(declared, EventSink)
     found = find_condition(declared.status.conditions, ConditionType.DELIVERED if sink else ConditionType.REACHABLE)
     if found is None:
-        return unknown("credential", f"{name} {'was sent nothing' if sink else 'was not checked'} yet")
+        return unknown("credential", f"{name} {'was sent no event' if sink else 'was not checked'} yet")
     text = f"{name}: {found.reason}{f': {found.message}' if found.message else ''}"
     if found.status is ConditionStatus.TRUE:
         return well("credential", text)
@@ -118,7 +118,7 @@ def _webhook(declared: Connection, named: NamedSecret, home: str, secret: Secret
     fix = f"add the key `{SECRET_KEY}` to Secret {named.secret} in {home}, and the same value at the sender"
     if own:
         return wrong("webhook", f"{_who(named, home)} has no key `{SECRET_KEY}`: each delivery is refused", fix=fix)
-    return unknown("webhook", f"/hooks/{hook} takes no deliveries: news come by polling, later", fix=fix)
+    return unknown("webhook", f"/hooks/{hook} has no secret, and takes no webhooks: Pilotage polls instead", fix=fix)
 
 
 def _who(named: NamedSecret, home: str) -> str:

@@ -68,7 +68,7 @@ async def _queues(client: Client, installation: str) -> AsyncIterator[Finding]:
             yield well("queue", f"{queue} is polled by {count}")
         else:
             fix = f"start a {SERVED[name]} with PILOTAGE_INSTALLATION={installation}, or look why none gets ready"
-            yield wrong("queue", f"{queue} has no poller: what is due there waits", fix=fix)
+            yield wrong("queue", f"no worker polls {queue}: its tasks wait", fix=fix)
     for deployment in unrouted:
         fix = f"temporal worker deployment set-current-version --deployment-name {deployment} --build-id …"
         text = f"worker deployment {deployment} has no current version: no promotion begins"

@@ -21,7 +21,7 @@ ACCEPTED = {
     Verb.HOLD: "held at the next boundary",
     Verb.RELEASE: "goes on",
     Verb.ABORT: "aborted; nothing further is written",
-    Verb.SYNC: "the pull request is looked at, and shown what is true",
+    Verb.SYNC: "Pilotage reads the pull request now, and writes what it should show",
 }
 KEPT_BY_HOLD = (Verb.RETEST, Verb.RETRY, Verb.PROMOTE)
 
@@ -56,7 +56,7 @@ def refusal(tracker: TrackerRef, story: PromotionState, verb: Verb, command: Com
     read may be behind.
     """
     if story.state.terminal:
-        return f"the tracker is {story.state}; restart begins a new attempt"
+        return f"the tracker is {story.state}; restart starts a new attempt"
     wanted = story.hop.policy.target if story.hop else story.environment
     if command.target_environment and wanted and command.target_environment != wanted:
         at_hand = f"the hop at hand goes to {wanted}" if story.hop else f"the change is at {wanted}, between two hops"

@@ -56,7 +56,7 @@ def has_drifted(one: DeploymentSpec, artifact: Artifact, observation: Observatio
 
 def reverted_line(one: DeploymentSpec, observation: Observation) -> str:
     """State to what our write was set back, and by whom as far as that is known."""
-    who = f"its owner {observation.owner}" if observation.owner else "somebody else, or who created it again"
+    who = f"its owner {observation.owner}" if observation.owner else "another writer"
     return f"{one.name} ({one.application}): our write was set back to {observation.written_raw or 'nothing'} by {who}"
 
 
@@ -78,7 +78,7 @@ def failed_line(one: DeploymentSpec, observation: Observation, *, key: str, requ
 def lag(one: DeploymentSpec, seen: Observation | None, hindered: str = "") -> str:
     """Describe how far a deployment is, what Argo CD reports of it, and what keeps it from being written or synced."""
     if seen is None:
-        return f"{one.name}: not observed: {one.application} is gone, or the Environment names it no more"
+        return f"{one.name}: not observed: {one.application} is gone, or the Environment no longer names it"
     ended_well = seen.operation_phase in (OperationPhase.SUCCEEDED, OperationPhase.NONE)
     text = (seen.message or seen.operation_message) if ended_well else (seen.operation_message or seen.message)
     runs = f"{one.name}: runs {comparison.what_runs(seen)}, {seen.sync_status}, {seen.health}"

@@ -8,7 +8,7 @@ from activities.models.status import State
 from activities.models.steering import STATE, Instruction
 from workflows.promotion.state import PromotionState
 
-MOVES_NOTHING = "a label moves no change; its tracker's state is put back"
+MOVES_NOTHING = "a label moves no change; Pilotage restores the label of the tracker's state"
 RETESTED = (State.TESTS_FAILED, State.READY_TO_PROMOTE)
 """States in which the label of Testing, set by a person, asks for the tests again."""
 

@@ -87,7 +87,7 @@ def _fix(failure: Failure) -> str:
         case FailureKind.NOT_FOUND:
             fix = f"create {what}, fix its name, or let the credential of {host} see it"
         case FailureKind.MISCONFIGURED:
-            fix = f"fix the field or setting that is named here, of {host} or of what it refers to"
+            fix = f"fix the field or setting that the message names, in {host} or in what it refers to"
         case FailureKind.UNAVAILABLE | FailureKind.MALFORMED:
             fix = f"check the host of {host}, which gives no usable answer"
         case kind:
@@ -230,7 +230,7 @@ def _fix_test(test: TestProgress, failure: Failure) -> str:
         case FailureKind.REFERENCE_MISSING:
             return f"fix {failure.object or runner}"
         case FailureKind.MISCONFIGURED:
-            return f"fix the field or setting that is named here, of {runner} or of what it refers to"
+            return f"fix the field or setting that the message names, in {runner} or in what it refers to"
         case FailureKind.REJECTED | FailureKind.INVALID_PARAMETERS:
             return f"fix {job} or the parameters of test {test.spec.name}"
         case kind:

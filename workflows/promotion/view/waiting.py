@@ -240,7 +240,7 @@ def _policy(story: PromotionState) -> WaitingFor:
             return _plain(story, WaitingReason.OBSERVING, Waiting.POLICY, object_, observed, unblock, "mode Act")
         case PolicyOutcome.INVALID:
             reason = WaitingReason.INVALID_POLICY
-            unblock = f"fix the fields of {names} that are named here"
+            unblock = f"fix the fields of {names} that the message names"
         case _:
             unblock = f"create a PromotionPolicy with sourceEnvironment {story.environment}"
     observed = story.message or story.reason

@@ -75,7 +75,7 @@ def test_a_command_is_carried_out_in_its_states_and_refused_by_the_name_of_any_o
 @pytest.mark.parametrize("verb", Verb)
 @pytest.mark.parametrize("state", [state for state in State if state.terminal])
 def test_a_tracker_that_ended_refuses_every_command(verb: Verb, state: State) -> None:
-    assert "restart begins a new attempt" in refusal(a_story(state), verb, a_command())
+    assert "restart starts a new attempt" in refusal(a_story(state), verb, a_command())
 
 
 def test_holding_twice_and_releasing_what_is_not_held_are_refused() -> None:
