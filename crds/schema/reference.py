@@ -143,9 +143,14 @@ def _events_page() -> str:
     lines = [
         _NOTE,
         "# Events\n",
-        "Pilotage posts Kubernetes events on trackers, environments and other resources. Reasons are stable:",
+        "These are the events on trackers and environments. Reasons are stable:",
     ]
-    lines += ["`kubectl get events -A --field-selector reason=TestsFailed` lists what failed.\n"]
+    lines += [
+        "`kubectl get events -A --field-selector reason=TestsFailed` lists what failed. Events on other resources have",
+        "a reason of their [conditions](conditions.md#reasons), such as `Invalid` on a policy or a kind of drift on a",
+        "drift monitor. `RecordKept` on a GitRepository holds a",
+        "[record](../guides/discovery.md#trackers-that-have-ended) of a removed tracker.\n",
+    ]
     return "\n".join([*lines, *_reason_rows(EventReason)]) + "\n"
 
 
