@@ -73,7 +73,9 @@ def kept(subject: str, namespace: str, retention: timedelta) -> Finding:
     text = f"namespace {namespace} keeps closed histories for {in_days(retention)}"
     if retention >= LEAST_RETENTION:
         return well(subject, text)
-    return unknown(subject, f"{text}: keep them for at least {in_days(LEAST_RETENTION)}", fix=f"{SETUP} --retention-days 14")
+    return unknown(
+        subject, f"{text}: keep them for at least {in_days(LEAST_RETENTION)}", fix=f"{SETUP} --retention-days 14"
+    )
 
 
 async def _attributes(client: Client) -> list[Finding]:
