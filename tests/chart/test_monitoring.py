@@ -13,7 +13,6 @@ from tests.worker.test_metrics import documented
 
 ALERTS = {rule["alert"]: rule for rule in alerts()}
 OF_OTHERS = {
-    "temporal_num_pollers",
     "temporal_activity_schedule_to_start_latency_seconds",
     "temporal_workflow_task_execution_failed_total",
     "process_resident_memory_bytes",

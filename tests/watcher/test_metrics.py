@@ -32,6 +32,7 @@ RECORD = PromotionRecord(
     policy=PolicyRef(name="dev-to-staging", generation=1),
     at=AT,
 )
+RESULTS = ("Promoted", "AlreadyContained", "Failed")
 STATUS = TrackerStatus(state=State.TESTING, sequence=1, attempt=1, tests=(TEST,))
 
 
@@ -158,6 +159,23 @@ def test_a_new_attempt_does_not_leave_the_end_of_the_one_before(
     ended = replace(STATUS, state=State.ABORTED, state_since=AT)
     metrics.tracker_written(TRACKER, rendered(ended), replace(STATUS, attempt=2, state_since=AT + timedelta(days=9)))
     assert registry.get_sample_value("pilotage_state_seconds_count", {"state": "Aborted"}) is None
+
+
+def test_an_environment_has_its_series_before_the_first_promotion_to_it(
+    registry: CollectorRegistry, metrics: WatcherMetrics
+) -> None:
+    metrics.environment_declared("shop", "staging")
+    place = {"namespace": "shop", "target": "staging"}
+    before = {
+        result: registry.get_sample_value("pilotage_promotions_total", {**place, "result": result})
+        for result in RESULTS
+    }
+    assert before == dict.fromkeys(RESULTS, 0)
+    assert registry.get_sample_value("pilotage_lead_time_seconds_count", place) == 0
+    assert registry.get_sample_value("pilotage_time_to_restore_seconds_count", place) == 0
+    metrics.tracker_written(TRACKER, rendered(STATUS), replace(STATUS, promotions=(RECORD,)))
+    metrics.environment_declared("shop", "staging")
+    assert registry.get_sample_value("pilotage_promotions_total", {**place, "result": "Promoted"}) == 1
 
 
 async def test_the_depth_of_a_queue_is_read_at_the_scrape(registry: CollectorRegistry, metrics: WatcherMetrics) -> None:

@@ -1,20 +1,21 @@
 """A workflow that runs and does not go on is shown on its tracker, with the reason."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from unittest.mock import AsyncMock
 from uuid import uuid4
 
 import pytest
+from prometheus_client import CollectorRegistry
 from temporalio import workflow
 from temporalio.api.deployment.v1 import WorkerDeploymentOptions
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import PollerInfo
 from temporalio.client import Client
 from temporalio.common import PinnedVersioningOverride, VersioningBehavior, WorkerDeploymentVersion
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
 from activities.models.promotion import PromotionInput
@@ -25,6 +26,7 @@ from worker.temporal import stalls
 from worker.temporal.conversion import DATA_CONVERTER
 from worker.temporal.outcomes import WorkflowState
 from worker.temporal.promotions import TemporalPromotions
+from worker.watcher.metrics import WatcherMetrics
 from worker.watcher.place_stalls import find_stalled, suspects
 from worker.watcher.stalls import reported, watch_stalls
 from workflows.identity import ENVIRONMENT_WORKFLOW, PROMOTION_WORKFLOW, Queues, environment_workflow_id
@@ -180,12 +182,14 @@ async def test_workers_that_come_have_every_tracker_looked_at_once(
 ) -> None:
     monkeypatch.setattr(stalls, "KEPT_SECONDS", 0.0)
     times: list[datetime] = []
+    shown: list[Mapping[str, int]] = []
     looks = watch_stalls(
         client,
         installation,
         look_at=lambda _key: None,
         look_at_all=lambda: times.append(datetime.now(UTC)),
         look_at_places=AsyncMock(),
+        show_pollers=shown.append,
         look=timedelta(milliseconds=50),
     )
     watching = asyncio.create_task(looks)
@@ -197,3 +201,36 @@ async def test_workers_that_come_have_every_tracker_looked_at_once(
         await become(looked)
     watching.cancel()
     assert len(times) == 1
+    queues = Queues(installation=installation)
+    assert (shown[0][queues.promotions], shown[-1][queues.promotions] > 0) == (0, True)
+    # One of activities that no worker serves is shown as well.
+    assert (shown[-1][queues.scm], shown[-1][queues.kubernetes]) == (0, 0)
+
+
+async def test_of_a_server_that_does_not_answer_no_poller_is_shown(
+    client: Client, installation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = CollectorRegistry()
+    metrics = WatcherMetrics(registry)
+    metrics.show_pollers({"east.scm": 5})
+    assert registry.get_sample_value("pilotage_task_queue_pollers", {"task_queue": "east.scm"}) == 5
+
+    async def away(*_: object) -> None:
+        raise RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
+
+    monkeypatch.setattr(stalls.Stalls, "pollers", away)
+    looks = watch_stalls(
+        client,
+        installation,
+        look_at=lambda _key: None,
+        look_at_all=lambda: None,
+        look_at_places=AsyncMock(),
+        show_pollers=metrics.show_pollers,
+    )
+    watching = asyncio.create_task(looks)
+
+    async def cleared() -> bool:
+        return registry.get_sample_value("pilotage_task_queue_pollers", {"task_queue": "east.scm"}) is None
+
+    await become(cleared)
+    watching.cancel()

@@ -1,7 +1,7 @@
 """Whole watchers on a real kube-apiserver: two at once, restarted, and with few rights."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
@@ -18,6 +18,7 @@ from crds.api.ports import (
 )
 from crds.group import GROUP
 from crds.model import Scope
+from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.event_sink import EventSink
 from crds.v1alpha1.kinds import KINDS
 from deploy.local.environment.kubernetes_server import KubernetesAccess
@@ -38,6 +39,16 @@ from worker.watcher.controllers import Watcher
 from worker.watcher.entries import FINALIZER
 from worker.watcher.trackers import TRACKERS
 
+PLACE = {
+    "deployments": [
+        {
+            "name": "web",
+            "component": "web",
+            "repositoryRef": {"name": "web"},
+            "argocd": {"instanceRef": {"name": "argocd"}, "project": "shop", "application": "web"},
+        }
+    ]
+}
 ROLES = ApiResource(group="rbac.authorization.k8s.io", version="v1", plural="roles", kind="Role")
 ROLE_BINDINGS = replace(ROLES, plural="rolebindings", kind="RoleBinding")
 
@@ -51,6 +62,7 @@ async def watching(
     replicas: int,
     user: str = "admin",
     connections: FakeCredentialChecks | None = None,
+    on_environment: Callable[[str, str], None] = lambda namespace, name: None,
 ) -> AsyncIterator[list[Watcher]]:
     """Run so many watchers, each with connections of its own."""
     async with AsyncExitStack() as stack:
@@ -69,6 +81,7 @@ async def watching(
                     drift_statuses=DriftStatuses(kubernetes=api, observer=FakeDriftObserver()),
                     sinks=FakeEventSinks(),
                     namespaces=(namespace,),
+                    on_environment=on_environment,
                 )
             )
             tasks.append(asyncio.create_task(watchers[-1].run()))
@@ -270,6 +283,23 @@ async def test_sinks_of_a_namespace_are_answered_from_the_watch_that_is_there_an
         await until(lambda: names() == ["api"])
     # What is not known for certain is asked of the API server.
     assert unlisted(api).sinks_of(namespace) is None
+
+
+async def test_each_environment_is_reported_for_metrics(
+    api: KubernetesApi, kubernetes_api: KubernetesAccess, namespace: str
+) -> None:
+    reported: list[tuple[str, str]] = []
+    resource = resource_of(Environment.definition)
+    await api.create(resource, namespace, {"metadata": {"name": "dev"}, "spec": PLACE})
+    async with watching(
+        kubernetes_api,
+        FakePromotions(),
+        namespace,
+        replicas=1,
+        on_environment=lambda *place: reported.append(place),
+    ):
+        await api.create(resource, namespace, {"metadata": {"name": "prod"}, "spec": PLACE})
+        await until(lambda: {(namespace, "dev"), (namespace, "prod")} <= set(reported))
 
 
 def unlisted(api: KubernetesApi) -> Watcher:

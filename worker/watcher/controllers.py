@@ -19,6 +19,7 @@ from crds.api.reflector import Key, ObjectChange, Reflector
 from crds.api.verification import FRESH, CommandVerification
 from crds.model import Scope
 from crds.resource import Resource
+from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.event_sink import EventSink
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.kinds import CONNECTED
@@ -64,12 +65,14 @@ class Watcher:
         sinks: SinkWorkflows,
         namespaces: Sequence[str] = (),
         on_watch_restart: Callable[[str, str], None] = lambda resource, reason: None,
+        on_environment: Callable[[str, str], None] = lambda namespace, name: None,
         resync: timedelta = RESYNC,
         commands_unverified: bool = False,
     ) -> None:
         self._kubernetes = kubernetes
         self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._on_watch_restart = on_watch_restart
+        self._on_environment = on_environment
         self._resync = resync
         self._looked_for_all: float | None = None
         self._trackers: list[Reflector[TrackerEntry]] = []
@@ -247,6 +250,8 @@ class Watcher:
             self.repositories.follow(kind, change)
             self.drift.follow_instance(kind, change)
             self.sinks.follow(kind, change)
+            if kind is Environment and change.new is not None:
+                self._on_environment(change.key.namespace, change.key.name)
 
         resource = resource_of(kind.definition)
         return Reflector(

@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from activities.models.status import TrackerStatus
 from activities.models.testing import RunState
 from activities.models.tracking import TrackerRef
+from crds.reasons.trackers import RecordResult
 from crds.v1alpha1.drift_monitor import DriftKind
 from providers.series import Names
 from worker.watcher.queue import KeyedQueue
@@ -96,6 +97,24 @@ class WatcherMetrics:
         self._depth = Gauge(
             "pilotage_queue_depth", "Keys that wait to be reconciled now.", ("queue",), registry=registry
         )
+        self._pollers = Gauge(
+            "pilotage_task_queue_pollers",
+            "Pollers that Temporal knows of a task queue; none at all while Temporal does not answer.",
+            ("task_queue",),
+            registry=registry,
+        )
+
+    def environment_declared(self, namespace: str, environment: str) -> None:
+        """Show that nothing was promoted there yet.
+
+        The first value of a series is no increase of it, so that the first promotion, and the first that fails, would
+        be missing in every sum over time.
+        """
+        labels = (namespace, self._targets.label(namespace, environment))
+        for result in RecordResult:
+            self._promotions.labels(*labels, result.value)
+        self._lead.labels(*labels)
+        self._restore.labels(*labels)
 
     def watch_restarted(self, resource: str, reason: str) -> None:
         """Count a watch that began again."""
@@ -122,6 +141,13 @@ class WatcherMetrics:
         """Read the depth of these queues at each scrape."""
         for queue in queues:
             self._depth.labels(queue.name).set_function(partial(_depth, queue))
+
+    def show_pollers(self, counts: Mapping[str, int]) -> None:
+        """Show how many pollers each task queue has; of an empty mapping nothing is known."""
+        if not counts:
+            self._pollers.clear()
+        for queue, count in counts.items():
+            self._pollers.labels(queue).set(count)
 
     def tracker_written(self, tracker: TrackerRef, previous: Mapping[str, Any], status: TrackerStatus) -> None:
         """Count what a status shows beyond the one before it."""

@@ -120,6 +120,7 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
             sinks=sinks,
             namespaces=settings.namespaces,
             on_watch_restart=metrics.watch_restarted,
+            on_environment=metrics.environment_declared,
             commands_unverified=settings.commands_unverified,
         )
         metrics.follow_queues(watcher.queues)
@@ -147,6 +148,7 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
                     look_at=watcher.trackers.look_for,
                     look_at_all=watcher.look_at_all,
                     look_at_places=places.look,
+                    show_pollers=metrics.show_pollers,
                 ),
             )
 

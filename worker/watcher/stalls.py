@@ -1,7 +1,7 @@
 """Notice workflows that do not go on: nothing changes in the cluster that would have a watcher look at them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
 import structlog
@@ -10,7 +10,8 @@ from temporalio.service import RPCError
 
 from crds.api.ports import ApiError
 from crds.api.reflector import Key
-from worker.temporal.stalls import LISTED, REPORTED_PROBLEMS, WORKFLOW, Stalls
+from worker.temporal.queues import SERVED
+from worker.temporal.stalls import ACTIVITY, LISTED, REPORTED_PROBLEMS, WORKFLOW, Stalls
 from workflows.identity import PROMOTION_WORKFLOW, Queues, tracker_of
 
 _logger = structlog.get_logger(__name__)
@@ -26,6 +27,7 @@ async def watch_stalls(
     look_at: Callable[[Key], None],
     look_at_all: Callable[[], None],
     look_at_places: Callable[[], Awaitable[None]],
+    show_pollers: Callable[[Mapping[str, int]], None] = lambda counts: None,
     look: timedelta = LOOK,
 ) -> None:
     """Have trackers and places looked at whose workflows report problems, and all when workers go or come.
@@ -33,12 +35,15 @@ async def watch_stalls(
     Lasts until it is cancelled.
 
     A server that does not answer, or does not know the attribute yet, is asked again: resyncs find the same later.
+    `show_pollers` is called with the pollers of each queue, and with nothing while the server does not answer.
     """
     stalls, queue = Stalls(client), Queues(installation=installation).promotions
     served: bool | None = None
     while True:
         try:
-            polled = bool(await stalls.pollers(queue, WORKFLOW))
+            counts = await count_pollers(stalls, installation)
+            show_pollers(counts)
+            polled = counts[queue] > 0
             if served is not None and polled != served:
                 _logger.warning("workers poll again" if polled else "no worker polls", queue=queue)
                 look_at_all()
@@ -47,8 +52,17 @@ async def watch_stalls(
                 look_at(key)
             await look_at_places()
         except (RPCError, ApiError) as error:
+            if isinstance(error, RPCError):
+                show_pollers({})
             _logger.debug("stalled workflows cannot be listed", error=str(error))
         await asyncio.sleep(look.total_seconds())
+
+
+async def count_pollers(stalls: Stalls, installation: str) -> Mapping[str, int]:
+    """Return how many workers polled each queue of an installation lately. Raises RPCError."""
+    queues = Queues(installation=installation)
+    kinds = {getattr(queues, name): WORKFLOW if name == "promotions" else ACTIVITY for name in SERVED}
+    return {queue: len(await stalls.pollers(queue, kind)) for queue, kind in kinds.items()}
 
 
 async def reported(client: Client, installation: str) -> set[Key]:
