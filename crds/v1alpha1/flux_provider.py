@@ -58,7 +58,8 @@ class ProviderSpec(Model):
     proxy_secret_ref: SecretReference | None = None
     """Secret with `address` of an HTTP proxy, and with `username` and `password` if the proxy asks for them."""
     timeout: Timeout = timedelta(seconds=15)
-    """How long one call to the host may take, such as `15s` or `500ms`; five minutes at most."""
+    """How long one call to the host may take, such as `15s` or `500ms`; a longer one counts as 25 s, for `azuredevops`
+    as 45 s."""
     suspend: bool = False
     """Whether Pilotage drops events. It does not post them later."""
     commit_status_expr: Annotated[str, Field(min_length=1, max_length=2048)] | None = None

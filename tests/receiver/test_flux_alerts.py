@@ -23,6 +23,7 @@ DEFINITIONS = ApiResource(
     kind="CustomResourceDefinition",
     namespaced=False,
 )
+KINDS = (("Alert", "alerts"), ("Provider", "providers"))
 SPECS: dict[str, dict[str, Any]] = {
     "Provider": {"type": "github", "address": "https://github.com/acme/web", "secretRef": {"name": "token"}},
     "Alert": {
@@ -33,17 +34,26 @@ SPECS: dict[str, dict[str, Any]] = {
 }
 
 
-def definition(kind: str, plural: str) -> dict[str, Any]:
-    """Return a kind with Flux's name that takes any fields: Flux's own definitions are none of ours."""
+def version(name: str, *, storage: bool) -> dict[str, Any]:
+    """Return a version that takes any fields: Flux's own definitions are none of ours."""
     anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     schema = {"openAPIV3Schema": {"type": "object", "properties": {"spec": anything, "status": anything}}}
+    return {"name": name, "served": True, "storage": storage, "schema": schema}
+
+
+def definition(kind: str, plural: str) -> dict[str, Any]:
+    """Return a kind with Flux's name in the older of its versions."""
     names = {"kind": kind, "plural": plural, "singular": kind.lower(), "listKind": f"{kind}List"}
-    version = {"name": "v1beta2", "served": True, "storage": True, "schema": schema}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {"name": f"{plural}.{FLUX_GROUP}"},
-        "spec": {"group": FLUX_GROUP, "names": names, "scope": "Namespaced", "versions": [version]},
+        "spec": {
+            "group": FLUX_GROUP,
+            "names": names,
+            "scope": "Namespaced",
+            "versions": [version("v1beta2", storage=True)],
+        },
     }
 
 
@@ -77,7 +87,7 @@ async def test_a_cluster_without_flux_serves_what_it_has_and_one_with_flux_its_a
     async with mirrored(api, namespace) as mirrors:
         assert list(mirrors.of("")) == []
 
-    for kind, plural in (("Alert", "alerts"), ("Provider", "providers")):
+    for kind, plural in KINDS:
         await api.create(DEFINITIONS, None, definition(kind, plural))
     for kind, name, resource in (
         ("Provider", "host", flux_providers("v1beta2")),
@@ -94,6 +104,28 @@ async def test_a_cluster_without_flux_serves_what_it_has_and_one_with_flux_its_a
         assert made.target.is_flux
         assert made.wanted is not None
         assert made.wanted.context == f"kustomization/webapp/{made.target.uid.partition('-')[0]}"
+        assert made.subscription.document["apiVersion"] == f"{FLUX_GROUP}/v1beta2"
+
+    newer = {"spec": {"versions": [version("v1beta3", storage=True), version("v1beta2", storage=False)]}}
+    for _, plural in KINDS:
+        await api.merge(DEFINITIONS, None, f"{plural}.{FLUX_GROUP}", newer)
+    for resource in (flux_alerts("v1beta3"), flux_providers("v1beta3")):
+        await _served(api, resource, namespace)
+    async with mirrored(api, namespace) as mirrors:
+        await until(lambda: bool(list(mirrors.of(namespace))))
+        (made,) = plan(event(), mirrors.of(namespace), targets=mirrors.target, evaluate=evaluate)
+        assert made.wanted is not None
+        assert made.subscription.document["apiVersion"] == f"{FLUX_GROUP}/v1beta3"
+
+
+async def _served(api: KubernetesApi, resource: ApiResource, namespace: str) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await api.list_page(resource, namespace, limit=1)
+                return
+            except ApiNotFound:
+                await asyncio.sleep(0.2)
 
 
 async def _create(api: KubernetesApi, resource: ApiResource, namespace: str, wanted: dict[str, Any]) -> None:
