@@ -9,14 +9,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+import structlog
 from opentelemetry import propagate, trace
 from temporalio.client import Interceptor
 
 from providers.tracing import NoSpan, Span
+from worker.settings import EXIT_CODE
+
+_logger = structlog.get_logger(__name__)
 
 ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+PROTOCOL_VARIABLES = ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
 SERVICE_NAME = "pilotage"
 FIRST_ERROR_STATUS = 400
+_PROTOCOL = "http/protobuf"
 _TRACE_ID_BYTES = 16
 
 _followed: ContextVar[int] = ContextVar("followed", default=0)
@@ -28,9 +34,18 @@ def tracing_enabled() -> bool:
 
 
 def configure_tracing(process: str) -> None:
-    """Export spans over OTLP/HTTP when an endpoint is set. Call once per process, before the first connection."""
+    """Export spans over OTLP/HTTP when an endpoint is set. Call once per process, before the first connection.
+
+    Exits with code 2 where the endpoint is none, naming its variable.
+    """
     if not tracing_enabled():
         return
+    if wrong := _wrong_endpoint():
+        _logger.error(f"{process} has a wrong setting", error=wrong)
+        raise SystemExit(EXIT_CODE)
+    for name in PROTOCOL_VARIABLES:
+        if os.environ.get(name, _PROTOCOL) != _PROTOCOL:
+            _logger.warning(f"{name} has no effect: spans are sent by {_PROTOCOL}, most often to port 4318")
     # Imported here: the exporter costs a tenth of a second at each start of the command line.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
@@ -43,6 +58,15 @@ def configure_tracing(process: str) -> None:
     provider = TracerProvider(resource=Resource.create(attributes), id_generator=FollowedTraceIds())
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
+
+
+def _wrong_endpoint() -> str:
+    """Return which endpoint no span could be sent to; the exporter would drop each of them."""
+    for name in ENDPOINT_VARIABLES:
+        value = os.environ.get(name, "").strip()
+        if value and not value.lower().startswith(("http://", "https://")):
+            return f"{name}: `{value[:80]}` is not allowed: a URL that starts with http:// or https:// is wanted"
+    return ""
 
 
 def trace_id_of(workflow_id: str) -> int:

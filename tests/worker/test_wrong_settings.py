@@ -70,6 +70,7 @@ def run(process: str, tmp_path: Path, **variables: str) -> tuple[int, str]:
         ("worker", "TEMPORAL_ADDRESS", "no address", "host:port is wanted"),
         ("receiver", "TEMPORAL_ADDRESS", "https://temporal.example.com:7233", "host:port is wanted"),
         ("receiver", "PILOTAGE_INSTALLATION", "Bad Name", "Lower-case letters, digits and dashes"),
+        ("receiver", "OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317", "http:// or https://"),
         ("worker", "PILOTAGE_RECORD_FILE", "/nonexistent/records.jsonl", "no such file or directory"),
     ],
 )
@@ -85,6 +86,14 @@ def test_an_occupied_port_ends_a_process_with_2_and_is_named(process: str, tmp_p
     code, log = run(process, tmp_path, PILOTAGE_HTTP_PORT=occupied)
     assert (code, "PILOTAGE_HTTP_PORT" in log, occupied in log) == (2, True, True), log
     assert "already in use" in log
+
+
+def test_a_setting_without_an_effect_is_warned_of(tmp_path: Path) -> None:
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+    half = {"TEMPORAL_DEPLOYMENT_NAME": "pilotage", "TEMPORAL_ADDRESS": "no address"}
+    _, log = run("worker", tmp_path, **variables, **half)
+    assert "OTEL_EXPORTER_OTLP_PROTOCOL has no effect: spans are sent by http/protobuf" in log
+    assert "TEMPORAL_WORKER_BUILD_ID is not set: workers have no version" in log
 
 
 def test_a_misspelt_setting_is_warned_of_with_the_name_that_is_meant(tmp_path: Path) -> None:

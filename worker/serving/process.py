@@ -78,6 +78,14 @@ def versioning() -> WorkerDeploymentConfig | None:
     )
 
 
+def warn_of_half_a_version() -> None:
+    """Name the variable without which workers have no version; one alone looks as if they had."""
+    names = ("TEMPORAL_DEPLOYMENT_NAME", "TEMPORAL_WORKER_BUILD_ID")
+    missing = [name for name in names if not os.environ.get(name)]
+    if len(missing) == 1:
+        _logger.warning(f"{missing[0]} is not set: workers have no version")
+
+
 def build_worker(client: Client, settings: Settings, queue: str, activities: Sequence[Activity]) -> Worker:
     """Build the worker of one queue."""
     name = getattr(Queues(installation=settings.installation), queue)
@@ -142,6 +150,7 @@ async def run_worker(settings: Settings, queues: Sequence[str]) -> None:
     """
     configure_logs(style=settings.log_format, level=settings.log_level)
     warn_of_misspelt()
+    warn_of_half_a_version()
     configure_tracing("worker")
     try:
         await _serve(settings, queues, _stop_on_signals())
