@@ -7,6 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from activities.models.repository_sync import LATER_KEPT, MADE_KEPT, ListCursor, Remembered
+from activities.models.state_labels import PROMOTED_PREFIX
+from activities.state_labels import LabelNames, shows_the_way
+from crds.api.publishing import status_of
 from crds.fields import NAME_MAX_LENGTH
 from crds.group import API_VERSION
 from crds.v1alpha1.git_repository import Discovery, GitRepository
@@ -72,6 +75,24 @@ def _labelled(name: str) -> dict[str, str]:
 
 def is_open(listed: ListedPullRequest) -> bool:
     return listed.change.state is ChangeState.OPEN
+
+
+def is_shown(tracker: Mapping[str, Any], listed: ListedPullRequest, names: LabelNames) -> bool:
+    """Return whether a tracker's attempt shows a pull request as it is listed, but for labels that promotions leave.
+
+    What is shown its promotion knows, and it put those labels there itself.
+    """
+    status = status_of(tracker)
+    if status.get("attempt") != tracker["spec"].get("attempt", 1) or not (listed.whole and listed.labels_listed):
+        return False
+    shown, change = status.get("pullRequest") or {}, listed.change
+    known = [shown.get(name) or "" for name in ("state", "headSHA", "mergeSHA", "title", "baseBranch")]
+    now = [change.state, change.head_sha, change.merge_sha or "", change.title, change.base_branch]
+    return known == now and _of_others(names, shown.get("labels", ())) == _of_others(names, change.labels)
+
+
+def _of_others(names: LabelNames, labels: Iterable[str]) -> set[str]:
+    return {one for one in labels if not (shows_the_way(names, one) or one.startswith(PROMOTED_PREFIX))}
 
 
 def digest(change: HostPullRequest) -> str:

@@ -26,6 +26,7 @@ from activities.models.tracking import TrackerRef
 from activities.ports import NewsReceivers, Repository, ResourceOpener
 from activities.pull_requests import to_pull_request
 from activities.record_sinks import RecordSink
+from activities.state_labels import LabelNames
 from crds.api.live_trackers import LiveTracker, live_tracker, live_trackers
 from crds.api.ports import ApiConflict, ApiError, ApiNotFound, Kubernetes, resource_of
 from crds.reasons.conditions import ConditionReason
@@ -146,6 +147,8 @@ class _Look:
     refused: str = ""
     full: bool = False
     """Whether there was no room for another tracker."""
+    shown: set[int] = field(default_factory=set)
+    """Pull requests that their trackers show as they are listed: no news for who promotes them."""
     live: dict[str, LiveTracker] | None = None
     """All live trackers of the repository, where they were listed."""
 
@@ -266,14 +269,15 @@ class _Look:
         """Send news to the pull request's tracker; return what has none."""
         number = one.change.number
         try:
-            tracker = await self._tracker(number)
+            tracker = await self._tracker(one)
             if tracker is None:
                 self.memory.seen[number] = rules.digest(one.change)
                 return one
-            sent = one if one.whole else await self._whole(number)
-            if sent is None:
-                return None
-            await self._send(tracker, sent)
+            if number not in self.shown:
+                sent = one if one.whole else await self._whole(number)
+                if sent is None:
+                    return None
+                await self._send(tracker, sent)
         except Exception as error:  # noqa: BLE001 -- one pull request's failure hides no other
             self._failed(number, error)
             return None
@@ -336,14 +340,18 @@ class _Look:
         self.full = len(await self._list_live()) >= self.discovery.max_trackers
         return not self.full
 
-    async def _tracker(self, number: int) -> LiveTracker | None:
-        name = rules.tracker_name(self.declared.metadata.name, number)
+    async def _tracker(self, one: ListedPullRequest) -> LiveTracker | None:
+        """Return the live tracker of a pull request, and note where it shows already what is listed."""
+        name = rules.tracker_name(self.declared.metadata.name, one.change.number)
         if self.live is not None:
             return self.live.get(name)
         try:
             document = await self.kubernetes.get(TRACKERS, self.request.namespace, name)
         except ApiNotFound:
             return None
+        names = LabelNames(prefix=self.repository.label_prefix, case=self.repository.host.capabilities.label_case)
+        if rules.is_shown(document, one, names):
+            self.shown.add(one.change.number)
         return live_tracker(document, self.declared.metadata.name)
 
     async def _list_live(self) -> dict[str, LiveTracker]:

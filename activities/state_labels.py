@@ -95,6 +95,12 @@ class LabelPlan:
         return LabelsReason.NAME_TOO_LONG if self.too_long else LabelsReason.IN_SYNC
 
 
+def shows_the_way(names: LabelNames, name: str) -> bool:
+    """Return whether a label shows the state or the place of a change: who promotes it puts it there."""
+    ours = names.ours(name)
+    return ours in STATES_BY_LABEL or ours.startswith(PLACE_PREFIX)
+
+
 def read_labels(names: LabelNames, there: Iterable[str]) -> LabelReading:
     """Return the states that labels stand for, and what of our prefix means nothing."""
     found = {ours: name for name in there if (ours := names.ours(name))}
@@ -144,5 +150,4 @@ def _removals(state: str, left: LabelsLeft, *, there: bool) -> int:
 
 
 def _is_to_go(names: LabelNames, wanted: WantedLabels, name: str) -> bool:
-    ours = names.ours(name)
-    return ours in STATES_BY_LABEL or ours in wanted.cleared or ours.startswith(PLACE_PREFIX)
+    return shows_the_way(names, name) or names.ours(name) in wanted.cleared

@@ -13,12 +13,19 @@ RETEST = f"{PREFIX}retest"
 """Asks for a new round of tests, and is taken off once that was accepted."""
 DRIFTED = f"{PREFIX}drifted"
 PLACE_PREFIX = f"{PREFIX}env/"
+PROMOTED_PREFIX = "promoted/"
+"""Of the label that a promotion leaves, where its policy names no other one."""
 
 
 def state_label(state: State) -> str:
     """Return the label of a state, such as `pilotage/tests-failed`."""
     parts = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in state.value).lstrip("-")
     return f"{PREFIX}{parts}"
+
+
+def promoted_label(environment: str) -> str:
+    """Return the label that a promotion leaves, such as `promoted/prod`."""
+    return f"{PROMOTED_PREFIX}{environment}"
 
 
 def place_label(environment: str) -> str:

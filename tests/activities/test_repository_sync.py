@@ -510,3 +510,23 @@ async def test_many_news_list_the_trackers_instead_of_asking_for_each(
     await scene.look()
     assert scene.cluster.pages == 1
     assert len(scene.signalled) == 10
+
+
+async def test_labels_that_a_promotion_left_itself_are_no_news_to_it(scene: Scene) -> None:
+    scene.track(1)
+    scene.cluster.objects["PullRequestTracker", "shop", "web-1"]["status"]["pullRequest"] = {
+        "state": "Merged",
+        "headSHA": OLD,
+        "mergeSHA": NEW,
+        "title": "Change 1",
+        "baseBranch": "main",
+        "labels": ["ship", "pilotage/pending"],
+    }
+    ours = ("pilotage/testing", "pilotage/env/dev", "promoted/dev")
+    scene.show(listed(1, labels=("ship", *ours)))
+    await scene.look()
+    assert scene.receivers.news == []
+    scene.now += HOUR
+    scene.show(listed(1, ago=-HOUR, labels=("ship", "pilotage/hold", *ours)))
+    await scene.look()
+    assert [news.pull_request.labels for _, news in scene.receivers.news] == [("ship", "pilotage/hold", *ours)]

@@ -14,6 +14,7 @@ from activities.models.drift import CreateDriftMonitorsInput
 from activities.models.memberships import OpenHopInput, OpenHopResult
 from activities.models.places import Phase, SendViewInput
 from activities.models.promotion import Verb
+from activities.models.state_labels import promoted_label
 from activities.models.status import ApplicationResult, PromotionRecord, State
 from activities.models.tracking import Artifact
 from crds.reasons.events import EventReason
@@ -262,7 +263,7 @@ async def end_hop(ctx: PromotionRun, record: PromotionRecord) -> State:
         return State.AWAITING_SYNC
     source, target = hop.policy.source, hop.policy.target
     note_record(ctx, record)
-    label = hop.policy.label or f"promoted/{target}"
+    label = hop.policy.label or promoted_label(target)
     if label not in story.labels:
         story.labels.append(label)
     story.arrived.append(target)
