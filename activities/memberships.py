@@ -37,15 +37,12 @@ from activities.ports import Places
 async def take_lane(places: Places, reads: DeploymentReads, request: TakeLaneInput) -> TakeLaneResult:
     """Send the view, then read: what is read after the grant was taken is changed by no other promotion.
 
-    Who is to get in line first takes the lane only where it is granted in the call.
+    Who only gets in line by the view takes the lane where it is granted in the call.
     """
-    parts, view, answer = Parts(), request.view, None
-    if request.ready is not None:
-        answer = await places.send(request.ready)
-        if answer is None or answer.grant is None or answer.grant.answers != request.ready.signal.counter:
-            return TakeLaneResult(taken=False, answer=answer)
-        view = replace(view, signal=replace(view.signal, received=answer.counter))
-    await places.send(view)
+    parts, signal = Parts(), request.view.signal
+    answer = await places.send(request.view)
+    if signal.takes and (answer is None or answer.grant is None or answer.grant.answers != signal.counter):
+        return TakeLaneResult(taken=False, answer=answer)
     read = await parts.read(reads, request.read)
     return with_room(TakeLaneResult(observations=read.observations if read is not None else None, answer=answer))
 

@@ -12,15 +12,13 @@ from activities.models.tracking import Artifact, Timings
 
 @dataclass(frozen=True, kw_only=True)
 class TakeLaneInput:
-    """Send a place that its grant is taken, then read what its deployments run."""
+    """Send a place the view that takes its lane, then read what its deployments run."""
 
     namespace: str
     repository: str
     view: SendViewInput
+    """A holder's, whom the lane was granted; or a Ready that `takes` it, where the place grants it in its answer."""
     read: ReadDeploymentsInput
-    ready: SendViewInput | None = None
-    """What stands in line first; the lane is taken only where the place grants it in its answer. None = it is granted.
-    """
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,6 +53,8 @@ class MemberSignal:
     """What the hop promotes, once its round has begun."""
     received: Counter | None = None
     """The newest counter received of this place: a place without memory waits until it is named here."""
+    takes: bool = False
+    """Whether a Ready that is granted the lane in the call takes it with the answer, so that no Holder follows."""
 
     @property
     def awaits_answer(self) -> bool:

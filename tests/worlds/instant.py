@@ -302,10 +302,9 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
 
     @activity.defn
     async def take_lane(self, request: TakeLaneInput) -> TakeLaneResult:
-        answer = await self.send_view(request.ready) if request.ready is not None else None
-        if request.ready is not None and (answer is None or answer.grant is None):
+        answer = await self.send_view(request.view)
+        if request.view.signal.takes and (answer is None or answer.grant is None):
             return TakeLaneResult(taken=False, answer=answer)
-        await self.send_view(request.view)
         read = await self._read_meanwhile(request.read)
         return TakeLaneResult(observations=read.observations if read is not None else None, answer=answer)
 

@@ -202,12 +202,13 @@ class Roster:
     def repeated(self, signal: MemberSignal) -> bool:
         """Owe an answer to the newest view once more; return whether this is it.
 
-        It comes again where the answer to the call that sent it may not have arrived.
+        It comes again where the answer to the call that sent it may not have arrived. Whether the lane is held that was
+        taken by such a call, its sender alone knows, and is asked.
         """
         member = self._members.get(signal.tracker.uid)
-        if member is None or member.signal != signal:
+        if member is None or member.signal not in (signal, _as_holder(signal)):
             return False
-        self._members[signal.tracker.uid] = replace(member, answer_due=True)
+        self._members[signal.tracker.uid] = replace(member, answer_due=True, doubted=member.signal != signal)
         return True
 
     def answered(self, uid: str) -> None:
@@ -231,6 +232,13 @@ class Roster:
         """Grant the lane to a Ready member; it stays occupied until that member's own signal ends that."""
         signal = self._members[uid].signal
         self.grant = GivenGrant(uid=uid, hop=signal.hop, answers=signal.counter, since=self.next_counter(now))
+
+    def take(self, signal: MemberSignal) -> None:
+        """Have a member hold the lane that its call was granted, where it takes it with the answer."""
+        grant, uid = self.grant, signal.tracker.uid
+        if signal.takes and grant is not None and (grant.uid, grant.answers) == (uid, signal.counter):
+            self._members[uid] = replace(self._members[uid], signal=_as_holder(signal))
+            self.grant = None
 
     def grant_for(self, uid: str) -> Grant | None:
         """Return the open grant as its receiver is to see it."""
@@ -281,7 +289,7 @@ class Roster:
             self._older[_writer(tracker)] = replace(older, asked_at=now)
             return
         if uid in self._members:
-            self._members[uid] = replace(self._members[uid], asked_at=now)
+            self._members[uid] = replace(self._members[uid], asked_at=now, doubted=False)
         if uid in self._awaited:
             self._awaited[uid] = replace(self._awaited[uid], asked_at=now)
 
@@ -325,6 +333,8 @@ class Roster:
     def _ask_at(self, member: Member, blocking: bool, backstop: timedelta, holder_backstop: timedelta) -> datetime:
         asked, received, uid = member.asked_at, member.received_at, member.signal.tracker.uid
         granted = self.grant is not None and self.grant.uid == uid
+        if member.doubted:
+            return received
         if blocking and not granted:
             # At once for each view of those who wait, then at the holder's pace. To ask because of its own view would
             # never end: an answer is one. The signal that carries a grant shows by itself whether its receiver exists.
@@ -338,6 +348,10 @@ class Roster:
 
 def _holds(member: MemberSignal) -> bool:
     return member.phase is Phase.HOLDER and member.role == "target"
+
+
+def _as_holder(ready: MemberSignal) -> MemberSignal:
+    return replace(ready, phase=Phase.HOLDER)
 
 
 def _writer(tracker: TrackerRef) -> Writer:

@@ -58,6 +58,10 @@ class Observer:
         self._watching = False
         self._watched: tuple[Artifact, ...] = ()
         """What the holder brings for whom the watch was begun."""
+        self._followed: tuple[str, int] | None = None
+        """The tracker and hop for which a watch was begun last."""
+        self._first_watch = False
+        """Whether that is its first one, which is short: what arrives within it is published together with it."""
         self._members: tuple[MemberSignal, ...] = ()
         self._holder = ""
 
@@ -95,6 +99,11 @@ class Observer:
     def hiccups(self) -> bool:
         """Whether reads fail of what usually passes: nothing is granted meanwhile, and nothing sent."""
         return bool(self._hidden) and self.failure is None
+
+    @property
+    def begins_to_follow(self) -> bool:
+        """Whether a holder's first watch is under way, whose end is published."""
+        return self._first_watch
 
     @property
     def answers(self) -> bool:
@@ -147,6 +156,8 @@ class Observer:
         if self._reading is not None or self.environment is None or self._environment_failure is not None:
             return
         if holds is not None and self._worth_watching(holds):
+            followed = (holds.tracker.uid, holds.hop)
+            self._first_watch, self._followed = followed != self._followed, followed
             self._reading = self._background.start(self._watch(artifacts_of(holds)))
         elif (due := self._look_due(members)) is None or now >= due:
             self._reading = self._background.start(self._read())
@@ -160,9 +171,15 @@ class Observer:
         asked_for = self._pause is None or self._reading_failure or self._hidden
         if asked_for or observed.at is None or not all(one.settled for one in observed.observations):
             return self._due
-        if any(one.role == "source" or one.phase is not Phase.WORKING for one in members if one.role != "ahead"):
+        if any(self._awaits_change(one) for one in members):
             return self._due
         return max(filter(None, (self._due, observed.at + self._start.timings.observe_maximum)))
+
+    def _awaits_change(self, member: MemberSignal) -> bool:
+        """Return whether a member goes on once something changed here; one that brought all of its own leaves."""
+        if member.phase is Phase.HOLDER:
+            return not observation.has_arrived(member, self.observed.observations)
+        return member.role == "source" or (member.role == "target" and member.phase is not Phase.WORKING)
 
     def _worth_watching(self, holder: MemberSignal) -> bool:
         """Return whether the deployments can be read, and the holder, which leaves once all arrived, awaits more."""
@@ -256,13 +273,13 @@ class Observer:
             self._reading = None
 
     async def _watch(self, artifacts: tuple[Artifact, ...]) -> None:
-        start = self._start
+        start, timings = self._start, self._start.timings
         request = WatchDeploymentsInput(
             namespace=start.namespace,
             repository=start.repository,
             deployments=self.environment.deployments if self.environment else (),
             known=observation.as_watched(self.observed.observations),
-            duration=start.timings.watch,
+            duration=min(timings.watch, timings.publish_within) if self._first_watch else timings.watch,
             artifacts=artifacts,
         )
         config = policies.observation_watch(
@@ -276,7 +293,7 @@ class Observer:
             if not is_cancelled_exception(error):
                 self._fail(error)
         finally:
-            self._reading, self._watching = None, False
+            self._reading, self._watching, self._first_watch = None, False, False
 
     def _take(self, answer: ReadDeploymentsResult) -> None:
         known, now = self.observed, workflow.now()

@@ -21,6 +21,8 @@ class Member:
     received_at: datetime
     asked_at: datetime | None = None
     answer_due: bool = True
+    doubted: bool = False
+    """Whether it may not know that it has the lane, and is to be asked."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -95,13 +95,20 @@ class EnvironmentWorkflow:
     def member_answered(self, signal: MemberSignal) -> PlaceSignal | None:
         """Take a tracker's view and return the place's, grant included; None where a signal is to bring it.
 
-        Nothing is awaited: the server takes ten calls at once. The grant is in the state before it is returned.
+        Nothing is awaited: the server takes ten calls at once. The grant is in the state before it is returned. A lane
+        is taken by the call that brings the view, and by no repeated one: its sender may have given it up.
         """
         if self._handed_over:
             raise ApplicationError("this run has ended", type="Ended", non_retryable=True)
         taken = self._take(signal)
         self._background.wake()
-        return self._sender.answer(signal, self._look(workflow.now())[0], settles=taken)
+        if signal.takes and not taken:
+            self._roster.repeated(signal)
+            return None
+        answer = self._sender.answer(signal, self._look(workflow.now())[0], settles=taken)
+        if answer is not None:
+            self._roster.take(signal)
+        return answer
 
     def _take(self, signal: MemberSignal) -> bool:
         known = {one.tracker.uid: (one.hop, one.role) for one in self._roster.members}
@@ -237,8 +244,10 @@ class EnvironmentWorkflow:
         self._roster.vanish(tracker, workflow.now(), quarantine=quarantine)
 
     def _publish(self) -> None:
-        # A grant is taken or declined within moments: a status in between would cost a write and show little.
-        if self._observer.environment is None or self._roster.grant is not None or self._leaves_now():
+        # What lasts for moments would cost a write and show little: an open grant, a delivery that has just begun.
+        begins = self._observer.begins_to_follow and self._roster.holder() is not None
+        passes = begins or self._roster.grant is not None
+        if self._observer.environment is None or passes or self._leaves_now():
             return
         observed = self._observer.observed
         status = presentation.place_status(self._start.repository, observed, self._roster.members, self._holder())

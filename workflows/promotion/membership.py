@@ -168,7 +168,9 @@ class Membership:
             await self.set_phase(Phase.HOLDER)
             return None
         self._begin(Phase.HOLDER)
-        found = await self._ask_for_lane(hop.policy.target, reading)
+        view = self._next_view(hop.policy.target, "target", Phase.HOLDER)
+        config = policies.send_view(self.queues, self.timings, summary=f"take the lane of {hop.policy.target}")
+        found = await self._ask_for_lane(view, reading, config)
         return found.observations if found is not None else None
 
     async def stand_in_line(self, reading: ReadDeploymentsInput | None) -> TakeLaneResult | None:
@@ -181,8 +183,10 @@ class Membership:
             await self.set_phase(Phase.READY)
             return None
         self._begin(Phase.READY)
-        target = hop.policy.target
-        found = await self._ask_for_lane(target, reading, self._next_view(target, "target", Phase.READY))
+        view = self._next_view(hop.policy.target, "target", Phase.READY)
+        view = replace(view, signal=replace(view.signal, takes=True))
+        config = policies.stand_in_line(self.queues, self.timings, summary=f"stand in line for {hop.policy.target}")
+        found = await self._ask_for_lane(view, reading, config)
         if found is not None:
             self.answered(found.answer)
             if found.taken:
@@ -190,24 +194,14 @@ class Membership:
         return found
 
     async def _ask_for_lane(
-        self, target: str, reading: ReadDeploymentsInput, ready: SendViewInput | None = None
+        self, view: SendViewInput, reading: ReadDeploymentsInput, config: ActivityConfig
     ) -> TakeLaneResult | None:
-        """Take the lane; with `ready`, stand in line for it first. None where the place is sent our view later."""
-        request = TakeLaneInput(
-            namespace=reading.namespace,
-            repository=reading.repository,
-            ready=ready,
-            view=self._next_view(target, "target", Phase.HOLDER),
-            read=reading,
-        )
-        if ready is None:
-            config = policies.send_view(self.queues, self.timings, summary=f"take the lane of {target}")
-        else:
-            config = policies.stand_in_line(self.queues, self.timings, summary=f"stand in line for {target}")
+        """Take the lane, or stand in line for it; None where the place is sent our view later."""
+        request = TakeLaneInput(namespace=reading.namespace, repository=reading.repository, view=view, read=reading)
         try:
             return await workflow.execute_activity_method(ConfigActivities.take_lane, request, **config)
         except ActivityError as refusal:
-            self._send_later(refusal, target)
+            self._send_later(refusal, view.environment)
             return None
 
     def answered(self, answer: PlaceSignal | None) -> None:

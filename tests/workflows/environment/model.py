@@ -98,7 +98,7 @@ class Model:
                 if self.dice.random() < 0.8:
                     self.mail.append((self.now + self.dice.randint(1, 25), deliver))
             elif answer is not None:
-                receive = partial(receiver.receive, answer)
+                receive = partial(receiver.receive_answer, signal, answer)
                 self.mail.append((self.now + self.dice.randint(0, 3), receive))
 
         self.send(deliver)

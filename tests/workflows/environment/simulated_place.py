@@ -52,6 +52,9 @@ class SimPlace:
     def answer(self, asked: MemberSignal) -> PlaceSignal | None:
         """Take a member's view and return the place's in the call; None where a signal is to bring it."""
         taken = self.roster.receive(asked, self.model.time)
+        if asked.takes and not taken:
+            self.roster.repeated(asked)
+            return None
         decision = self.decide()
         member = next((one for one in self.roster.entries if one.signal == asked), None)
         if member is None or self.observed is None:
@@ -60,7 +63,9 @@ class SimPlace:
         if taken:
             self.published[uid] = self.news(uid, decision)
             self.roster.answered(uid)
-        return self.signal(asked.tracker, asks=False)
+        answer = self.signal(asked.tracker, asks=False)
+        self.roster.take(asked)
+        return answer
 
     def news(self, uid: str, decision: Decision) -> object:
         # That a grant has ended is no news to who ended it, and a holder waits for what runs, not for an answer.

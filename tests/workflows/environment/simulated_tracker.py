@@ -1,6 +1,6 @@
 """A tracker of the model: it keeps the contract that design §5 gives a promotion, and nothing more."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from activities.models.places import Counter, MemberSignal, Phase, PlaceSignal
@@ -37,8 +37,10 @@ class SimTracker:
     n: int = 0
     ready_counter: Counter | None = None
     granted: bool = False
-    taking: MemberSignal | None = None
-    """What the call that stands in line sends at once where the lane is granted in it, whatever came in between."""
+    taking: Counter | None = None
+    """The view of the call that stands in line, and takes a free lane: the step awaits its answer, and sends nothing.
+    """
+    hold_unsent: bool = False
     artifacts: dict[str, str] = field(default_factory=dict)
     round_passed: bool = False
     passed: set[tuple[str, str]] = field(default_factory=set)
@@ -60,7 +62,7 @@ class SimTracker:
     def writing(self) -> bool:
         return any(one.attempt == attempt_key(self.ref) for one in self.model.writes)
 
-    def send(self, environment: str, role: str, phase: Phase) -> None:
+    def send(self, environment: str, role: str, phase: Phase, *, takes: bool = False) -> None:
         self.n += 1
         counter = Counter(epoch=self.ref.attempt, n=self.n)
         if phase is Phase.READY and self.granted:
@@ -75,11 +77,10 @@ class SimTracker:
             self.member_of[environment] = role
         self.resend.discard(environment)
         self.sent_at = self.model.now
-        self.model.to_place(environment, self.view(environment, role, phase, counter))
-
-    def view(self, environment: str, role: str, phase: Phase, counter: Counter) -> MemberSignal:
+        if takes:
+            self.taking = counter
         received = self.views.get(environment)
-        return MemberSignal(
+        view = MemberSignal(
             tracker=self.ref,
             number=self.number,
             workflow_id=self.ref.name,
@@ -92,13 +93,15 @@ class SimTracker:
             components=self.components,
             artifacts=tuple(Artifact(component=key, revision=value) for key, value in self.artifacts.items()),
             received=received.counter if received else None,
+            takes=takes,
         )
+        self.model.to_place(environment, view)
 
-    def enter(self, phase: Phase) -> None:
+    def enter(self, phase: Phase, *, takes: bool = False) -> None:
         self.phase = phase
         if phase is not Phase.READY:
             self.ready_counter, self.granted = None, False
-        self.send(self.target, "target", phase)
+        self.send(self.target, "target", phase, takes=takes)
 
     def phase_at(self, environment: str) -> tuple[str, Phase]:
         role = self.member_of.get(environment)
@@ -117,19 +120,20 @@ class SimTracker:
             return
         ready = self.ready_counter
         fresh = ready is not None and signal.grant.answers.as_tuple() >= ready.as_tuple()
-        taking, self.taking = self.taking, None
-        if taking is not None and fresh and signal.environment == self.target and signal.grant.answers == ready:
-            self.model.to_place(self.target, replace(taking, received=signal.counter))
-            if self.model.dice.random() < 0.8:
-                self.phase, self.ready_counter, self.granted = Phase.HOLDER, None, False
-                return
-            # The answer of the call is lost: the step gets in line again.
-            self.resend.add(signal.environment)
-            return
         if signal.environment == self.target and self.phase is Phase.READY and fresh and not self.held:
             self.granted = True
         elif self.phase is not Phase.HOLDER:
             self.resend.add(signal.environment)
+
+    def receive_answer(self, asked: MemberSignal, answer: PlaceSignal) -> None:
+        """Take the answer of a call; one that takes the lane is read only while the step awaits it."""
+        if asked.takes and asked.counter != self.taking:
+            return
+        self.receive(answer)
+        if asked.takes:
+            self.taking = None
+            if answer.grant is not None and answer.grant.answers == asked.counter:
+                self.phase, self.ready_counter, self.granted = Phase.HOLDER, None, False
 
     def merge(self) -> None:
         if self.state is State.UNMERGED:
@@ -140,7 +144,10 @@ class SimTracker:
 
     def hold(self, held: bool) -> None:
         self.held = held
-        if held and self.phase is Phase.READY and self.taking is None:
+        if self.taking is not None:
+            self.hold_unsent = True
+            return
+        if held and self.phase is Phase.READY:
             self.phase, self.ready_counter, self.granted = Phase.WORKING, None, False
         for environment in ENVIRONMENTS[self.at :]:
             role, phase = self.phase_at(environment)
@@ -151,7 +158,7 @@ class SimTracker:
             self.send(environment, role, phase)
 
     def retest(self) -> None:
-        if self.state in (State.TESTING, State.TESTS_FAILED, State.READY) and not self.held:
+        if self.state in (State.TESTING, State.TESTS_FAILED, State.READY) and not self.held and self.taking is None:
             if self.phase is not Phase.WORKING:
                 self.enter(Phase.WORKING)
             self.start_round()
@@ -189,6 +196,15 @@ class SimTracker:
         return ready and self.judge(self.model.runs[self.target]) == "diverged"
 
     def step(self) -> None:
+        if self.taking is not None:
+            if self.model.dice.random() < 0.9:
+                return
+            # The call is lost, wherever it is: the step gets in line again.
+            self.taking = None
+            self.resend.add(self.target)
+        if self.hold_unsent:
+            self.hold_unsent = False
+            self.hold(self.held)
         if self.ending:
             self.end()
             return
@@ -203,7 +219,6 @@ class SimTracker:
             self.go_on()
         elif self.state is State.READY and self.phase in (Phase.READY, Phase.HOLDER):
             # Held while the call stood in line: the step hands back what that took.
-            self.taking = None
             self.enter(Phase.WORKING)
 
     def end(self) -> None:
@@ -260,19 +275,14 @@ class SimTracker:
             return
         if judgement == "diverged" and self.model.calm:
             # A person retests with what the source runs by now.
-            if self.phase is Phase.READY:
+            if self.phase in (Phase.READY, Phase.HOLDER):
                 self.enter(Phase.WORKING)
             self.start_round()
         elif judgement == "ahead" and self.phase not in (Phase.READY, Phase.HOLDER):
-            self.enter(Phase.READY)
-            if self.model.dice.random() < 0.7:
-                self.n += 1
-                self.taking = self.view(self.target, "target", Phase.HOLDER, Counter(epoch=self.ref.attempt, n=self.n))
+            self.enter(Phase.READY, takes=self.model.dice.random() < 0.7)
             return
         elif judgement != "ahead" and self.phase in (Phase.READY, Phase.HOLDER):
             self.enter(Phase.WORKING)
-        # The call that stood in line is over.
-        self.taking = None
         if self.granted and self.phase is Phase.READY:
             self.enter(Phase.HOLDER)
         if self.phase is Phase.HOLDER:

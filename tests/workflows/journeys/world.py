@@ -214,18 +214,15 @@ class World:
         )
 
     def take_lane(self, request: TakeLaneInput) -> TakeLaneResult:
-        """Carry the view of a holder to its place, then read the place, now and then too slowly.
+        """Carry the view that takes the lane to its place, then read the place, now and then too slowly.
 
-        Who has to stand in line first holds the lane only where the place grants it in the call.
+        Who only gets in line by it holds the lane where the place grants it in the call.
         """
-        view, answer = request.view, None
-        if request.ready is not None:
-            answered = self.send_view(request.ready)
-            answer = answered if isinstance(answered, PlaceSignal) else None
-            if answer is None or answer.grant is None or answer.grant.answers != request.ready.signal.counter:
-                return TakeLaneResult(taken=False, answer=answer)
-            view = replace(view, signal=replace(view.signal, received=answer.counter))
-        self.send_view(view)
+        signal = request.view.signal
+        answered = self.send_view(request.view)
+        answer = answered if isinstance(answered, PlaceSignal) else None
+        if signal.takes and (answer is None or answer.grant is None or answer.grant.answers != signal.counter):
+            return TakeLaneResult(taken=False, answer=answer)
         late = not self.calm and self.dice("read with the lane").random() < 0.1
         observations = None if late else self.applications.read_deployments(request.read).observations
         return TakeLaneResult(observations=observations, answer=answer)
