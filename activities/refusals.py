@@ -1,13 +1,15 @@
 """What one attempt of an activity reached the world through, and whether that refused it.
 
-Each resource with a credential is noted where it is read, each refusal where it becomes a failure. The worker then has
-the credentials checked, so that no condition stands that a refusal has just disproved.
+Each resource with a credential and each Secret is noted where it is read, each refusal where it is answered or becomes
+a failure. The Secrets are then read again by whoever uses them next, and the worker has the credentials checked, so
+that no condition stands that a refusal has just disproved.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from activities.models.credential_checks import CheckedResource
 from crds.reasons.problems import FailureKind
@@ -17,6 +19,19 @@ from crds.v1alpha1.kinds import CONNECTED
 DISPROVING = frozenset({FailureKind.UNAUTHORIZED, FailureKind.UNAVAILABLE, FailureKind.MALFORMED})
 """Failures that a check of the credential would meet as well; of any other one it shows nothing."""
 
+DENIALS = frozenset({401, 403})
+"""Statuses by which a host refuses a credential or its rights."""
+
+SecretKey = tuple[str, str]
+"""Namespace and name."""
+
+
+class Forgetting(Protocol):
+    """What keeps reads of Secrets for a short while."""
+
+    def forget(self, key: SecretKey) -> None:
+        """Have the next use read the Secret."""
+
 
 @dataclass
 class Reached:
@@ -24,7 +39,13 @@ class Reached:
 
     resources: dict[CheckedResource, int] = field(default_factory=dict)
     """With the generation of each."""
+    secrets: set[tuple[Forgetting, SecretKey]] = field(default_factory=set)
     refused: bool = False
+
+    def forget_secrets(self) -> None:
+        """Have every Secret that was used be read again: what was kept of it may be what was refused."""
+        for reads, key in self.secrets:
+            reads.forget(key)
 
 
 _REACHED: ContextVar[Reached | None] = ContextVar("reached", default=None)
@@ -52,8 +73,27 @@ def note_read(resource: Resource) -> None:
     reached.resources[named] = metadata.generation
 
 
-def note_failure(kind: FailureKind) -> None:
-    """Note a failure that is evidence about the server or the credential."""
+def note_secret(reads: Forgetting, key: SecretKey) -> bool:
+    """Note a Secret that is used; False outside of an attempt, where no refusal of it would be noted."""
     reached = _REACHED.get()
-    if reached is not None and kind in DISPROVING:
+    if reached is None:
+        return False
+    reached.secrets.add((reads, key))
+    return True
+
+
+def note_answer(status: int) -> None:
+    """Note the status of a host's answer; not every refusal becomes a failure."""
+    reached = _REACHED.get()
+    if reached is not None and status in DENIALS:
+        reached.forget_secrets()
+
+
+def note_failure(kind: FailureKind) -> None:
+    """Note a failure: what a person fixes may be a Secret, and some failures are evidence about the server."""
+    reached = _REACHED.get()
+    if reached is None:
+        return
+    reached.forget_secrets()
+    if kind in DISPROVING:
         reached.refused = True

@@ -183,6 +183,7 @@ class Endpoint:
                     answered = {name.lower(): value for name, value in response.headers.items()}
                     code = response.status_code
                     span.answered(code)
+                    self._http.options.answered(code)
                     body = await read_body(response)
             return Reply(
                 status=code,
@@ -220,6 +221,7 @@ class Endpoint:
                     stack.push_async_callback(response.aclose)
                     code = response.status_code
                     span.answered(code)
+                    self._http.options.answered(code)
                     if response.is_success:
                         return response
                     try:

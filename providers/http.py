@@ -6,7 +6,7 @@ import json
 import ssl
 import sys
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -46,6 +46,10 @@ httpcore.AsyncHTTP11Connection.MAX_INCOMPLETE_EVENT_SIZE = 32 * 1024
 T = TypeVar("T")
 
 
+def _unnoted(_status: int) -> None:
+    """Forget the status."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class HttpOptions:
     """Hold what an operator may choose about calls to other systems."""
@@ -80,6 +84,8 @@ class HttpOptions:
     """Replaces the network, in tests."""
     trace: Trace = untraced
     """Opens the span of each round trip."""
+    answered: Callable[[int], None] = _unnoted
+    """Learns the status of each answer, in the task of the call."""
 
 
 @dataclass(kw_only=False)

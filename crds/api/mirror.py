@@ -9,11 +9,12 @@ and answers `get` and `list_all` of them. It asks the API server instead
 - where the mirror has no such object: one that was just created may not have arrived yet;
 - inside `read_through()`, for a caller that knows of a change which the mirror may not know yet.
 
-Secrets are never kept: each activity that uses one reads it. Status is not kept either, since nothing that is decided
+Secrets are never mirrored: what uses one reads it. Status is not kept either, since nothing that is decided
 may come from it. What is kept is shared, so that a reader must not change a document.
 """
 
 import asyncio
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -25,17 +26,22 @@ from crds.api.reflector import Key, Reflector
 SILENCE = timedelta(seconds=90)
 """The API server sends a bookmark about once a minute to a watch that asks for them."""
 
-_READ_THROUGH: ContextVar[bool] = ContextVar("read_through", default=False)
+_READ_THROUGH: ContextVar[float | None] = ContextVar("read_through", default=None)
 
 
 @contextmanager
 def read_through(*, when: bool = True) -> Iterator[None]:
     """Have reads of this task and its children go to the API server, `when` there is a reason to."""
-    token = _READ_THROUGH.set(when or _READ_THROUGH.get())
+    token = _READ_THROUGH.set(time.monotonic() if when else _READ_THROUGH.get())
     try:
         yield
     finally:
         _READ_THROUGH.reset(token)
+
+
+def read_through_since() -> float | None:
+    """Return since when, of the monotonic clock, reads count; None where those of memory do."""
+    return _READ_THROUGH.get()
 
 
 class DeclarationMirror:
@@ -116,7 +122,7 @@ class MirroredReads:
 
     async def get(self, resource: ApiResource, namespace: str | None, name: str) -> Document:
         """Read one object, from memory where it is kept."""
-        if not _READ_THROUGH.get() and (found := self._mirror.find(resource, namespace, name)) is not None:
+        if read_through_since() is None and (found := self._mirror.find(resource, namespace, name)) is not None:
             return found
         return await self._kubernetes.get(resource, namespace, name)
 
@@ -129,7 +135,7 @@ class MirroredReads:
         field_selector: str | None = None,
     ) -> Page:
         """List all objects, from memory where they are kept and nothing selects among them."""
-        selective = _READ_THROUGH.get() or label_selector or field_selector
+        selective = read_through_since() is not None or label_selector or field_selector
         if not selective and (found := self._mirror.all_in(resource, namespace)) is not None:
             return Page(items=found, resource_version="")
         return await self._kubernetes.list_all(

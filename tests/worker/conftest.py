@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 import httpx
 import pytest
 
+from activities.refusals import note_answer
 from providers.http import HttpClients, HttpOptions
 
 Opener = Callable[[Callable[[httpx.Request], httpx.Response]], HttpClients]
@@ -16,7 +17,7 @@ async def open_http() -> AsyncIterator[Opener]:
     opened: list[HttpClients] = []
 
     def build(handler: Callable[[httpx.Request], httpx.Response]) -> HttpClients:
-        opened.append(HttpClients(HttpOptions(transport=httpx.MockTransport(handler))))
+        opened.append(HttpClients(HttpOptions(transport=httpx.MockTransport(handler), answered=note_answer)))
         return opened[-1]
 
     yield build

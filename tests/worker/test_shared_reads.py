@@ -1,24 +1,43 @@
-"""One read of a Secret serves an activity; what changed counts for the next one."""
+"""One read of a Secret serves all activities for five seconds; what changed counts then, after a refusal at once."""
 
 import asyncio
 import gc
+import time
 import weakref
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import httpx
 import pytest
 
+from activities.failures import failure_from
 from activities.models.configuration import DeploymentSpec, WriteKind, WriteSpec
 from activities.models.delivery import Observation
 from activities.ports import ReferenceMissing
 from activities.redaction import reading_secrets, redact
+from activities.refusals import following, note_failure
 from activities.rights import with_rights
+from crds.api.mirror import read_through
 from crds.api.ports import ApiUnavailable, SecretData
+from crds.reasons.problems import FailureKind
 from tests.activities.cluster import Cluster, shop
 from tests.worker.conftest import Opener
+from worker.opening import shared_reads
 from worker.opening.resources import ClusterOpener
 from worker.opening.shared_reads import SHARED, SharedReads
+
+
+@dataclass
+class Clock:
+    """Stand for the module `time`, some seconds ahead."""
+
+    seconds: float = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.seconds
 
 
 @dataclass
@@ -31,6 +50,20 @@ class Counting(Cluster):
         self.reads[name] += 1
         await asyncio.sleep(0)
         return await super().get_secret(namespace, name)
+
+
+@contextmanager
+def activity() -> Iterator[None]:
+    """Stand for one attempt of an activity."""
+    with following(), reading_secrets():
+        yield
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(shared_reads, "time", clock)
+    return clock
 
 
 def counting() -> Counting:
@@ -52,7 +85,7 @@ def deployment(name: str) -> DeploymentSpec:
 async def test_a_round_of_three_tests_at_one_runner_reads_its_secret_once(open_http: Opener) -> None:
     cluster = counting()
     connections = connect(cluster, open_http)
-    with reading_secrets():
+    with activity():
         await asyncio.gather(*(connections.ci_runs("shop", "jenkins") for _ in range(3)))
     assert cluster.reads == {"jenkins-token": 1}
 
@@ -61,36 +94,171 @@ async def test_the_rights_of_several_deployments_cost_one_read(open_http: Opener
     cluster = counting()
     names = ("web", "api", "jobs")
     seen = [Observation(deployment=name, component="web", application=name) for name in names]
-    with reading_secrets():
+    with activity():
         await with_rights(connect(cluster, open_http), "shop", [deployment(name) for name in names], seen)
     assert cluster.reads == {"argocd-token": 1}
 
 
-async def test_a_secret_that_was_rotated_or_withdrawn_counts_for_the_next_activity(open_http: Opener) -> None:
+async def test_activities_that_follow_each_other_share_a_read_and_each_keeps_its_values_out_of_texts(
+    open_http: Opener,
+) -> None:
     cluster = counting()
     connections = connect(cluster, open_http)
-    with reading_secrets():
+    for _ in range(3):
+        with activity():
+            await connections.deployments("shop", "argocd")
+            assert redact("Argo CD refuses argocd-account-token") == "Argo CD refuses ***"
+    assert cluster.reads == {"argocd-token": 1}
+
+
+async def test_activities_at_the_same_time_share_a_read_and_the_end_of_one_ends_it_for_no_other() -> None:
+    asked, reads = asyncio.Event(), Counter[str]()
+
+    async def read(_namespace: str, name: str) -> str:
+        reads[name] += 1
+        await asked.wait()
+        return "value"
+
+    shared = SharedReads(read)
+
+    async def use() -> str:
+        with activity():
+            return await shared.get("shop", "token")
+
+    waiting = [asyncio.create_task(use()) for _ in range(3)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    asked.set()
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [str(one) for one in outcomes[1:]] == ["value", "value"]
+    assert isinstance(outcomes[0], asyncio.CancelledError)
+    assert reads == {"token": 1}
+
+
+async def test_a_secret_that_was_rotated_or_withdrawn_counts_within_five_seconds(
+    open_http: Opener, later: Clock
+) -> None:
+    assert SHARED.total_seconds() <= 5
+    cluster = counting()
+    connections = connect(cluster, open_http)
+    with activity():
         first = await connections.deployments("shop", "argocd")
-    cluster.secrets["shop", "argocd-token"] = {"token": b"rotated-argocd-token"}
-    with reading_secrets():
+        cluster.secrets["shop", "argocd-token"] = {"token": b"rotated-argocd-token"}
+        assert await connections.deployments("shop", "argocd") is first
+        later.seconds += SHARED.total_seconds()
+        # Also within an activity that lasts.
         assert await connections.deployments("shop", "argocd") is not first
         assert "rotated-argocd-token" not in redact("Argo CD refuses rotated-argocd-token")
     cluster.without_consent.add(("shop", "argocd-token"))
-    with reading_secrets(), pytest.raises(ReferenceMissing, match="does not consent"):
+    later.seconds += SHARED.total_seconds()
+    with activity(), pytest.raises(ReferenceMissing, match="does not consent"):
         await connections.deployments("shop", "argocd")
     assert cluster.reads == {"argocd-token": 3}
 
 
-async def test_a_long_activity_reads_again(open_http: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_secret_that_a_host_refuses_is_read_again_by_the_next_that_uses_it(
+    open_http: Opener, status: int
+) -> None:
+    cluster = counting()
+    http = open_http(lambda _request: httpx.Response(status, json={"message": "no"}))
+    connections = ClusterOpener(cluster.port(), http, system_namespace="pilotage")
+    with activity():
+        # What asks for rights takes a refusal as no denial: it becomes no failure.
+        seen = [Observation(deployment="web", component="web", application="web")]
+        await with_rights(connections, "shop", [deployment("web")], seen)
+    reads = cluster.reads["argocd-token"]
+    for _ in range(2):
+        with activity():
+            await connections.deployments("shop", "argocd")
+    assert cluster.reads["argocd-token"] == reads + 1
+
+
+async def test_a_failure_has_the_secrets_of_its_attempt_read_again(open_http: Opener) -> None:
     cluster = counting()
     connections = connect(cluster, open_http)
-    loop = asyncio.get_running_loop()
-    with reading_secrets():
+    with activity():
         await connections.deployments("shop", "argocd")
-        later = loop.time() + SHARED.total_seconds()
-        monkeypatch.setattr(loop, "time", lambda: later)
+    with activity():
+        await connections.ci_runs("shop", "jenkins")
+        note_failure(FailureKind.NOT_FOUND)
+    with activity():
         await connections.deployments("shop", "argocd")
+        await connections.ci_runs("shop", "jenkins")
+    assert cluster.reads == {"argocd-token": 1, "jenkins-token": 2}
+
+
+async def test_consent_that_was_missing_counts_for_the_next_attempt(open_http: Opener) -> None:
+    cluster = counting()
+    cluster.without_consent.add(("shop", "argocd-token"))
+    connections = connect(cluster, open_http)
+    with activity():
+        with pytest.raises(ReferenceMissing, match="does not consent") as missing:
+            await connections.deployments("shop", "argocd")
+        failure_from(missing.value)
+    cluster.without_consent.clear()
+    with activity():
+        await connections.deployments("shop", "argocd")
+
+
+async def test_who_knows_of_a_change_reads_and_so_do_those_who_come_after(open_http: Opener) -> None:
+    cluster = counting()
+    connections = connect(cluster, open_http)
+    with activity():
+        first = await connections.deployments("shop", "argocd")
+    cluster.secrets["shop", "argocd-token"] = {"token": b"rotated-argocd-token"}
+    with activity(), read_through():
+        changed = await connections.deployments("shop", "argocd")
+        assert await connections.deployments("shop", "argocd") is changed
+    with activity():
+        assert await connections.deployments("shop", "argocd") is changed
+    assert changed is not first
     assert cluster.reads == {"argocd-token": 2}
+
+
+async def test_a_read_that_began_before_a_change_is_not_used_by_who_knows_of_it() -> None:
+    values, asked = ["new", "old"], asyncio.Event()
+
+    async def read(_namespace: str, _name: str) -> str:
+        value = values.pop()
+        await asked.wait()
+        return value
+
+    shared = SharedReads(read)
+
+    async def use(*, fresh: bool) -> str:
+        with activity(), read_through(when=fresh):
+            return await shared.get("shop", "token")
+
+    before = asyncio.create_task(use(fresh=False))
+    await asyncio.sleep(0)
+    after = asyncio.create_task(use(fresh=True))
+    await asyncio.sleep(0)
+    asked.set()
+    assert (await before, await after) == ("old", "new")
+    assert await use(fresh=False) == "new"
+
+
+async def test_a_read_that_began_before_a_refusal_is_not_kept() -> None:
+    values, asked = ["new", "old"], asyncio.Event()
+
+    async def read(_namespace: str, _name: str) -> str:
+        value = values.pop()
+        await asked.wait()
+        return value
+
+    shared = SharedReads(read)
+
+    async def use() -> str:
+        with activity():
+            return await shared.get("shop", "token")
+
+    before = asyncio.create_task(use())
+    await asyncio.sleep(0)
+    shared.forget(("shop", "token"))
+    asked.set()
+    assert await before == "old"
+    assert await use() == "new"
 
 
 async def test_outside_of_an_activity_each_use_reads(open_http: Opener) -> None:
@@ -112,7 +280,7 @@ async def test_a_failed_read_is_shared_by_those_who_wait_and_tried_again_by_the_
         return "value"
 
     reads = SharedReads(read)
-    with reading_secrets():
+    with activity():
         waiting = [asyncio.create_task(reads.get("shop", "token")) for _ in range(3)]
         await asyncio.sleep(0)
         # One that gives up ends no other's read.
@@ -123,9 +291,27 @@ async def test_a_failed_read_is_shared_by_those_who_wait_and_tried_again_by_the_
         assert await reads.get("shop", "token") == "value"
 
 
-async def test_nothing_of_a_secret_stays_after_the_activity(open_http: Opener) -> None:
+async def test_nothing_of_a_secret_stays_after_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Value:
+        """What may be looked for."""
+
+    monkeypatch.setattr(shared_reads, "SHARED", timedelta(milliseconds=20))
+
+    async def read(_namespace: str, _name: str) -> Value:
+        return Value()
+
+    reads = SharedReads(read)
+    with activity():
+        there = weakref.ref(await reads.get("shop", "token"))
+    assert there() is not None
+    await asyncio.sleep(0.1)
+    gc.collect()
+    assert there() is None
+
+
+async def test_nothing_of_an_activity_stays_with_what_it_read(open_http: Opener) -> None:
     connections = connect(counting(), open_http)
-    with reading_secrets() as values:
+    with following(), reading_secrets() as values:
         await connections.deployments("shop", "argocd")
         there = weakref.ref(values)
     del values

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from activities.environments import read_resource, view_repository
 from activities.models.reconciliations import Reconciliation
 from activities.ports import MissingReason, OpenSink, PlaceSilent, PostingProvider, ReferenceMissing, Repository
+from activities.refusals import note_answer
 from crds.api.mirror import read_through
 from crds.api.ports import ApiNotFound, Document, Kubernetes, resource_of
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
@@ -61,6 +62,7 @@ async def open_clients(settings: Settings) -> AsyncIterator[HttpClients]:
         cluster_addresses=tuple(filter(None, (os.environ.get("KUBERNETES_SERVICE_HOST"),))),
         in_flight_limit=settings.scm_in_flight,
         trace=trace_call,
+        answered=note_answer,
     )
     clients = HttpClients(options)
     try:

@@ -1,60 +1,94 @@
-"""One read of a Secret for all that an activity opens with it at about the same time.
+"""One read of a Secret for all that activities open with it within five seconds.
 
-An activity opens the same credential again and again: for each test of a round, for each verb that it asks the rights
-of, for each event of a stream. Each activity reads for itself, and reads again what it read a moment ago: so a Secret
-that was rotated, or withdrew its consent, counts for whatever begins after it, and soon for what runs. Nothing is
-shared between activities, nor kept after one: a watch of Secrets, which could be, needs the right to list them all, and
-shows a withdrawn consent as late as its connection is found dead.
+Activities open the same credential again and again: for each test of a round, for each verb that they ask the rights
+of, for each step of a promotion, and for all promotions at once. A read is used again while it is young, and a read
+that is on its way by all who ask meanwhile. So a Secret that was rotated, or withdrew its consent, counts within
+`SHARED` for whatever a worker does, also within an activity that runs for long. It counts at once
+
+- after a refusal: what the refused attempt has used is forgotten, by all (activities/refusals.py);
+- inside `read_through()`, for a caller that knows of a change, such as a check of the credential.
+
+Nothing is kept for long, and outside of activities nothing is shared. A watch of Secrets would need the
+right to list them all, and shows a withdrawn consent as late as its connection is found dead.
 """
 
 import asyncio
+import math
+import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from contextvars import Context
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any, Generic, TypeVar
-from weakref import WeakKeyDictionary
 
-from activities.redaction import SecretValues, known
+from activities.refusals import SecretKey, note_secret
+from crds.api.mirror import read_through_since
 
 SHARED = timedelta(seconds=5)
-"""How old a read may be that an activity uses again; a watch of deployments lasts much longer."""
+"""How old a read may be that is used again."""
 
 T = TypeVar("T")
-Key = tuple[str, str]
 
 
-@dataclass
-class _Reads(Generic[T]):
-    """What one activity reads, and has read: by namespace and name."""
+@dataclass(frozen=True)
+class _OnTheWay(Generic[T]):
+    begun: float
+    task: "asyncio.Task[T]"
 
-    at_work: "dict[Key, asyncio.Task[T]]" = field(default_factory=dict)
-    done: dict[Key, tuple[float, T]] = field(default_factory=dict)
-    """With the time at which each was asked for."""
 
-    def finish(self, key: Key, begun: float, task: "asyncio.Task[T]") -> None:
-        # A task knows its activity: kept here, it would keep what the activity has read of Secrets forever.
-        del self.at_work[key]
-        if not task.cancelled() and task.exception() is None:
-            self.done[key] = begun, task.result()
+@dataclass(frozen=True)
+class _Kept(Generic[T]):
+    begun: float
+    """When it was asked for: what changed since is not in it."""
+    found: T
 
 
 class SharedReads(Generic[T]):
-    """Share reads within one activity, which is one `reading_secrets`; outside of one nothing is shared."""
+    """Share reads of one kind of object among the activities of a process."""
 
     def __init__(self, read: Callable[[str, str], Coroutine[Any, Any, T]]) -> None:
         """Take what reads one object by namespace and name."""
         self._read = read
-        self._by_activity: WeakKeyDictionary[SecretValues, _Reads[T]] = WeakKeyDictionary()
+        self._on_the_way: dict[SecretKey, _OnTheWay[T]] = {}
+        self._kept: dict[SecretKey, _Kept[T]] = {}
 
     async def get(self, namespace: str, name: str) -> T:
         """Return the object. Raises what the read raises; a failed one is not used again."""
-        reads = self._by_activity.setdefault(known(), _Reads())
-        key, now = (namespace, name), asyncio.get_running_loop().time()
-        if key in reads.done and now - reads.done[key][0] < SHARED.total_seconds():
-            return reads.done[key][1]
-        if key not in reads.at_work:
-            reads.at_work[key] = asyncio.create_task(self._read(namespace, name))
-            reads.at_work[key].add_done_callback(partial(reads.finish, key, now))
+        key = (namespace, name)
+        if not note_secret(self, key):
+            return await self._read(namespace, name)
+        now = time.monotonic()
+        oldest = max(now - SHARED.total_seconds(), read_through_since() or -math.inf)
+        kept = self._kept.get(key)
+        if kept is not None and kept.begun >= oldest:
+            return kept.found
+        coming = self._on_the_way.get(key)
+        if coming is None or coming.begun < oldest:
+            coming = self._on_the_way[key] = _OnTheWay(now, asyncio.create_task(self._read(namespace, name)))
+            coming.task.add_done_callback(partial(self._finish, key, coming))
         # Who gives up must not end the read of the others.
-        return await asyncio.shield(reads.at_work[key])
+        return await asyncio.shield(coming.task)
+
+    def forget(self, key: SecretKey) -> None:
+        """Have the next use read; who awaits a read that is on its way gets what it finds."""
+        self._kept.pop(key, None)
+        self._on_the_way.pop(key, None)
+
+    def _finish(self, key: SecretKey, ended: "_OnTheWay[T]", task: "asyncio.Task[T]") -> None:
+        found = None if task.cancelled() or task.exception() is not None else _Kept(ended.begun, task.result())
+        if self._on_the_way.get(key) is not ended:
+            # It was forgotten, or is older than what a caller demanded.
+            return
+        # A task knows its activity: kept here, it would keep what the activity has read of Secrets forever.
+        del self._on_the_way[key]
+        if found is not None:
+            self._kept[key] = found
+            loop, pause = asyncio.get_running_loop(), SHARED.total_seconds()
+            # A timer keeps its context, and that of an activity has what the activity has read.
+            loop.call_later(pause, self._expire, key, found, context=Context())
+
+    def _expire(self, key: SecretKey, found: "_Kept[T]") -> None:
+        # By now a newer read may be kept.
+        if self._kept.get(key) is found:
+            del self._kept[key]
