@@ -26,8 +26,8 @@ def object_schema(model: type[Resource]) -> Schema:
         "kind": {"type": "string", "description": f"`{model.definition.kind}`."},
         "metadata": _metadata(model.definition),
         "spec": _with_atomic_objects(properties["spec"]),
-        # The status itself is written by several field managers.
-        "status": _with_atomic_objects(_without_default(properties["status"])),
+        # The status itself is written by several field managers, each of its fields by one.
+        "status": _with_whole_fields(_with_atomic_objects(_without_default(properties["status"]))),
     }
     return {**schema, "required": ["spec"], "properties": described}
 
@@ -132,6 +132,21 @@ def _with_atomic_objects(schema: Schema) -> Schema:
         if isinstance(schema.get(name), dict):
             nested[name] = _with_atomic_objects(schema[name]) if name == "items" else _as_field(schema[name])
     return {**schema, **nested}
+
+
+def _with_whole_fields(status: Schema) -> Schema:
+    """Declare each field of a status, and each entry of its list maps, to be written as a whole.
+
+    Merged by key, `managedFields` name every leaf with its writer, for each condition with more bytes than it has.
+    """
+    fields = {name: _whole(field) for name, field in status["properties"].items()}
+    return {**status, "properties": fields}
+
+
+def _whole(field: Schema) -> Schema:
+    if field.get("x-kubernetes-list-type") == "map":
+        return {**field, "items": _whole(field["items"])}
+    return {**field, "x-kubernetes-map-type": "atomic"} if field.get("type") == "object" else field
 
 
 def _as_field(schema: Schema) -> Schema:

@@ -91,7 +91,7 @@ class PromotionPolicyStatus(ConditionedStatus):
     tests: Headline | None = None
     """Names of its tests, an optional one with `?`; `none` where nothing gates the hop."""
     trackers_in_flight: Annotated[int, Field(ge=0)] | None = None
-    """Number of trackers whose hop took a snapshot of this policy."""
+    """Number of trackers whose hop took a snapshot of this policy, as of a few seconds ago."""
 
 
 class PromotionPolicy(Resource):

@@ -47,6 +47,9 @@ logger = logging.getLogger(__name__)
 DEBOUNCE = timedelta(seconds=1)
 """How long changes of a namespace are gathered: `kubectl apply` of a directory is one change."""
 
+COUNTING = timedelta(seconds=5)
+"""How long trackers that take or drop a policy are gathered: their number is for people, and each write a request."""
+
 RECENTLY = timedelta(minutes=10)
 """How long a change counts for a tracker whose status shows only later that it waits: the status may be under way."""
 
@@ -137,7 +140,7 @@ class DeclarationController:
         before, after = (one.policy if one is not None else "" for one in (change.old, change.new))
         if before != after:
             self._counted.setdefault(change.key.namespace, set()).update({before, after} - {""})
-            self.queue.add_after(change.key.namespace, self._debounce)
+            self.queue.add_after(change.key.namespace, COUNTING)
 
     def _note_wait(self, change: ObjectChange[TrackerEntry]) -> None:
         """Remember a tracker that waits for what changed while its status, which states it, was not here yet."""
