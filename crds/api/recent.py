@@ -95,10 +95,9 @@ class RecentWrites:
         *,
         subresource: str | None = None,
     ) -> Document:
-        """Apply a JSON merge patch; an object that is kept is kept as it then is."""
+        """Apply a JSON merge patch, and remember the object as it then is."""
         answer = await self._kubernetes.merge(resource, namespace, name, changes, subresource=subresource)
-        if _key(resource, answer) in self._kept:
-            self._keep(resource, answer)
+        self._keep(resource, answer)
         return answer
 
     async def patch(

@@ -76,6 +76,8 @@ async def _hops(plan: Plan, directory: Path, report: Report) -> AsyncIterator[Ro
         for row in await measure_hop(stage, long):
             yield row
         yield await measure_rollout(stage, slow)
+        # What it lists when it begins is no part of a hop.
+        await stage.accept_webhooks()
         for row in await measure_costs(stage, others, lambda: measure_latencies(stage, others)):
             yield row
 

@@ -87,6 +87,14 @@ async def test_a_hop_of_seven_statuses_reads_its_tracker_once(counted: Counted, 
     assert counted.counts == {"reads": 1, "writes": STEPS}
 
 
+async def test_a_change_of_metadata_is_the_basis_of_the_next_status(counted: Counted, namespace: str) -> None:
+    created = await counted.create(TRACKERS, namespace, tracker())
+    writes, resources = publishing(counted)
+    await writes.merge(TRACKERS, namespace, "web-412", {"metadata": {"finalizers": ["pilotage.dev/promotion"]}})
+    assert (await resources.publish_status(step(created, 1))).written
+    assert counted.counts == {"writes": 1}
+
+
 async def test_a_place_that_publishes_again_reads_nothing(counted: Counted, namespace: str) -> None:
     deployment = {
         "name": "web",

@@ -41,7 +41,8 @@ class TrackerEntry:
     """Whether the workflow of the status's attempt has published that it runs."""
     run_id: str
     """Its newest run that was published; for log lines."""
-    finalizer: bool
+    finalizers: tuple[str, ...]
+    """Ours and those of others."""
     deleting_since: datetime | None
     created: datetime | None
     poke: str
@@ -70,6 +71,11 @@ class TrackerEntry:
     @property
     def spec(self) -> TrackerSpec:
         return TrackerSpec(repository=self.repository, number=self.number, environment=self.environment)
+
+    @property
+    def finalizer(self) -> bool:
+        """Whether the tracker waits for us when it is deleted."""
+        return FINALIZER in self.finalizers
 
     @property
     def terminal(self) -> bool:
@@ -102,7 +108,7 @@ def read_tracker(document: Document) -> TrackerEntry:
         waiting=intern(str((status.get("waitingFor") or {}).get("what") or "")),
         started=bool((status.get("workflow") or {}).get("startedAt")),
         run_id=str((status.get("workflow") or {}).get("runId") or ""),
-        finalizer=FINALIZER in (metadata.get("finalizers") or ()),
+        finalizers=tuple(intern(str(one)) for one in metadata.get("finalizers") or ()),
         deleting_since=_time(metadata.get("deletionTimestamp")),
         created=_time(metadata.get("creationTimestamp")),
         poke=str((metadata.get("annotations") or {}).get(TrackerAnnotation.POKE.value, "")),

@@ -151,13 +151,10 @@ class TrackerController:
     async def _keep_labels(self, entry: TrackerEntry) -> None:
         """Have the labels show what spec and status hold. A status cannot carry them: its subresource keeps metadata.
 
-        Written as a compare-and-set of what was seen; whatever changed meanwhile brings the tracker back here.
+        What changed meanwhile brings the tracker back here.
         """
-        if not entry.relabel:
-            return
-        metadata = {"uid": entry.uid, "resourceVersion": entry.resource_version, "labels": dict(entry.relabel)}
-        with suppress(ApiNotFound, ApiConflict):
-            await self._kubernetes.merge(TRACKERS, entry.namespace, entry.name, {"metadata": metadata})
+        if entry.relabel:
+            await self._change(entry, {"labels": dict(entry.relabel)})
 
     async def _ensure_workflow(self, entry: TrackerEntry) -> Look:
         # A workflow that was started once is missed, never silently started again: only a person may decide that.
@@ -320,29 +317,20 @@ class TrackerController:
             logger.warning("tracker %s/%s is let go: %s", entry.namespace, entry.name, message)
 
     async def _add_finalizer(self, entry: TrackerEntry) -> bool:
-        return await self._change_finalizers(entry, lambda names: [*names, FINALIZER])
+        change: Document = {"finalizers": [*entry.finalizers, FINALIZER]}
+        return await self._change(entry, {**change, "labels": dict(entry.relabel)} if entry.relabel else change)
 
     async def _remove_finalizer(self, entry: TrackerEntry) -> bool:
-        return await self._change_finalizers(entry, lambda names: [name for name in names if name != FINALIZER])
+        return await self._change(entry, {"finalizers": [one for one in entry.finalizers if one != FINALIZER]})
 
-    async def _change_finalizers(self, entry: TrackerEntry, change: Callable[[list[str]], list[str]]) -> bool:
-        """Return False where the tracker changed meanwhile; its event, or a short pause, brings it back here."""
+    async def _change(self, entry: TrackerEntry, metadata: Document) -> bool:
+        """Write metadata as a compare-and-set of what was seen.
+
+        Return False where the tracker changed meanwhile; its event, or a short pause, brings it back here.
+        """
+        seen = {"uid": entry.uid, "resourceVersion": entry.resource_version}
         try:
-            document = await self._kubernetes.get(TRACKERS, entry.namespace, entry.name)
-            metadata = document["metadata"]
-            if metadata["uid"] != entry.uid:
-                return True
-            present = list(metadata.get("finalizers") or ())
-            wanted = change([name for name in present if name != FINALIZER])
-            if sorted(wanted) == sorted(present):
-                return True
-            if FINALIZER in wanted and metadata.get("deletionTimestamp"):
-                # The API server forbids new finalizers on what is being deleted.
-                return False
-            changed: Document = {"finalizers": wanted, "resourceVersion": metadata["resourceVersion"]}
-            if FINALIZER in wanted and entry.relabel:
-                changed["labels"] = dict(entry.relabel)
-            await self._kubernetes.merge(TRACKERS, entry.namespace, entry.name, {"metadata": changed})
+            await self._kubernetes.merge(TRACKERS, entry.namespace, entry.name, {"metadata": {**seen, **metadata}})
         except ApiNotFound:
             return True
         except ApiConflict:
