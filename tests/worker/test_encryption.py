@@ -27,7 +27,7 @@ from worker.serving.process import build_worker
 from worker.serving.registry import PROMOTIONS, Dependencies, build_activities
 from worker.settings import Settings
 from worker.temporal import encryption
-from worker.temporal.codec_server import build_codec_server
+from worker.temporal.codec_server import build_codec_server, origin_of
 from worker.temporal.connect import TemporalMisconfigured, TemporalPlaces, connect
 from worker.temporal.conversion import DATA_CONVERTER
 from worker.temporal.encryption import AesGcmCodec, KeyMissing, Keys
@@ -173,6 +173,22 @@ async def test_the_codec_server_decrypts_for_pages_of_the_origin_that_it_was_giv
     assert asked.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert "Access-Control-Allow-Origin" not in foreign.headers
     assert (answered.status, broken.status) == (200, 400)
+
+
+@pytest.mark.parametrize(
+    ("address", "origin"),
+    [
+        ("https://temporal.example.com", "https://temporal.example.com"),
+        ("https://Temporal.example.com:443/namespaces/pilotage", "https://temporal.example.com"),
+        ("http://localhost:8233/", "http://localhost:8233"),
+        ("http://[::1]:8233", "http://[::1]:8233"),
+        ("temporal.example.com", ""),
+        ("https://", ""),
+        ("https://host:nope", ""),
+    ],
+)
+def test_an_origin_is_what_a_browser_names_for_a_page_of_that_address(address: str, origin: str) -> None:
+    assert origin_of(address) == origin
 
 
 def test_without_keys_nothing_is_encrypted() -> None:

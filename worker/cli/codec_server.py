@@ -8,7 +8,7 @@ HostOption = Annotated[str, typer.Option("--host", help="Address to listen on.")
 PortOption = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 = any free one.")]
 OriginOption = Annotated[
     list[str] | None,
-    typer.Option("--ui-origin", metavar="URL", help="Origin of a Temporal UI whose pages may call it; repeatable."),
+    typer.Option("--ui-origin", metavar="URL", help="Address of a Temporal UI whose pages may call it; repeatable."),
 ]
 
 
@@ -23,10 +23,13 @@ def codec_server(host: HostOption = "127.0.0.1", port: PortOption = 8081, ui_ori
     from contextlib import suppress
 
     from worker.cli.exits import CliError, ExitCode
-    from worker.temporal.codec_server import serve
+    from worker.temporal.codec_server import origin_of, serve
     from worker.temporal.conversion import configured_converter
     from worker.temporal.encryption import EncryptionMisconfigured
 
+    origins = tuple(origin_of(one) for one in ui_origin or ())
+    if "" in origins:
+        raise CliError(f"--ui-origin: {', '.join(ui_origin or ())}: https://host is wanted", code=ExitCode.USAGE)
     try:
         codec = configured_converter().payload_codec
     except EncryptionMisconfigured as error:
@@ -35,6 +38,6 @@ def codec_server(host: HostOption = "127.0.0.1", port: PortOption = 8081, ui_ori
         raise CliError("payloads are not encrypted: set PILOTAGE_ENCRYPTION_KEYS", code=ExitCode.USAGE)
     try:
         with suppress(KeyboardInterrupt):
-            asyncio.run(serve(codec, host=host, port=port, origins=tuple(ui_origin or ())))
+            asyncio.run(serve(codec, host=host, port=port, origins=origins))
     except OSError as error:
         raise CliError(f"cannot listen on {host}:{port}: {error}", code=ExitCode.USAGE) from error

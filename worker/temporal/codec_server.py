@@ -7,6 +7,7 @@ first whether its page may.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
@@ -20,9 +21,23 @@ _logger = structlog.get_logger(__name__)
 
 BODY_LIMIT_BYTES = 16 * 1024 * 1024
 """More than a page of a history."""
+_PORTS = {"http": 80, "https": 443}
 _HEADERS = "content-type,x-namespace,authorization"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def origin_of(address: str) -> str:
+    """Return what a browser names as the origin of a page at this address; empty where it is no address of a page."""
+    try:
+        parts = urlsplit(address.strip().lower())
+        port = parts.port
+    except ValueError:
+        return ""
+    if parts.scheme not in _PORTS or not parts.hostname:
+        return ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, _PORTS[parts.scheme]) else "")
 
 
 def build_codec_server(codec: PayloadCodec, *, origins: Sequence[str]) -> web.Application:
