@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from activities.models.repository_sync import LATER_KEPT, MADE_KEPT, ListCursor, Remembered
-from activities.models.state_labels import PROMOTED_PREFIX
+from activities.models.state_labels import PROMOTED_PREFIX, place_label, promoted_label, state_label
+from activities.models.status import State
 from activities.state_labels import LabelNames, shows_the_way
 from crds.api.publishing import status_of
 from crds.fields import NAME_MAX_LENGTH
 from crds.group import API_VERSION
+from crds.reasons.trackers import RecordResult
 from crds.v1alpha1.git_repository import Discovery, GitRepository
 from providers.models import ChangeState, HostPullRequest
 from providers.pull_request_lists import ListedPullRequest
@@ -78,9 +80,10 @@ def is_open(listed: ListedPullRequest) -> bool:
 
 
 def is_shown(tracker: Mapping[str, Any], listed: ListedPullRequest, names: LabelNames) -> bool:
-    """Return whether a tracker's attempt shows a pull request as it is listed, but for labels that promotions leave.
+    """Return whether a tracker's attempt shows a pull request as it is listed, and the list our labels as they are due.
 
-    What is shown its promotion knows, and it put those labels there itself.
+    Such a pull request is no news to its promotion, which put those labels there itself. A label of a state or a place
+    that somebody set or took off is news.
     """
     status = status_of(tracker)
     if status.get("attempt") != tracker["spec"].get("attempt", 1) or not (listed.whole and listed.labels_listed):
@@ -88,11 +91,29 @@ def is_shown(tracker: Mapping[str, Any], listed: ListedPullRequest, names: Label
     shown, change = status.get("pullRequest") or {}, listed.change
     known = [shown.get(name) or "" for name in ("state", "headSHA", "mergeSHA", "title", "baseBranch")]
     now = [change.state, change.head_sha, change.merge_sha or "", change.title, change.base_branch]
-    return known == now and _of_others(names, shown.get("labels", ())) == _of_others(names, change.labels)
+    ours, others = _divided(names, change.labels)
+    return known == now and others == _divided(names, shown.get("labels", ()))[1] and ours == _due(status)
 
 
-def _of_others(names: LabelNames, labels: Iterable[str]) -> set[str]:
-    return {one for one in labels if not (shows_the_way(names, one) or one.startswith(PROMOTED_PREFIX))}
+def _divided(names: LabelNames, labels: Iterable[str]) -> tuple[set[str], set[str]]:
+    """Return the labels that show where a change is, as written here, and the others."""
+    ours, others = set(), set()
+    for name in labels:
+        if shows_the_way(names, name):
+            ours.add(names.ours(name))
+        elif name.startswith(PROMOTED_PREFIX):
+            ours.add(name)
+        else:
+            others.add(name)
+    return ours, others
+
+
+def _due(status: Mapping[str, Any]) -> set[str]:
+    """Return the labels that a promotion has put there by now, where its policies name none of their own."""
+    state, environment = status.get("state"), status.get("environment")
+    ended = [one["target"] for one in status.get("promotions") or () if one["result"] != RecordResult.FAILED]
+    way = [state_label(State(state)) if state else "", place_label(environment) if environment else ""]
+    return {one for one in (*way, *map(promoted_label, ended)) if one}
 
 
 def digest(change: HostPullRequest) -> str:

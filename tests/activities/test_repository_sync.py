@@ -512,21 +512,49 @@ async def test_many_news_list_the_trackers_instead_of_asking_for_each(
     assert len(scene.signalled) == 10
 
 
-async def test_labels_that_a_promotion_left_itself_are_no_news_to_it(scene: Scene) -> None:
+LEFT = ("pilotage/testing", "pilotage/env/staging", "promoted/staging")
+
+
+@pytest.fixture
+def testing(scene: Scene) -> Scene:
+    """A tracker in Testing, after its first hop, that shows the pull request as it was before its labels."""
     scene.track(1)
-    scene.cluster.objects["PullRequestTracker", "shop", "web-1"]["status"]["pullRequest"] = {
-        "state": "Merged",
-        "headSHA": OLD,
-        "mergeSHA": NEW,
-        "title": "Change 1",
-        "baseBranch": "main",
-        "labels": ["ship", "pilotage/pending"],
+    status = scene.cluster.objects["PullRequestTracker", "shop", "web-1"]["status"]
+    status |= {
+        "state": "Testing",
+        "environment": "staging",
+        "promotions": [{"target": "staging", "result": "Promoted"}, {"target": "prod", "result": "Failed"}],
+        "pullRequest": {
+            "state": "Merged",
+            "headSHA": OLD,
+            "mergeSHA": NEW,
+            "title": "Change 1",
+            "baseBranch": "main",
+            "labels": ["ship", "pilotage/pending"],
+        },
     }
-    ours = ("pilotage/testing", "pilotage/env/dev", "promoted/dev")
-    scene.show(listed(1, labels=("ship", *ours)))
-    await scene.look()
-    assert scene.receivers.news == []
-    scene.now += HOUR
-    scene.show(listed(1, ago=-HOUR, labels=("ship", "pilotage/hold", *ours)))
-    await scene.look()
-    assert [news.pull_request.labels for _, news in scene.receivers.news] == [("ship", "pilotage/hold", *ours)]
+    return scene
+
+
+async def test_labels_that_a_promotion_left_itself_are_no_news_to_it(testing: Scene) -> None:
+    testing.show(listed(1, labels=("ship", *LEFT)))
+    await testing.look()
+    assert testing.receivers.news == []
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ("ship", *LEFT, "pilotage/hold"),
+        ("ship", *LEFT, "pilotage/ready-to-promote"),
+        ("ship", *LEFT, "promoted/prod"),
+        ("ship", *LEFT[1:]),
+        ("ship", *LEFT[:2]),
+        ("ship", "pilotage/testing", "pilotage/env/prod", "promoted/staging"),
+        LEFT,
+    ],
+)
+async def test_labels_that_people_set_or_took_off_are_news(testing: Scene, labels: tuple[str, ...]) -> None:
+    testing.show(listed(1, labels=labels))
+    await testing.look()
+    assert [news.pull_request.labels for _, news in testing.receivers.news] == [labels]
