@@ -81,6 +81,9 @@ def lag(one: DeploymentSpec, seen: Observation | None, hindered: str = "") -> st
         return f"{one.name}: not observed: {one.application} is gone, or the Environment no longer names it"
     ended_well = seen.operation_phase in (OperationPhase.SUCCEEDED, OperationPhase.NONE)
     text = (seen.message or seen.operation_message) if ended_well else (seen.operation_message or seen.message)
+    if seen.problem and seen.runs is None:
+        # Nothing else is known of it: what it ran before is no news of now.
+        return "; ".join(part for part in (f"{one.name}: {seen.problem}", hindered) if part)
     runs = f"{one.name}: runs {comparison.what_runs(seen)}, {seen.sync_status}, {seen.health}"
     if by_git(one) and not (hindered or text or seen.problem):
         text = f"{'Flux' if one.flux is not None else 'Argo CD'} has not picked up what is in Git"

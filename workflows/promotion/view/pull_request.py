@@ -205,7 +205,8 @@ def now_lines(story: PromotionState, shown: State, waiting: WaitingFor | None) -
     lines = [f"**{shown}**" + (f" · {inline(story.reason)}" if story.reason not in ("", str(shown)) else "")]
     if story.hop is not None:
         lines[0] += f" · {story.hop.policy.source} → {story.hop.policy.target} (policy {story.hop.policy.name})"
-    if story.message:
+    # What is waited for repeats the message where it is all that there is to observe.
+    if story.message and (waiting is None or story.message not in waiting.observed):
         lines += ["", inline(story.message)]
     if waiting is not None:
         since = f" since {waiting.since:%Y-%m-%d %H:%M:%S} UTC" if waiting.since else ""

@@ -45,7 +45,8 @@ def test_what_cannot_be_read_is_no_lost_write() -> None:
 
 def test_what_is_not_known_to_run_is_not_shown_as_nothing() -> None:
     unreadable = replace(WRITTEN, runs=None, failure=unread("answered 401"))
-    assert following.lag(SPEC, unreadable).startswith("web: runs an unknown revision, ")
+    assert following.lag(SPEC, unreadable) == f"web: {unreadable.problem}"
+    assert following.lag(SPEC, unreadable, "a window") == f"web: {unreadable.problem}; a window"
     assert following.lag(SPEC, replace(WRITTEN, runs=None)).startswith("web: runs nothing, ")
     # What was known before it could not be read stays what is known.
     assert following.lag(SPEC, replace(unreadable, runs=OLD)).startswith("web: runs aaaaaaaaaaaa, ")

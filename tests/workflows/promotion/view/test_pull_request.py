@@ -147,6 +147,13 @@ def test_verdicts_links_and_summaries_of_an_earlier_hop_stay_with_its_record() -
     assert text.rstrip().endswith("|\n\n</details>")
 
 
+def test_what_the_wait_observes_is_not_stated_a_second_time() -> None:
+    story = replace(in_hop(State.PROMOTING), message="web: answered 503")
+    waiting = replace(WAITING, observed="web: answered 503")
+    assert comment(story, waiting).count("answered 503") == 1
+    assert comment(story, replace(WAITING, observed="else")).count("answered 503") == 1
+
+
 def test_at_the_end_every_hop_s_tests_are_shown_once_and_the_last_ones_unfolded() -> None:
     story = replace(in_hop(State.COMPLETED), hop=None)
     story.records.append(record("staging", "prod", tests=(ended("smoke", "Passed"),)))
