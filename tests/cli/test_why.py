@@ -192,6 +192,16 @@ def test_why_shows_a_refused_token_of_argo_cd_once_with_its_secret(tracked: Fake
     assert lines.count(shown) == 1
 
 
+def test_what_an_argo_cd_without_an_answer_showed_before_is_not_claimed_of_now(tracked: FakeCluster, run: Run) -> None:
+    add_world(tracked)
+    (before,) = [line for line in run("why", "412", "--all").stdout.splitlines() if "dev/eu" in line]
+    assert before.startswith("✓")
+    add_connections(tracked)
+    (line,) = [line for line in run("why", "412").stdout.splitlines() if "dev/eu" in line]
+    assert line.startswith("·")
+    assert line.endswith(", as it was read last")
+
+
 def test_why_shows_a_refused_token_of_a_ci_system_with_its_secret(tracked: FakeCluster, run: Run) -> None:
     add_world(tracked)
     refused = condition("Reachable", met=False, reason="Unauthorized", message=REFUSED)

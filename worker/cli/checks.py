@@ -150,6 +150,10 @@ def _place(evidence: Evidence, environment: Environment | None, *, role: str) ->
     applications = {
         deployment.name: deployment.application or "by selector" for deployment in environment.spec.deployments
     }
+    unreachable = _unreachable(evidence)
+    silent = {
+        one.name for one in environment.spec.deployments if one.argocd and one.argocd.instance_ref.name in unreachable
+    }
     for deployment in entry.deployments:
         running = deployment.artifact
         artifact = artifacts.get(running.component) if running else None
@@ -157,11 +161,22 @@ def _place(evidence: Evidence, environment: Environment | None, *, role: str) ->
         exact = running is not None and running.revision == (artifact.revision if artifact else revision)
         health = deployment.health or "Unknown"
         # Something else may contain what is wanted: only the place can judge that, so it is not called wrong.
-        ok = False if deployment.problem else True if exact and health == "Healthy" else None
+        known = deployment.name not in silent
+        ok = False if deployment.problem else True if known and exact and health == "Healthy" else None
         name = f"{environment.metadata.name}/{deployment.name} {applications.get(deployment.name, '')}".rstrip()
-        problem = f"; {deployment.problem}" if deployment.problem else ""
+        problem = f"; {deployment.problem}" if deployment.problem else "" if known else ", as it was read last"
         text = f"{name}: {_runs(running, wanted, exact=exact, role=role)}, {health}{problem}"
         yield Check(subject=role, ok=ok, text=text)
+
+
+def _unreachable(evidence: Evidence) -> set[str]:
+    """Name the Argo CD instances that give no answer now: what a status shows of them may be past."""
+    return {
+        instance.metadata.name
+        for instance in evidence.instances
+        for one in instance.status.conditions
+        if one.type == ConditionType.REACHABLE and one.status is ConditionStatus.FALSE
+    }
 
 
 def _runs(running: Artifact | None, wanted: str, *, exact: bool, role: str) -> str:

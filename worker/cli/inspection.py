@@ -182,8 +182,11 @@ def print_tracker(tracker: "PullRequestTracker", *, again_at: "datetime | None" 
     at = values.now()
     status = tracker.status
     for label, value in _facts(tracker, again_at):
-        if value:
+        if " " in value:
             paragraph(f"{label + ':':<14}{value}", indent=" " * 14)
+        elif value:
+            # A link alone stays behind its label, however long it is.
+            line(f"{label + ':':<14}{value}")
     if status.tests:
         line()
         verdict = status.aggregate

@@ -56,6 +56,7 @@ class Observer:
         self._outdated = False
         """Whether something was reported since the read that is under way began."""
         self._watching = False
+        self._watch_ends: datetime | None = None
         self._watched: tuple[Artifact, ...] = ()
         """What the holder brings for whom the watch was begun."""
         self._followed: tuple[str, int] | None = None
@@ -207,7 +208,9 @@ class Observer:
         if self._environment_failure is not None:
             return None if self._reading_environment else self._environment_due
         fails = self._reading_failure is not None or any(one.problem for one in self.observed.observations)
-        return self._look_due(self._members) if fails and self._reading is None else None
+        if not fails:
+            return None
+        return self._watch_ends if self._watching else self._look_due(self._members) if self._reading is None else None
 
     def stop_watching(self) -> None:
         """Cancel a watch, so that the run can end; its successor observes again."""
@@ -285,7 +288,7 @@ class Observer:
         config = policies.observation_watch(
             self._queues, start.timings, summary=f"watch {start.environment} for {self._holder}"
         )
-        self._watching, self._watched = True, artifacts
+        self._watching, self._watched, self._watch_ends = True, artifacts, workflow.now() + start.timings.watch
         try:
             answer = await workflow.execute_activity_method(ObservationActivities.watch_deployments, request, **config)
             self._take(answer)

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from temporalio import activity
 
 from activities.models.delivery import Observation, SyncApplicationInput, WriteOutcome, WriteResult
-from activities.models.status import NO_ACTION, State
+from activities.models.places import MemberSignal, PlaceSignal
+from activities.models.status import NO_ACTION, ConditionStatus, State, TrackerStatus
 from tests.workflows.promotion.world import FAST, MINE, OLD, World, promotion_in
 from tests.worlds.played import Played
 from tests.worlds.refusals import unread
@@ -143,6 +144,42 @@ async def test_the_deadline_stands_still_while_argocd_is_away_and_nothing_claims
         await world.publish("staging")
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert [one.result for one in world.status.promotions] == ["Promoted"]
+
+
+@dataclass
+class DarkAtFirst(Dark):
+    """A world whose place still shows what it read before, as it does until a failure has lasted."""
+
+    known: bool = False
+
+    def view_of(self, environment: str, *, answers: MemberSignal | None = None) -> PlaceSignal:
+        found = super().view_of(environment, answers=answers)
+        if self.known or not self.away or environment != "staging":
+            return found
+        return replace(found, observed=tuple(replace(one, runs=OLD, failure=None) for one in found.observed))
+
+
+async def test_what_the_place_cannot_read_any_more_is_shown_although_we_saw_it_before(played: Played) -> None:
+    async with promotion_in(DarkAtFirst, played) as (world, start):
+        await start()
+        await world.eventually(lambda: world.away and "503" in world.status.message)
+        waiting = world.status.waiting_for
+        assert waiting is not None
+        assert waiting.reason_code == "Delivering"
+        world.known = True
+        await world.publish("staging")
+        await world.eventually(lambda: resolved(world.status).status == "False")
+        waiting = world.status.waiting_for
+        assert waiting is not None
+        assert waiting.reason_code == "Unavailable"
+        assert "kubectl -n shop describe argocdinstance argocd" in waiting.unblock_with
+        world.away = False
+        await world.publish("staging")
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+
+
+def resolved(status: TrackerStatus) -> ConditionStatus:
+    return next(one for one in status.conditions if one.type == "ReferencesResolved")
 
 
 async def test_what_is_written_and_never_synced_is_recorded_as_such_with_the_reason(played: Played) -> None:

@@ -24,6 +24,7 @@ from activities.models.delivery import (
     WriteOutcome,
     WriteResult,
 )
+from activities.models.failures import Failure
 from activities.models.places import Phase
 from activities.models.status import State
 from crds.reasons.events import EventReason
@@ -144,6 +145,7 @@ async def _deliver(ctx: PromotionRun, hop: Hop, view: EnvironmentView, wave: Seq
     since: datetime | None = None
     longest = 2 * max(ctx.timings.delivery_refresh, ctx.timings.compare_maximum)
     pauses = Backoff(initial=ctx.timings.compare_initial, maximum=ctx.timings.compare_maximum)
+    unread = _unread(ctx, hop)
     while True:
         # Taken before anything is awaited: what changes meanwhile must wake the wait below.
         pokes = ctx.pokes
@@ -168,6 +170,10 @@ async def _deliver(ctx: PromotionRun, hop: Hop, view: EnvironmentView, wave: Seq
         if act.step not in (Step.WRITE, Step.WAIT):
             return act
         _show(ctx, hop, act.message, remedies.of_wave(hop, wave, observed, hindered))
+        if (now_unread := _unread(ctx, hop)) != unread:
+            # What the place cannot read is in the way, whatever we read ourselves.
+            unread = now_unread
+            ctx.changed()
         for name in set(hindered) - {one.name for one in act.behind}:
             del hindered[name]
         again = False
@@ -210,6 +216,12 @@ def _show(ctx: PromotionRun, hop: Hop, message: str, remedy: str) -> None:
     if (message, remedy) != (ctx.story.message, hop.remedy):
         ctx.story.message, hop.remedy = message, remedy
         ctx.changed()
+
+
+def _unread(ctx: PromotionRun, hop: Hop) -> tuple[Failure | None, ...]:
+    """Return why the target's place cannot read what runs there, as it states it."""
+    place = ctx.membership.view(hop.policy.target)
+    return () if place is None else (place.failure, *(one.failure for one in place.observed))
 
 
 async def _wait(
