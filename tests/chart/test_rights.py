@@ -80,7 +80,15 @@ def installed(kubernetes_api: KubernetesAccess) -> Iterator[KubernetesAccess]:
     kubectl(admin, *apply, stdin=json.dumps(wanted), report=print)
     kubectl(admin, "wait", "--for=condition=Established", "crd", "--all", "--timeout=30s", report=print)
     yield kubernetes_api
-    kubectl(admin, "delete", "--wait=false", "-f", str(ROOT / MANIFESTS / "self-hosted.yaml"), report=print)
+    kubectl(
+        admin,
+        "delete",
+        "--wait=false",
+        "--ignore-not-found",
+        "-f",
+        str(ROOT / MANIFESTS / "self-hosted.yaml"),
+        report=print,
+    )
 
 
 @pytest.mark.parametrize("example", [*(one for one in EXAMPLES if one != "self-hosted"), "self-hosted"])
