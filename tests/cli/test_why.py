@@ -15,6 +15,7 @@ from crds.api.ports import ApiForbidden, ApiResource
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from tests.cli.conftest import MERGED, OLDER, tracker_spec
 from tests.cli.fake_cluster import FakeCluster
+from worker.cli import explaining
 from worker.cli.asking import WorkflowAnswer
 from worker.cli.explaining import disagreements
 from workflows.environment.state import PlaceProgress
@@ -190,6 +191,20 @@ def test_why_shows_a_refused_token_of_argo_cd_once_with_its_secret(tracked: Fake
 
     shown = f"✗ ArgoCDInstance argocd (Secret argocd-token): not Reachable (Unauthorized): {REFUSED}"
     assert lines.count(shown) == 1
+
+
+def test_a_terminal_gets_the_way_out_in_one_line_to_be_pasted(
+    status: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unblock = f"check it: kubectl -n shop describe argocdinstance {'a' * 60}"
+    status["waitingFor"] = {"what": "Reference", "observed": "answered 503 " * 10, "unblockWith": unblock}
+    document = {"metadata": {"name": "web-412", "namespace": "shop"}, "spec": tracker_spec(412), "status": status}
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    explaining.print_answer(PullRequestTracker.from_wire(document), [], WorkflowAnswer(), every=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines.count(f"unblock with: {unblock}") == 2
+    assert max(len(line) for line in lines if unblock not in line) <= 40
 
 
 def test_what_an_argo_cd_without_an_answer_showed_before_is_not_claimed_of_now(tracked: FakeCluster, run: Run) -> None:

@@ -72,7 +72,7 @@ def why(
     for index, one in enumerate(found):
         if index:
             line()
-        _print(*one, every=every)
+        print_answer(*one, every=every)
 
 
 async def _caught_up(
@@ -89,14 +89,16 @@ async def _caught_up(
     return tracker
 
 
-def _print(tracker: "PullRequestTracker", checks: "list[Check]", asked: "WorkflowAnswer", *, every: bool) -> None:
-    from worker.cli.output import line, paragraph
+def print_answer(tracker: "PullRequestTracker", checks: "list[Check]", asked: "WorkflowAnswer", *, every: bool) -> None:
+    """Print the answer, the checks that are not met, and last again what ends the wait."""
+    from worker.cli.output import command_line, line, paragraph
 
-    answer = answer_of(tracker, asked)
+    *answer, way_out = answer_of(tracker, asked)
     for text in answer:
         paragraph(text)
+    command_line(way_out)
     shown = [check for check in checks if every or not check.ok]
-    if not shown and len(answer) == 1:
+    if not shown and not answer:
         # It has ended, and nothing is in any way.
         return
     if shown:
@@ -111,7 +113,7 @@ def _print(tracker: "PullRequestTracker", checks: "list[Check]", asked: "Workflo
     line()
     if left_out := len(checks) - len(shown):
         line(f"{left_out} of {len(checks)} checks let the change go on: --all shows them")
-    paragraph(answer[-1])
+    command_line(way_out)
 
 
 def answer_of(tracker: "PullRequestTracker", asked: "WorkflowAnswer") -> list[str]:

@@ -182,10 +182,10 @@ def print_tracker(tracker: "PullRequestTracker", *, again_at: "datetime | None" 
     at = values.now()
     status = tracker.status
     for label, value in _facts(tracker, again_at):
-        if " " in value:
+        if " " in value and label != trackers.UNBLOCK:
             paragraph(f"{label + ':':<14}{value}", indent=" " * 14)
         elif value:
-            # A link alone stays behind its label, however long it is.
+            # A link stays behind its label, and a command one line, however long they are.
             line(f"{label + ':':<14}{value}")
     if status.tests:
         line()

@@ -71,6 +71,11 @@ def paragraph(text: str, *, indent: str = "  ") -> None:
     print(_folded(visible(text), sys.stdout, indent), flush=True)
 
 
+def command_line(text: str) -> None:
+    """Print what holds a command to paste: a terminal continues it on its next line, and copies it as one."""
+    line(text)
+
+
 def _folded(text: str, stream: TextIO, indent: str = "") -> str:
     """Break the lines of a text at blanks where it is printed on a terminal; a pipe gets them whole."""
     if not stream.isatty():

@@ -14,6 +14,7 @@ PROMOTION_COLUMNS = ("FROM", "TO", "RESULT", "POLICY", "ARTIFACT", "BY", "AGE")
 CONDITION_COLUMNS = ("CONDITION", "STATUS", "REASON", "SINCE", "MESSAGE")
 
 NO_ACTION = "no action needed"
+UNBLOCK = "Unblock with"
 
 LOST_REASONS = frozenset({"Terminated", "Failed", "Lost"})
 """Reasons of `WorkflowAvailable=False` that a restart repairs."""
@@ -62,7 +63,7 @@ def waiting_line(waiting: WaitingFor, at: datetime) -> str:
 def unblock_label(waiting: WaitingFor | None) -> str:
     """Return what to write in front of the way out of a wait."""
     alone = waiting is not None and (waiting.unblock_with or "").startswith(NO_ACTION)
-    return "Next step" if alone else "Unblock with"
+    return "Next step" if alone else UNBLOCK
 
 
 def unblock_line(waiting: WaitingFor) -> str:
