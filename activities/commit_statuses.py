@@ -172,6 +172,15 @@ def judge(
     if verdict.over_pending:
         return None if shown.state.value == PENDING else PostOutcome.OVERTAKEN
     # The host's clock and that of the cluster may differ by seconds; fresh runs come an hour after the last event.
-    if request.fresh and shown.posted_at is not None and verdict.at < shown.posted_at:
+    if shown.posted_at is not None and verdict.at < shown.posted_at and _is_of_another_run(request, shown):
         return PostOutcome.OVERTAKEN
     return None
+
+
+def _is_of_another_run(request: PostCommitStatusInput, shown: models.CommitStatus) -> bool:
+    if not request.tried:
+        return request.fresh
+    return not any(
+        shown.state.value == one.state and (not shown.description or reads_as(shown.description, one.description))
+        for one in request.tried
+    )

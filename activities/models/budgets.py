@@ -77,6 +77,9 @@ SINK_ATTEMPTS = 500
 TRACKERS_LISTED = 500
 """Live trackers of one page: a place carries them until each has answered, next to all that it carries anyway."""
 
+POSTS_TRIED = 4
+"""Posts without an answer by which a commit status recognises its own."""
+
 DRIFT_READINGS = 150
 """Applications that one look for drift reads and answers with; the others have their turn at the next one."""
 

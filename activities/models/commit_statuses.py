@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Annotated
 
-from activities.models.bounds import Bounded, Line, Link, Short, Text
+from activities.models import budgets
+from activities.models.bounds import Bounded, Last, Line, Link, Short, Text
 from activities.models.tracking import Timings
 
 PENDING = "pending"
@@ -86,7 +88,7 @@ class CommitVerdict(Bounded):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CommitStatusInput:
+class CommitStatusInput(Bounded):
     """Start (or continue) one CommitStatusWorkflow."""
 
     installation: str
@@ -97,6 +99,8 @@ class CommitStatusInput:
     """What the host shows for certain; None where a run does not know."""
     fresh: bool = True
     """Whether nothing was posted yet."""
+    tried: Annotated[tuple[CommitVerdict, ...], Last(budgets.POSTS_TRIED)] = ()
+    """Posts of which no answer came, where nothing was posted before them; the newest few."""
     refused_since: datetime | None = None
     failures: int = 0
     not_before: datetime | None = None
@@ -120,7 +124,7 @@ class PostOutcome(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PostCommitStatusInput:
+class PostCommitStatusInput(Bounded):
     """Post one status."""
 
     namespace: str
@@ -131,6 +135,9 @@ class PostCommitStatusInput:
     fresh: bool = False
     """Whether it is unknown because nothing was posted yet by who asks: then what the host took after the event counts
     as newer. Where an answer was lost, it may be the very post whose answer that was."""
+    tried: Annotated[tuple[CommitVerdict, ...], Last(budgets.POSTS_TRIED)] = ()
+    """Posts of which no answer came, where nothing was posted before them: what the host shows and is none of these it
+    took from another one, and counts as newer too."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from activities.contracts import CommitStatusActivities, PostRecordActivities, SupersessionActivities
+from activities.models import budgets
 from activities.models.commit_statuses import (
     PENDING,
     CloseSupersededInput,
@@ -60,6 +61,7 @@ class CommitStatusWorkflow:
         self._refused_since = start.refused_since
         self._not_before = start.not_before
         self._fresh = start.fresh
+        self._tried = start.tried
         self._error = ""
         self._poked = False
         self._publisher = self._make_publisher()
@@ -136,6 +138,7 @@ class CommitStatusWorkflow:
             verdict=verdict,
             look_first=slot.posted is None,
             fresh=self._fresh,
+            tried=self._tried,
         )
         config = policies.scm_post(self._queues, start.timings, summary=f"{verdict.state}: {start.slot.title}")
         try:
@@ -153,7 +156,7 @@ class CommitStatusWorkflow:
         self._failures, self._refused_since, self._not_before, self._error = 0, None, None, ""
         match outcome:
             case PostOutcome.POSTED | PostOutcome.UNCHANGED:
-                self._fresh = False
+                self._fresh, self._tried = False, ()
                 self._slot.shown()
                 self._publisher.offer(record(self._start.slot, verdict, at=workflow.now()))
             case PostOutcome.OVERTAKEN:
@@ -173,7 +176,8 @@ class CommitStatusWorkflow:
         self._publisher.offer(record(self._start.slot, verdict, at=now, error=failure.named))
         # Where the answer was lost and not the write, what the host shows is unknown.
         unknown = not failure.began_nothing
-        self._fresh = self._fresh and not unknown
+        if unknown and (self._fresh or self._tried):
+            self._fresh, self._tried = False, (*self._tried, verdict)[-budgets.POSTS_TRIED :]
         if failure.kind in _NEVER_ACCEPTED or now - self._refused_since >= GIVE_UP:
             self._slot.dropped(unknown=unknown)
             self._failures, self._refused_since, self._not_before = 0, None, None
@@ -216,6 +220,7 @@ class CommitStatusWorkflow:
                 wanted=self._slot.wanted,
                 posted=self._slot.posted,
                 fresh=self._fresh,
+                tried=self._tried,
                 failures=self._failures,
                 refused_since=self._refused_since,
                 not_before=self._not_before,
