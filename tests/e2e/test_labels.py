@@ -88,4 +88,4 @@ def test_sync_repairs_once_and_then_finds_nothing_to_do(shop: OpenShop) -> None:
     assert (first["labelsAdded"], first["labelsRemoved"]) == (["pilotage/tests-failed"], ["pilotage/env/prod"])
     second = json.loads(opened.pilotage("sync", "web-412", "-o", "json"))
     assert (second["labelsAdded"], second["labelsRemoved"], second["errors"]) == ([], [], [])
-    assert "consistent" in opened.pilotage("sync", "web-412")
+    assert "labels and tracker agree" in opened.pilotage("sync", "web-412")
