@@ -17,6 +17,7 @@ from deploy.local.environment.resources import kubectl
 from deploy.local.environment.toolchain import KUBERNETES_VERSION
 from tests.chart.foreign import definitions
 
+INGRESS = "receiver.ingress.enabled=true,receiver.ingress.host=pilotage.example.com"
 APPLY = ("apply", "--server-side", "--force-conflicts", "--validate=strict", "-f", "-")
 
 
@@ -39,11 +40,21 @@ def test_the_rendered_manifest_is_what_helm_renders(example: str) -> None:
         ("workerGroups.all.queues={scm}", "no group serves the queue promotions"),
         ("installation=", "installation: an id"),
         ("worker.shutdownGraceSeconds=60", "shutdownGraceSeconds must be less"),
+        (f"{INGRESS},receiver.ingress.flux=true,receiver.fluxInsecureEvents=true", "without a signature"),
     ],
 )
 def test_a_wrong_value_is_refused_and_named(wrong: str, named: str) -> None:
     with pytest.raises(LocalEnvironmentError, match=named):
         template("evaluation", "--set", wrong)
+
+
+@pytest.mark.parametrize(("more", "paths"), [("", ["/hooks/"]), (",receiver.ingress.flux=true", ["/hooks/", "/flux/"])])
+def test_the_ingress_forwards_webhooks_and_where_it_is_asked_for_events(more: str, paths: list[str]) -> None:
+    rendered = YAML(typ="safe").load_all(template("evaluation", "--set", f"{INGRESS}{more}"))
+    [ingress] = [
+        one for one in rendered if one and one["kind"] == "Ingress" and one["metadata"]["name"].endswith("receiver")
+    ]
+    assert [one["path"] for one in ingress["spec"]["rules"][0]["http"]["paths"]] == paths
 
 
 @pytest.fixture(scope="module")
