@@ -5,6 +5,7 @@ a failure. The next use then reads the Secrets again, and the worker has the cre
 that no condition stands that a refusal has just disproved.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -41,6 +42,7 @@ class Reached:
     """With the generation of each."""
     secrets: set[tuple[Forgetting, SecretKey]] = field(default_factory=set)
     refused: bool = False
+    begun: float = field(default_factory=time.monotonic)
 
     def forget_secrets(self) -> None:
         """Have every Secret that was used be read again: what was kept of it may be what was refused."""
@@ -73,13 +75,16 @@ def note_read(resource: Resource) -> None:
     reached.resources[named] = metadata.generation
 
 
-def note_secret(reads: Forgetting, key: SecretKey) -> bool:
-    """Note a Secret that is used; False outside of an attempt, where no refusal of it would be noted."""
+def note_secret(reads: Forgetting, key: SecretKey) -> float | None:
+    """Note a Secret that is used; return since when its attempt runs, of the monotonic clock.
+
+    None outside of an attempt, where no refusal of it would be noted.
+    """
     reached = _REACHED.get()
     if reached is None:
-        return False
+        return None
     reached.secrets.add((reads, key))
-    return True
+    return reached.begun
 
 
 def note_answer(status: int) -> None:

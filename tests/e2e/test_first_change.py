@@ -21,7 +21,7 @@ def test_the_first_pull_request_ever_goes_to_places_that_run_nothing_once_they_a
     opened.apply_all().until_waiting("PromoteCommand")
     assert [_live(opened, place) for place in ("staging", "prod")] == [[MERGE_SHA], None]
     held = opened.pilotage("hold", "--environment", "prod", "--for", "1h", "-m", "migration")
-    hold = held.partition("accepted: hold ")[2].partition(":")[0]
+    hold = held.partition("accepted: ")[2].partition(":")[0]
     opened.pilotage("promote", "#412")
     opened.until_waiting("Delivery", "EnvironmentHeld", hold)
     assert _live(opened, "prod") is None

@@ -272,6 +272,9 @@ def test_to_be_served_without_the_key_of_one_s_namespace() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Call) or ast.unparse(node.func).rpartition(".")[2] not in STARTS:
                 continue
+            # What an interceptor passes on has what its caller set.
+            if ast.unparse(node.func).startswith("super()"):
+                continue
             starts += 1
             keyed += any(one.arg == "priority" and "fairness_key(" in ast.unparse(one.value) for one in node.keywords)
     # The workflow that holds the name of the installation belongs to no namespace.

@@ -18,7 +18,7 @@ from activities.models.configuration import DeploymentSpec, WriteKind, WriteSpec
 from activities.models.delivery import Observation
 from activities.ports import ReferenceMissing
 from activities.redaction import reading_secrets, redact
-from activities.refusals import following, note_failure
+from activities.refusals import following, note_answer, note_failure
 from activities.rights import with_rights
 from crds.api.mirror import read_through
 from crds.api.ports import ApiUnavailable, SecretData
@@ -27,7 +27,7 @@ from tests.activities.cluster import Cluster, shop
 from tests.worker.conftest import Opener
 from worker.opening import shared_reads
 from worker.opening.resources import ClusterOpener
-from worker.opening.shared_reads import SHARED, SharedReads
+from worker.opening.shared_reads import DOUBTED, SHARED, SharedReads
 
 
 @dataclass
@@ -167,6 +167,29 @@ async def test_a_secret_that_a_host_refuses_is_read_again_by_the_next_that_uses_
         # What asks for rights takes a refusal as no denial: it becomes no failure.
         seen = [Observation(deployment="web", component="web", application="web")]
         await with_rights(connections, "shop", [deployment("web")], seen)
+    reads = cluster.reads["argocd-token"]
+    with activity():
+        await connections.deployments("shop", "argocd")
+        await connections.deployments("shop", "argocd")
+    assert cluster.reads["argocd-token"] == reads + 1
+
+
+async def test_a_secret_that_was_refused_and_fixed_counts_for_the_next_attempt_whatever_read_it_before(
+    open_http: Opener, later: Clock
+) -> None:
+    cluster = counting()
+    connections = connect(cluster, open_http)
+    with activity():
+        await connections.deployments("shop", "argocd")
+        note_answer(403)
+    with activity():
+        # Such as a check of the credential, just before somebody fixes it.
+        await connections.deployments("shop", "argocd")
+    cluster.secrets["shop", "argocd-token"] = {"token": b"fixed-argocd-token"}
+    with activity():
+        await connections.deployments("shop", "argocd")
+        assert redact("fixed-argocd-token") == "***"
+    later.seconds = DOUBTED.total_seconds()
     reads = cluster.reads["argocd-token"]
     for _ in range(2):
         with activity():
