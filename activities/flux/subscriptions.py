@@ -1,14 +1,14 @@
 """Subscriptions from what people declare: CommitStatus, and Flux's own Alert and Provider."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from activities.flux.foreign import FluxAlert, FluxProvider
+from activities.flux.foreign import AlertSource, FluxAlert, FluxProvider
 from activities.flux.matching import Source, Subscription
 from activities.flux.planning import ProviderTarget
 from crds.api.ports import ApiResource
 from crds.group import API_VERSION
-from crds.v1alpha1.commit_status import CommitStatus
+from crds.v1alpha1.commit_status import CommitStatus, EventSource
 from crds.v1alpha1.flux_provider import Provider
 
 FLUX_GROUP = "notification.toolkit.fluxcd.io"
@@ -36,15 +36,7 @@ def from_commit_status(declared: CommitStatus) -> Subscription:
         name=declared.metadata.name,
         provider=spec.provider_ref.name,
         severity=spec.event_severity.value,
-        sources=tuple(
-            Source(
-                kind=source.kind,
-                name=source.name,
-                namespace=source.namespace or namespace,
-                labels=source.match_labels,
-            )
-            for source in spec.event_sources
-        ),
+        sources=_sources(spec.event_sources, namespace),
         inclusions=spec.inclusion_list,
         exclusions=spec.exclusion_list,
         suspended=spec.suspend,
@@ -81,15 +73,7 @@ def from_alert(document: Mapping[str, Any]) -> Subscription:
         name=declared.metadata.name,
         provider=spec.provider_ref.name,
         severity=spec.event_severity.value,
-        sources=tuple(
-            Source(
-                kind=source.kind,
-                name=source.name,
-                namespace=source.namespace or namespace,
-                labels=source.match_labels,
-            )
-            for source in spec.event_sources
-        ),
+        sources=_sources(spec.event_sources, namespace),
         inclusions=spec.inclusion_list,
         exclusions=spec.exclusion_list,
         suspended=spec.suspend,
@@ -115,6 +99,13 @@ def from_flux_provider(document: Mapping[str, Any]) -> ProviderTarget:
         suspended=spec.suspend,
         expression=spec.commit_status_expr,
         document=_of_flux(PROVIDER, document, {}),
+    )
+
+
+def _sources(declared: Iterable[EventSource | AlertSource], namespace: str) -> tuple[Source, ...]:
+    return tuple(
+        Source(kind=one.kind, name=one.name, namespace=one.namespace or namespace, labels=one.match_labels)
+        for one in declared
     )
 
 

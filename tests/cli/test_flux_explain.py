@@ -5,7 +5,6 @@ import base64
 import copy
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +166,7 @@ def test_an_object_of_flux_that_it_would_not_have_is_named_by_its_field(
     )
     other = provider(flux=True) if alert else subscription(alert=True)
     (tmp_path / "event.json").write_text(json.dumps(document()))
+    refused: dict[str, str] = {}
     for path in _paths(given, ()):
         wrong = copy.deepcopy(given)
         place: Any = wrong
@@ -174,8 +174,12 @@ def test_an_object_of_flux_that_it_would_not_have_is_named_by_its_field(
             place = place[part]
         place[path[-1]] = value
         (tmp_path / "manifests.json").write_text(json.dumps({"kind": "List", "items": [wrong, other]}))
-        with suppress(CliError):
+        try:
             asyncio.run(explain_files([tmp_path], compat=False))
+        except CliError as error:
+            refused["".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)[1:]] = str(error)
+    assert "spec" in refused or value == {}
+    assert {path: text for path, text in refused.items() if path not in text} == {}
 
 
 def _paths(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:

@@ -175,6 +175,7 @@ async def test_a_place_that_is_pinned_to_a_build_without_workers_is_looked_at_wh
         # The server knows a version once it was polled.
         await become(started)
         await become(looked_at)
+        assert await looked_at()
 
 
 async def test_workers_that_come_have_every_tracker_looked_at_once(

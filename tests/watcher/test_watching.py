@@ -299,7 +299,8 @@ async def test_each_environment_is_reported_for_metrics(
         on_environment=lambda *place: reported.append(place),
     ):
         await api.create(resource, namespace, {"metadata": {"name": "prod"}, "spec": PLACE})
-        await until(lambda: {(namespace, "dev"), (namespace, "prod")} <= set(reported))
+        await until(lambda: len(set(reported)) == 2)
+    assert set(reported) == {(namespace, "dev"), (namespace, "prod")}
 
 
 def unlisted(api: KubernetesApi) -> Watcher:

@@ -239,7 +239,8 @@ async def test_who_knows_of_a_change_reads_and_so_do_those_who_come_after(open_h
     assert cluster.reads == {"argocd-token": 2}
 
 
-async def test_a_read_that_began_before_a_change_is_not_used_by_who_knows_of_it() -> None:
+def overtaken() -> tuple[SharedReads[str], asyncio.Event]:
+    """Return reads that take until an event, the first of which finds what was there before."""
     values, asked = ["new", "old"], asyncio.Event()
 
     async def read(_namespace: str, _name: str) -> str:
@@ -247,7 +248,11 @@ async def test_a_read_that_began_before_a_change_is_not_used_by_who_knows_of_it(
         await asked.wait()
         return value
 
-    shared = SharedReads(read)
+    return SharedReads(read), asked
+
+
+async def test_a_read_that_began_before_a_change_is_not_used_by_who_knows_of_it() -> None:
+    shared, asked = overtaken()
 
     async def use(*, fresh: bool) -> str:
         with activity(), read_through(when=fresh):
@@ -263,14 +268,7 @@ async def test_a_read_that_began_before_a_change_is_not_used_by_who_knows_of_it(
 
 
 async def test_a_read_that_began_before_a_refusal_is_not_kept() -> None:
-    values, asked = ["new", "old"], asyncio.Event()
-
-    async def read(_namespace: str, _name: str) -> str:
-        value = values.pop()
-        await asked.wait()
-        return value
-
-    shared = SharedReads(read)
+    shared, asked = overtaken()
 
     async def use() -> str:
         with activity():

@@ -9,9 +9,7 @@ from workflows.identity import MEMBER_SIGNAL, MEMBER_UPDATE
 
 async def test_who_gave_a_call_up_is_granted_by_a_signal_though_the_call_comes_with_that_signal(played: Played) -> None:
     async with place(played) as world:
-        one = await world.tracker(1, MAIN[1])
-        await one.send(Phase.WORKING)
-        await one.receives(lambda signal: signal.observed_at is not None)
+        one = await world.joined(1, MAIN[1])
         view = await one.becomes(Phase.READY)
         # Both waited for a workflow worker, and come in one workflow task, where signals are first.
         played.deliver(world.place_id, MEMBER_SIGNAL, view)

@@ -35,9 +35,7 @@ async def test_a_place_that_cannot_be_read_for_a_moment_gives_no_reason_and_no_l
     played: Played, error: Callable[[], Exception]
 ) -> None:
     async with place(played, timings=HASTY) as world:
-        one = await world.tracker(1, MAIN[1])
-        await one.send(Phase.WORKING)
-        await one.receives(lambda signal: signal.observed_at is not None)
+        one = await world.joined(1, MAIN[1])
         refuse(world, error)
         await world.place.signal("poke")
         # All attempts of one activity, so that the workflow gets to know it.
@@ -77,9 +75,7 @@ async def test_who_becomes_ready_while_reads_fail_learns_which_hold_it_waits_for
 
 async def test_what_only_a_person_can_fix_is_sent_at_once(played: Played) -> None:
     async with place(played, timings=HASTY) as world:
-        one = await world.tracker(1, MAIN[1])
-        await one.send(Phase.WORKING)
-        await one.receives(lambda signal: signal.observed_at is not None)
+        one = await world.joined(1, MAIN[1])
         refuse(world, lambda: ProviderUnauthorized("bad token", status=401))
         await world.place.signal("poke")
         sent = await one.receives(lambda signal: bool(signal.problem))
@@ -88,9 +84,7 @@ async def test_what_only_a_person_can_fix_is_sent_at_once(played: Played) -> Non
 
 async def test_a_place_that_cannot_be_read_answers_when_it_tries_again_and_else_nothing(played: Played) -> None:
     async with place(played, timings=replace(HASTY, observe_initial=timedelta(seconds=10))) as world:
-        one = await world.tracker(1, MAIN[1])
-        await one.send(Phase.WORKING)
-        await one.receives(lambda signal: signal.observed_at is not None)
+        one = await world.joined(1, MAIN[1])
         assert (await world.progress()).again_at is None
         refuse(world, lambda: ProviderUnauthorized("bad token", status=401))
         await world.place.signal("poke")
@@ -106,9 +100,7 @@ async def test_a_place_that_cannot_be_read_answers_when_it_tries_again_and_else_
 async def test_while_the_live_trackers_may_not_be_listed_who_is_ready_learns_that(played: Played) -> None:
     async with place(played, timings=replace(HASTY, reference_initial=SOON, reference_maximum=SOON)) as world:
         world.forbidden = "pullrequesttrackers is forbidden"
-        one = await world.tracker(1, MAIN[1])
-        await one.send(Phase.WORKING)
-        await one.receives(lambda signal: signal.observed_at is not None)
+        one = await world.joined(1, MAIN[1])
         await one.send(Phase.READY)
         waits = await one.receives(
             lambda signal: signal.blocked_by is not None and world.forbidden in signal.blocked_by.reason

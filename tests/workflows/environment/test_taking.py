@@ -1,17 +1,22 @@
 """The lane that is taken by the call which asks for it: no view follows, unless the call was given up."""
 
 from activities.models.places import Phase
-from tests.workflows.environment.puppets import MAIN, eventually
-from tests.workflows.environment.world import place
+from tests.workflows.environment.puppets import MAIN, Tracker, eventually
+from tests.workflows.environment.world import World, place
 from tests.worlds.played import Played
 from workflows.environment.workflow import EnvironmentWorkflow
 
 
+async def holder(world: World) -> Tracker:
+    """Return a tracker whose call has taken the free lane."""
+    one = await world.joined(1, MAIN[1])
+    assert await one.calls(Phase.READY, takes=True) is not None
+    return one
+
+
 async def test_a_free_lane_is_taken_with_the_answer_of_the_call(played: Played) -> None:
     async with place(played) as world:
-        one = await world.tracker(1, MAIN[1])
-        await one.send(Phase.WORKING)
-        await one.receives(lambda signal: signal.observed_at is not None)
+        one = await world.joined(1, MAIN[1])
         granted = await one.calls(Phase.READY, takes=True)
         assert granted is not None
         assert granted.grant is not None
@@ -23,10 +28,7 @@ async def test_a_free_lane_is_taken_with_the_answer_of_the_call(played: Played) 
 
 async def test_a_lane_that_is_not_free_is_granted_later_and_taken_by_a_view_of_its_own(played: Played) -> None:
     async with place(played) as world:
-        one = await world.tracker(1, MAIN[1])
-        await one.send(Phase.WORKING)
-        await one.receives(lambda signal: signal.observed_at is not None)
-        assert await one.calls(Phase.READY, takes=True) is not None
+        one = await holder(world)
         await one.becomes(Phase.HOLDER, takes=False)
         other = await world.tracker(2, MAIN[2])
         await other.calls(Phase.WORKING)
@@ -42,10 +44,7 @@ async def test_a_lane_that_is_not_free_is_granted_later_and_taken_by_a_view_of_i
 
 async def test_who_repeats_the_view_that_took_the_lane_is_asked_and_granted_it_by_a_signal(played: Played) -> None:
     async with place(played) as world:
-        one = await world.tracker(1, MAIN[1])
-        await one.send(Phase.WORKING)
-        await one.receives(lambda signal: signal.observed_at is not None)
-        assert await one.calls(Phase.READY, takes=True) is not None
+        one = await holder(world)
         await world.place.signal(EnvironmentWorkflow.member, one.view)
         granted = await one.receives(lambda signal: signal.grant is not None)
         assert granted.grant is not None
@@ -58,10 +57,7 @@ async def test_who_repeats_the_view_that_took_the_lane_is_asked_and_granted_it_b
 async def test_a_repeated_view_takes_no_lane_from_who_holds_it(played: Played) -> None:
     """A call was given up, its signal is late, and the call of another attempt took the lane."""
     async with place(played) as world:
-        one = await world.tracker(1, MAIN[1])
-        await one.send(Phase.WORKING)
-        await one.receives(lambda signal: signal.observed_at is not None)
-        assert await one.calls(Phase.READY, takes=True) is not None
+        one = await holder(world)
         late = one.view
         await one.becomes(Phase.HOLDER, takes=False)
         other = await world.tracker(2, MAIN[2])
@@ -75,9 +71,6 @@ async def test_a_repeated_view_takes_no_lane_from_who_holds_it(played: Played) -
 
 async def test_a_repeated_call_takes_no_lane(played: Played) -> None:
     async with place(played) as world:
-        one = await world.tracker(1, MAIN[1])
-        await one.send(Phase.WORKING)
-        await one.receives(lambda signal: signal.observed_at is not None)
-        assert await one.calls(Phase.READY, takes=True) is not None
+        one = await holder(world)
         assert await one.repeats() is None
         assert (await one.receives(lambda signal: signal.grant is not None)).holder == one.name

@@ -79,9 +79,7 @@ async def test_an_arrival_costs_few_history_events(temporal_server: str) -> None
 
 async def test_a_delivery_that_lasts_is_published_as_it_begins_and_as_it_ends(played: Played) -> None:
     async with place(played) as world:
-        one = await world.tracker(1, MAIN[1])
-        await one.send(Phase.WORKING)
-        await one.receives(lambda signal: signal.observed_at is not None)
+        one = await world.joined(1, MAIN[1])
         assert await one.calls(Phase.READY, takes=True) is not None
         await eventually(lambda: world.statuses[-1].lane.holder == one.name)
         await eventually(lambda: [watch.duration for watch in world.watches] == [CALM.watch])
@@ -100,9 +98,7 @@ async def test_a_delivery_that_lasts_is_published_as_it_begins_and_as_it_ends(pl
 async def test_a_lane_that_is_handed_back_while_a_delivery_begins_is_published_at_once(played: Played) -> None:
     timings = replace(CALM, publish_within=timedelta(seconds=20))
     async with place(played, timings=timings) as world:
-        one = await world.tracker(1, MAIN[1])
-        await one.send(Phase.WORKING)
-        await one.receives(lambda signal: signal.observed_at is not None)
+        one = await world.joined(1, MAIN[1])
         assert await one.calls(Phase.READY, takes=True) is not None
         await eventually(lambda: world.watches)
         await one.send(Phase.FAILED, takes=False)
@@ -112,9 +108,7 @@ async def test_a_lane_that_is_handed_back_while_a_delivery_begins_is_published_a
 
 async def test_who_lost_the_answer_to_its_call_is_granted_again_by_a_call_or_a_signal(played: Played) -> None:
     async with place(played) as world:
-        one = await world.tracker(1, MAIN[1])
-        await one.send(Phase.WORKING)
-        await one.receives(lambda signal: signal.observed_at is not None)
+        one = await world.joined(1, MAIN[1])
         first = await one.calls(Phase.READY)
         second = await one.repeats()
         assert first is not None
@@ -135,9 +129,7 @@ async def test_a_call_before_the_first_look_is_answered_by_a_signal(played: Play
 async def test_a_holder_that_stays_is_published_as_arrived_with_the_next_look(played: Played) -> None:
     timings = replace(CALM, observe_initial=timedelta(seconds=1), observe_maximum=timedelta(seconds=1))
     async with place(played, timings=timings) as world:
-        one = await world.tracker(1, MAIN[1])
-        await one.send(Phase.WORKING)
-        await one.receives(lambda signal: signal.observed_at is not None)
+        one = await world.joined(1, MAIN[1])
         await one.send(Phase.READY)
         await one.takes(await one.receives(lambda signal: signal.grant is not None))
         await eventually(lambda: world.statuses and world.statuses[-1].lane.holder == one.name)
@@ -295,9 +287,7 @@ async def test_a_live_tracker_that_does_not_answer_keeps_the_lane_closed_by_name
 
 async def test_older_and_repeated_member_signals_change_nothing(played: Played) -> None:
     async with place(played) as world:
-        one = await world.tracker(1, MAIN[1])
-        await one.send(Phase.WORKING)
-        await one.receives(lambda signal: signal.observed_at is not None)
+        one = await world.joined(1, MAIN[1])
         await one.send(Phase.READY, n=5)
         await one.send(Phase.READY, n=one.view.counter.n)
         await one.send(Phase.FAILED)

@@ -329,6 +329,13 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
         self.statuses.append(request.status)
         return PublishStatusResult(written=True)
 
+    async def joined(self, number: int, revision: str) -> Tracker:
+        """Start a puppet that works here and has received what runs."""
+        one = await self.tracker(number, revision)
+        await one.send(Phase.WORKING)
+        await one.receives(lambda signal: signal.observed_at is not None)
+        return one
+
     async def tracker(self, number: int, revision: str, *, workflow_runs: bool = True) -> Tracker:
         """Start a puppet for a tracker whose merge commit is `revision`."""
         ref = TrackerRef(namespace="shop", name=f"web-{number}", uid=f"uid-{number}", attempt=1)

@@ -16,7 +16,7 @@ from activities.models.status import State
 from activities.models.testing import RunState
 from activities.models.tracking import PullRequestState
 from tests.workflows.promotion.test_continued import Length, continued
-from tests.workflows.promotion.world import MINE, NEWER, Run, World, a_test, merged, promotion_in
+from tests.workflows.promotion.world import MINE, NEWER, Run, Starter, World, a_test, merged, promotion_in
 from tests.worlds.played import Played
 
 TESTS = (a_test("unit"), a_test("look", required=False))
@@ -96,6 +96,18 @@ async def at_the_lane(world: GatedWorld, run: Run) -> None:
     await world.until(State.READY_TO_PROMOTE, reason="BlockedBy")
 
 
+async def meet_at_the_lane(
+    world: GatedWorld, start: Starter, verb: Verb, target: str = ""
+) -> tuple[Run, CommandAnswer]:
+    """Give a command during the call that takes the lane, then let that end."""
+    world.gate = taking_the_lane
+    run = await start()
+    await world.at_gate()
+    answer = await run.command(verb, target=target)
+    world.open()
+    return run, answer
+
+
 async def hand_on_the_lane(world: GatedWorld) -> None:
     """Have the place give the lane to each that asks for it from now on, and to the one that has asked."""
     world.grants, world.blocked_by = True, ""
@@ -105,11 +117,7 @@ async def hand_on_the_lane(world: GatedWorld) -> None:
 
 async def test_a_retest_at_the_moment_of_the_grant_hands_the_lane_back(played: Played) -> None:
     async with promotion_in(GatedWorld, played) as (world, start):
-        world.gate = taking_the_lane
-        run = await start()
-        await world.at_gate()
-        answer = await run.command(Verb.RETEST, target="staging")
-        world.open()
+        _, answer = await meet_at_the_lane(world, start, Verb.RETEST, "staging")
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert answer.accepted
         assert world.results() == [("Promoted", 2)]
@@ -135,11 +143,7 @@ async def test_each_retry_releases_one_failure(played: Played) -> None:
 
 async def test_a_retest_during_the_call_that_takes_a_free_lane_hands_it_back(played: Played) -> None:
     async with promotion_in(AnsweringWorld, played) as (world, start):
-        world.gate = taking_the_lane
-        run = await start()
-        await world.at_gate()
-        answer = await run.command(Verb.RETEST, target="staging")
-        world.open()
+        _, answer = await meet_at_the_lane(world, start, Verb.RETEST, "staging")
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert answer.accepted
         assert world.results() == [("Promoted", 2)]
@@ -152,11 +156,7 @@ async def test_a_hold_during_the_call_that_takes_a_free_lane_hands_it_back_befor
     played: Played,
 ) -> None:
     async with promotion_in(AnsweringWorld, played) as (world, start):
-        world.gate = taking_the_lane
-        run = await start()
-        await world.at_gate()
-        await run.command(Verb.HOLD)
-        world.open()
+        run, _ = await meet_at_the_lane(world, start, Verb.HOLD)
         await world.until(State.HELD)
         await world.eventually(lambda: world.sent("staging")[-2:] == [Phase.HOLDER, Phase.WORKING])
         assert world.writes == []
@@ -166,11 +166,7 @@ async def test_a_hold_during_the_call_that_takes_a_free_lane_hands_it_back_befor
 
 async def test_an_abort_during_the_call_that_takes_a_free_lane_leaves_it_without_a_write(played: Played) -> None:
     async with promotion_in(AnsweringWorld, played) as (world, start):
-        world.gate = taking_the_lane
-        run = await start()
-        await world.at_gate()
-        await run.command(Verb.ABORT)
-        world.open()
+        run, _ = await meet_at_the_lane(world, start, Verb.ABORT)
         assert await run.end() is State.ABORTED
         assert world.writes == []
         assert world.sent("staging")[-1] is Phase.GONE
@@ -272,11 +268,7 @@ async def test_an_abort_while_the_lane_is_taken_writes_nothing_and_answers_the_a
 
 async def test_a_hold_at_the_moment_of_the_grant_stops_before_the_first_write(played: Played) -> None:
     async with promotion_in(GatedWorld, played) as (world, start):
-        world.gate = taking_the_lane
-        run = await start()
-        await world.at_gate()
-        await run.command(Verb.HOLD)
-        world.open()
+        run, _ = await meet_at_the_lane(world, start, Verb.HOLD)
         await world.until(State.HELD)
         assert world.writes == []
         await run.command(Verb.RELEASE)
