@@ -20,6 +20,19 @@ class FieldError:
         return f"{self.path}: {self.message}"
 
 
+# Pydantic's own texts name classes of Python, which no manifest has.
+_WANTED = {
+    "missing": "required",
+    "model_type": "must be an object",
+    "dict_type": "must be an object",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "string_type": "must be a string",
+    "int_type": "must be an integer",
+    "bool_type": "must be true or false",
+}
+
+
 def summarize(errors: Iterable[FieldError]) -> str:
     """Write all errors in one text, for a condition's message."""
     return "; ".join(str(error) for error in errors)
@@ -27,7 +40,10 @@ def summarize(errors: Iterable[FieldError]) -> str:
 
 def errors_of(invalid: ValidationError) -> tuple[FieldError, ...]:
     """Name every field that a model refused."""
-    return tuple(FieldError(path=_path(error["loc"]), message=error["msg"]) for error in invalid.errors())
+    errors = invalid.errors(include_url=False, include_input=False)
+    return tuple(
+        FieldError(path=_path(error["loc"]), message=_WANTED.get(error["type"], error["msg"])) for error in errors
+    )
 
 
 def _path(location: Iterable[str | int]) -> str:
