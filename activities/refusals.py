@@ -1,8 +1,8 @@
 """What one attempt of an activity reached the world through, and whether that refused it.
 
 Each resource with a credential and each Secret is noted where it is read, each refusal where it is answered or becomes
-a failure. The next use then reads the Secrets again, and the worker has the credentials checked, so
-that no condition stands that a refusal has just disproved.
+a failure. The next use then reads the Secrets again, and the worker has the credentials checked, so that no condition
+stands that a refusal has just disproved.
 """
 
 import time

@@ -16,8 +16,7 @@ def codec_server(host: HostOption = "127.0.0.1", port: PortOption = 8081, ui_ori
     """Decrypt payloads for Temporal's UI and CLI.
 
     It uses the keys of PILOTAGE_ENCRYPTION_KEYS. Every client that reaches this server can read every promotion. It
-    listens on this machine only, unless --host
-    names another address. Then put a proxy with a login in front of it.
+    listens on this machine only, unless --host names another address. Then put a proxy with a login in front of it.
     """
     import asyncio
     from contextlib import suppress
