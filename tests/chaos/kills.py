@@ -23,7 +23,7 @@ IN_FLIGHT_SECONDS = 1.5
 POINT_SECONDS = 30.0
 EDGE_SECONDS = 45.0
 """Longer: a history has to grow first."""
-MOST_TRIES = 5
+MOST_TRIES = 10
 TRY_AGAIN_AFTER = 2
 """How many other strikes come between two tries of one."""
 CANDIDATES = 40

@@ -43,7 +43,7 @@ LOOK_SECONDS = 1.0
 TRACKERS_PER_SECOND = 150
 """How many trackers a look may cost per second of pause."""
 TERMINAL = ("Completed", "Closed", "Aborted")
-MOST_AHEAD, LEAST_AHEAD = 24, 4
+MOST_AHEAD, LEAST_AHEAD = 48, 4
 """Promotions fed before the kills that they are owed, so that there is always something to hit."""
 QUIET_SECONDS = 150.0
 """No state of any tracker changed for so long, with nothing killed meanwhile: the run is stuck and ends."""

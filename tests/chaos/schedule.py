@@ -13,6 +13,8 @@ WATCHERS = ("watcher-1", "watcher-2")
 # Each process in turn, so that even a short run spreads its kills.
 _FIRST_HALF = ("temporal-1", "worker-1", "worker-2", "temporal-1", "watcher-1")
 _EVERYONE = (*_FIRST_HALF, "kube-apiserver-1", "worker-2", "temporal-1", "worker-1", "watcher-2")
+# Outages seldom come alone, and two at once meet what one leaves whole.
+_AT_ONCE = (2, 2, 1)
 # Promotions end a little before the kills do: a moment that is named late would never come.
 _LATE_SHARE, _MOST_LATE = 0.4, 20
 _EARLY = 2
@@ -76,8 +78,10 @@ def schedule(kills: int, chance: random.Random, temporal: Sequence[str] = TEMPOR
     named = named[: max(1, kills // 3)]
     left = max(0, kills - sum(len(strike.names) for strike in named))
     parts = itertools.cycle(temporal)
-    victims = itertools.islice(itertools.cycle(_EVERYONE), left)
-    strikes = [Strike(point=Point.RANDOM, names=(next(parts) if victim in TEMPORAL else victim,)) for victim in victims]
+    cycle = itertools.islice(itertools.cycle(_EVERYONE), left)
+    victims = (next(parts) if victim in TEMPORAL else victim for victim in cycle)
+    groups = (tuple(itertools.islice(victims, size)) for size in itertools.cycle(_AT_ONCE))
+    strikes = [Strike(point=Point.RANDOM, names=names) for names in itertools.takewhile(bool, groups)]
     chance.shuffle(strikes)
     total = len(strikes) + len(named)
     last = total - min(int(total * _LATE_SHARE), _MOST_LATE)
