@@ -21,6 +21,7 @@ from activities.models.delivery import (
     WriteResult,
 )
 from activities.ports import ResourceOpener
+from activities.refusals import share_no_secrets
 from activities.spans import describe_delivery
 
 _WRITTEN = "the write is ours"
@@ -49,6 +50,7 @@ class ArgoCDActivities(DeliveryActivities):
         Safe to retry: a write that is there already is known by its value, or by the note of the attempt that made it,
         and a sync by its key. What became of the write is returned also where the sync fails for good.
         """
+        share_no_secrets()
         if (refused := await self._refused(request.namespace, request.deployment, request.environment)) is not None:
             return DeliverApplicationResult(written=refused)
         order = _described(request.sync, expected=request.expected)
@@ -72,6 +74,7 @@ class ArgoCDActivities(DeliveryActivities):
     @reported
     async def sync_application(self, request: SyncApplicationInput) -> WriteResult:
         """Start one sync after a re-read that still shows our write and nothing that the artifact misses."""
+        share_no_secrets()
         if (refused := await self._refused(request.namespace, request.deployment, request.environment)) is not None:
             return refused
         order = _described(request)

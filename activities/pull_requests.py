@@ -31,6 +31,7 @@ from activities.models.revisions import (
 from activities.models.steering import ReadInstructionsInput, ReadInstructionsResult
 from activities.models.tracking import Component, PullRequest, PullRequestState
 from activities.ports import ResourceOpener
+from activities.refusals import share_no_secrets
 from crds.paths import Globs
 from crds.v1alpha1.git_repository import RepositoryMode
 from providers.callers import polling
@@ -83,6 +84,7 @@ class ScmHostActivities(ScmActivities):
     @reported
     async def deliver_files(self, request: DeliverFilesInput) -> DeliverFilesResult:
         """Write files of a Git repository that something else deploys from."""
+        share_no_secrets()
         if name := await self._connections.observed(request.namespace, request.repository):
             return DeliverFilesResult(
                 written=tuple(

@@ -43,6 +43,8 @@ class Reached:
     secrets: set[tuple[Forgetting, SecretKey]] = field(default_factory=set)
     refused: bool = False
     begun: float = field(default_factory=time.monotonic)
+    shares_none: bool = False
+    """Whether it uses no Secret that was read before it began."""
 
     def forget_secrets(self) -> None:
         """Have every Secret that was used be read again: what was kept of it may be what was refused."""
@@ -75,16 +77,23 @@ def note_read(resource: Resource) -> None:
     reached.resources[named] = metadata.generation
 
 
-def note_secret(reads: Forgetting, key: SecretKey) -> float | None:
-    """Note a Secret that is used; return since when its attempt runs, of the monotonic clock.
+def share_no_secrets() -> None:
+    """Have this attempt use no Secret that was read before it began, by whichever worker.
 
-    None outside of an attempt, where no refusal of it would be noted.
+    For an attempt whose refusal ends something that only a command starts again: who has fixed a Secret and gives that
+    command, or gave it just before, is not to meet the Secret of a few seconds ago.
     """
     reached = _REACHED.get()
-    if reached is None:
-        return None
-    reached.secrets.add((reads, key))
-    return reached.begun
+    if reached is not None:
+        reached.shares_none = True
+
+
+def note_secret(reads: Forgetting, key: SecretKey) -> Reached | None:
+    """Note a Secret that is used; return the attempt. None outside of one, where no refusal of it would be noted."""
+    reached = _REACHED.get()
+    if reached is not None:
+        reached.secrets.add((reads, key))
+    return reached
 
 
 def note_answer(status: int) -> None:

@@ -42,6 +42,7 @@ from activities.models.testing import (
 )
 from activities.parts import Parts
 from activities.ports import MissingReason, ReferenceMissing, ResourceOpener
+from activities.refusals import share_no_secrets
 from activities.spans import poll_span, trigger_span
 from activities.trigger_attempts import RoundSending, ServerClock, TriggerAttempts
 from crds.reasons.problems import FailureKind
@@ -73,6 +74,7 @@ class CiActivities(TestRunActivities):
 
         Safe to retry: where runs cannot be found by key, only attempts that surely began none are followed by another.
         """
+        share_no_secrets()
         sending, clock = TriggerAttempts(), ServerClock()
         try:
             return await self._found_or_created(request, sending, clock)
@@ -91,6 +93,7 @@ class CiActivities(TestRunActivities):
 
         Safe to retry: what an attempt before has begun is found by its key, or known by the note that it left.
         """
+        share_no_secrets()
         sending = RoundSending([one.key for one in request.tests])
         try:
             return await self._triggered(request, sending)

@@ -1,33 +1,48 @@
 """One read of a Secret serves all activities for five seconds; what changed counts then, after a refusal at once."""
 
 import asyncio
+import base64
 import gc
 import time
 import weakref
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
 import httpx
 import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
 
+from activities.deployments import ArgoCDActivities
 from activities.failures import failure_from
-from activities.models.configuration import DeploymentSpec, WriteKind, WriteSpec
-from activities.models.delivery import Observation
+from activities.models.configuration import DeploymentSpec, TestSpec, WriteKind, WriteSpec
+from activities.models.delivery import DeliverApplicationInput, Observation, SyncApplicationInput
+from activities.models.git_delivery import DeliverFilesInput
+from activities.models.testing import RoundTest, TriggerRoundInput, TriggerTestInput
+from activities.models.tracking import Artifact
 from activities.ports import ReferenceMissing
+from activities.pull_requests import ScmHostActivities
 from activities.redaction import reading_secrets, redact
-from activities.refusals import following, note_answer, note_failure
+from activities.refusals import following, note_failure
 from activities.rights import with_rights
+from activities.test_runs import CiActivities
 from crds.api.mirror import read_through
 from crds.api.ports import ApiUnavailable, SecretData
 from crds.reasons.problems import FailureKind
 from tests.activities.cluster import Cluster, shop
+from tests.activities.test_git_delivery import VARIABLES
+from tests.activities.test_git_delivery import deployment as committed
 from tests.worker.conftest import Opener
 from worker.opening import shared_reads
 from worker.opening.resources import ClusterOpener
-from worker.opening.shared_reads import DOUBTED, SHARED, SharedReads
+from worker.opening.shared_reads import SHARED, SharedReads
+
+Attempt = Callable[[], Coroutine[Any, Any, object]]
 
 
 @dataclass
@@ -174,27 +189,89 @@ async def test_a_secret_that_a_host_refuses_is_read_again_by_the_next_that_uses_
     assert cluster.reads["argocd-token"] == reads + 1
 
 
-async def test_a_secret_that_was_refused_and_fixed_counts_for_the_next_attempt_whatever_read_it_before(
-    open_http: Opener, later: Clock
+ARTIFACT = Artifact(component="web", revision="2" * 40, tag="v2")
+TEST = TestSpec(name="e2e", runner="jenkins", job="web/e2e", parameters={}, required=True, timeout=timedelta(hours=1))
+
+
+def _deliver_application(connections: ClusterOpener) -> Attempt:
+    request = DeliverApplicationInput(
+        namespace="shop", deployment=deployment("web"), artifact=ARTIFACT, expected="1" * 40, key="k"
+    )
+    return partial(ArgoCDActivities(connections).deliver_application, request)
+
+
+def _sync_application(connections: ClusterOpener) -> Attempt:
+    request = SyncApplicationInput(namespace="shop", deployment=deployment("web"), artifact=ARTIFACT, key="k")
+    return partial(ArgoCDActivities(connections).sync_application, request)
+
+
+def _deliver_files(connections: ClusterOpener) -> Attempt:
+    written = replace(committed("web"), repository="web")
+    request = DeliverFilesInput(
+        namespace="shop",
+        repository="web",
+        deployments=(written,),
+        artifacts=(ARTIFACT,),
+        key="k",
+        variables=VARIABLES,
+    )
+    return partial(ScmHostActivities(connections).deliver_files, request)
+
+
+def _trigger_test(connections: ClusterOpener) -> Attempt:
+    request = TriggerTestInput(
+        namespace="shop",
+        runner="jenkins",
+        job="web/e2e",
+        key="0" * 32,
+        parameters={},
+        variables={},
+        listing_lag=timedelta(0),
+        repository="web",
+    )
+    return partial(CiActivities(connections).trigger_test, request)
+
+
+def _trigger_round(connections: ClusterOpener) -> Attempt:
+    asked = RoundTest(spec=TEST, key="0" * 32, variables={})
+    request = TriggerRoundInput(namespace="shop", repository="web", tests=(asked,), variables={})
+    return partial(CiActivities(connections).trigger_round, request)
+
+
+@pytest.mark.parametrize(
+    "attempt", [_deliver_application, _sync_application, _deliver_files, _trigger_test, _trigger_round]
+)
+async def test_what_only_a_command_starts_again_uses_no_secret_of_a_few_seconds_ago(
+    open_http: Opener, attempt: Callable[[ClusterOpener], Attempt]
 ) -> None:
+    sent: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request.headers.get("authorization", ""))
+        return httpx.Response(403, json={"message": "no"})
+
     cluster = counting()
-    connections = connect(cluster, open_http)
+    cluster.objects["GitRepository", "shop", "config"] = cluster.objects["GitRepository", "shop", "web"]
+    connections = ClusterOpener(cluster.port(), open_http(answer), system_namespace="pilotage")
     with activity():
+        # Such as an observation of another promotion, just before somebody fixes it.
         await connections.deployments("shop", "argocd")
-        note_answer(403)
-    with activity():
-        # Such as a check of the credential, just before somebody fixes it.
-        await connections.deployments("shop", "argocd")
-    cluster.secrets["shop", "argocd-token"] = {"token": b"fixed-argocd-token"}
-    with activity():
-        await connections.deployments("shop", "argocd")
-        assert redact("fixed-argocd-token") == "***"
-    later.seconds = DOUBTED.total_seconds()
-    reads = cluster.reads["argocd-token"]
-    for _ in range(2):
-        with activity():
-            await connections.deployments("shop", "argocd")
-    assert cluster.reads["argocd-token"] == reads + 1
+        await connections.ci_runs("shop", "jenkins")
+        await connections.repository("shop", "web")
+    read = cluster.reads.copy()
+
+    async def refused() -> None:
+        with activity(), suppress(ApplicationError):
+            await attempt(connections)()
+
+    for key, entries in cluster.secrets.items():
+        cluster.secrets[key] = {**entries, "token": b"fixed-token"}
+    await ActivityEnvironment().run(refused)
+    fixed = ("Bearer fixed-token", "Basic " + base64.b64encode(b"ci:fixed-token").decode())
+    assert sent
+    assert [one for one in sent if one not in fixed] == []
+    # It reads each once, whatever it needs it for.
+    assert (cluster.reads - read).total() == 1
 
 
 async def test_a_failure_has_the_secrets_of_its_attempt_read_again(open_http: Opener) -> None:

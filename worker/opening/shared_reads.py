@@ -5,8 +5,8 @@ of, for each step of a promotion, and for all promotions at once. A read is used
 that is on its way by all who ask meanwhile. So a Secret that was rotated, or withdrew its consent, counts within
 `SHARED` for whatever a worker does, also within an activity that runs for long. It counts at once
 
-- after a refusal: what the refused attempt has used is forgotten, by all, and each attempt reads it for itself for the
-  time in which somebody fixes it, whatever reads it in between (activities/refusals.py);
+- for an attempt whose refusal ends something, such as a write or a trigger: it reads its own (activities/refusals.py);
+- after a refusal: what the refused attempt has used is forgotten, by all of this worker;
 - inside `read_through()`, for a caller that knows of a change, such as a check of the credential.
 
 Nothing is kept for long, and outside of activities nothing is shared. A watch of Secrets would need the
@@ -28,8 +28,6 @@ from crds.api.mirror import read_through_since
 
 SHARED = timedelta(seconds=5)
 """How old a read may be that is used again."""
-DOUBTED = timedelta(minutes=10)
-"""How long each attempt reads a Secret for itself after a refusal: who fixes it and gives a command does not wait."""
 
 T = TypeVar("T")
 
@@ -55,17 +53,15 @@ class SharedReads(Generic[T]):
         self._read = read
         self._on_the_way: dict[SecretKey, _OnTheWay[T]] = {}
         self._kept: dict[SecretKey, _Kept[T]] = {}
-        self._refused: dict[SecretKey, float] = {}
-        """When a host last refused what was read of a Secret."""
 
     async def get(self, namespace: str, name: str) -> T:
         """Return the object. Raises what the read raises; a failed one is not used again."""
         key = (namespace, name)
         now = time.monotonic()
-        if (attempt_begun := note_secret(self, key)) is None:
+        if (attempt := note_secret(self, key)) is None:
             return await self._read(namespace, name)
-        changed = attempt_begun if self._doubts(key, now) else -math.inf
-        oldest = max(now - SHARED.total_seconds(), read_through_since() or -math.inf, changed)
+        own = attempt.begun if attempt.shares_none else -math.inf
+        oldest = max(now - SHARED.total_seconds(), read_through_since() or -math.inf, own)
         kept = self._kept.get(key)
         if kept is not None and kept.begun >= oldest:
             return kept.found
@@ -80,12 +76,6 @@ class SharedReads(Generic[T]):
         """Have the next use read; who awaits a read that is on its way gets what it finds."""
         self._kept.pop(key, None)
         self._on_the_way.pop(key, None)
-        now = time.monotonic()
-        self._refused = {one: at for one, at in self._refused.items() if self._doubts(one, now)} | {key: now}
-
-    def _doubts(self, key: SecretKey, now: float) -> bool:
-        refused = self._refused.get(key)
-        return refused is not None and now - refused < DOUBTED.total_seconds()
 
     def _finish(self, key: SecretKey, ended: "_OnTheWay[T]", task: "asyncio.Task[T]") -> None:
         found = None if task.cancelled() or task.exception() is not None else _Kept(ended.begun, task.result())
