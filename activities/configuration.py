@@ -17,6 +17,7 @@ from activities.deployment_reads import DeploymentReads
 from activities.drift.monitors import create_monitors
 from activities.environments import EnvironmentReader, read_resource
 from activities.failures import bounded, failure_from, reported
+from activities.joining import Joining
 from activities.models.budgets import TRACKERS_LISTED
 from activities.models.configuration import (
     FindPolicyInput,
@@ -90,6 +91,7 @@ class ResourceConfigActivities(ConfigActivities):
         self._reads = DeploymentReads(connections)
         self._comparison = comparison or RevisionComparison(connections)
         self._shared = SharedApplications(kubernetes)
+        self._joining = Joining(places, self._read_environment, self._reads)
 
     @activity.defn
     @reported
@@ -200,13 +202,13 @@ class ResourceConfigActivities(ConfigActivities):
     @reported
     async def send_view(self, request: SendViewInput) -> PlaceSignal | None:
         """Pass the member's view on to the place, and return its answer if it has one."""
-        return await self._places.send(request)
+        return await self._joining.send(request)
 
     @activity.defn
     @reported
     async def send_views(self, request: SendViewsInput) -> SendViewsResult:
         """Pass the member's views on to their places, side by side."""
-        return await memberships.send_views(self._places, request)
+        return await memberships.send_views(self._joining.send, request)
 
     @activity.defn
     @reported
@@ -216,7 +218,8 @@ class ResourceConfigActivities(ConfigActivities):
             request,
             find=self._find,
             read=self._read_environment,
-            send=self._places.send,
+            send=self._joining.send,
+            join=self._joining.send,
             watch=partial(create_monitors, self._kubernetes),
             compare=self._comparison.compare,
         )

@@ -12,11 +12,11 @@ from dataclasses import replace
 from pydantic_core import to_json
 
 from activities.deployment_reads import DeploymentReads
+from activities.joining import ReadEnvironment, declared_by
 from activities.models.budgets import VALUE_BYTES
 from activities.models.configuration import (
     FindPolicyInput,
     FindPolicyResult,
-    ReadEnvironmentInput,
     ReadEnvironmentResult,
 )
 from activities.models.drift import CreateDriftMonitorsInput
@@ -32,6 +32,9 @@ from activities.models.places import PlaceSignal, SendViewInput
 from activities.models.revisions import PAIRS_PER_CALL, CompareRevisionsInput, CompareRevisionsResult, pairs_between
 from activities.parts import Parts
 from activities.ports import Places
+
+Send = Callable[[SendViewInput], Awaitable[PlaceSignal | None]]
+Join = Callable[[SendViewInput, Awaitable[ReadEnvironmentResult | None]], Awaitable[PlaceSignal | None]]
 
 
 async def take_lane(places: Places, reads: DeploymentReads, request: TakeLaneInput) -> TakeLaneResult:
@@ -52,14 +55,12 @@ def with_room(taken: TakeLaneResult) -> TakeLaneResult:
     return taken if len(to_json(taken)) < VALUE_BYTES else replace(taken, observations=None)
 
 
-async def send_views(places: Places, request: SendViewsInput) -> SendViewsResult:
+async def send_views(send: Send, request: SendViewsInput) -> SendViewsResult:
     """Send all views in each attempt, so that a place that does not get its own keeps no other one waiting."""
-    return await _all_sent(places.send, request.views)
+    return await _all_sent(send, request.views)
 
 
-async def _all_sent(
-    send: Callable[[SendViewInput], Awaitable[PlaceSignal | None]], views: Sequence[SendViewInput]
-) -> SendViewsResult:
+async def _all_sent(send: Send, views: Sequence[SendViewInput]) -> SendViewsResult:
     answers = await asyncio.gather(*map(send, views), return_exceptions=True)
     for one in answers:
         if isinstance(one, BaseException):
@@ -71,8 +72,9 @@ async def open_hop(
     request: OpenHopInput,
     *,
     find: Callable[[FindPolicyInput], Awaitable[FindPolicyResult]],
-    read: Callable[[ReadEnvironmentInput], Awaitable[ReadEnvironmentResult]],
-    send: Callable[[SendViewInput], Awaitable[PlaceSignal | None]],
+    read: ReadEnvironment,
+    send: Send,
+    join: Join,
     watch: Callable[[CreateDriftMonitorsInput], Awaitable[object]],
     compare: Callable[[CompareRevisionsInput], Awaitable[CompareRevisionsResult]],
 ) -> OpenHopResult:
@@ -91,7 +93,7 @@ async def open_hop(
 
     before = asyncio.gather(parts.attempt(_all_sent(send, request.farewells)), parts.attempt(watching()))
     try:
-        opened = await _opened(request, parts, await find(asked), read=read, send=send)
+        opened = await _opened(request, parts, await find(asked), read=read, join=join)
         opened = await _compared(request, parts, opened, compare)
     finally:
         left, watched = await before
@@ -104,8 +106,8 @@ async def _opened(
     parts: Parts,
     found: FindPolicyResult,
     *,
-    read: Callable[[ReadEnvironmentInput], Awaitable[ReadEnvironmentResult]],
-    send: Callable[[SendViewInput], Awaitable[PlaceSignal | None]],
+    read: ReadEnvironment,
+    join: Join,
 ) -> OpenHopResult:
     asked = request.find
     if found.policy is None:
@@ -118,14 +120,13 @@ async def _opened(
         signal=replace(request.view, received=(request.received or {}).get(target)),
         timings=request.timings,
     )
-    reading = ReadEnvironmentInput(
-        namespace=asked.namespace, environment=target, repository=asked.repository, fresh=asked.fresh
-    )
+    reading = asyncio.create_task(parts.attempt(read(declared_by(view, fresh=asked.fresh))))
 
     async def sending() -> tuple[PlaceSignal | None]:
-        return (await send(view),)
+        # A join that gives up waiting must not end the read of the hop.
+        return (await join(view, asyncio.shield(reading)),)
 
-    declared, sent = await asyncio.gather(parts.attempt(read(reading)), parts.attempt(sending()))
+    declared, sent = await asyncio.gather(reading, parts.attempt(sending()))
     return OpenHopResult(
         found=found,
         environment=declared.environment if declared is not None else None,

@@ -38,6 +38,9 @@ VALUE_BYTES = 1_000_000
 VIEW_BYTES = 250_000
 """What an Environment deploys of one repository: a promotion carries it, and names each application several times."""
 
+READING_BYTES = 64_000
+"""What a joining member brings a place that it joins: the history of the place keeps it for each that joins."""
+
 HISTORY_BYTES = 300_000
 """Artifact sets of a place in its status; an Environment's object has room for a few of them at most."""
 

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from activities.models.bounds import Bounded, Line
-from activities.models.delivery import Observation
+from activities.models.configuration import EnvironmentView
+from activities.models.delivery import Observation, ReadDeploymentsResult
 from activities.models.failures import Failure
 from activities.models.tracking import Artifact, Timings, TrackerRef
 
@@ -34,6 +35,14 @@ class Counter:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlaceReading:
+    """Bring a place what its joining member has just read of it, so that it answers without reading by itself."""
+
+    environment: EnvironmentView
+    deployments: ReadDeploymentsResult
+
+
+@dataclass(frozen=True, kw_only=True)
 class MemberSignal:
     """Send a place the whole view of one tracker."""
 
@@ -55,6 +64,8 @@ class MemberSignal:
     """The newest counter received of this place: a place without memory waits until it is named here."""
     takes: bool = False
     """Whether a Ready that is granted the lane in the call takes it with the answer, so that no Holder follows."""
+    reading: PlaceReading | None = None
+    """What was read of the place as its view was sent: added by the activity that sends it, and kept by no one."""
 
     @property
     def awaits_answer(self) -> bool:

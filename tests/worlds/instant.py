@@ -296,6 +296,7 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
             find=self.find_policy,
             read=self.read_environment,
             send=self.send_view,
+            join=lambda view, _declared: self.send_view(view),
             watch=self.create_drift_monitors,
             compare=self.compare_revisions,
         )

@@ -8,10 +8,10 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.contracts import ConfigActivities, DeliveryActivities, ObservationActivities
-from activities.models.configuration import ReadEnvironmentInput
+from activities.models.configuration import ReadEnvironmentInput, ReadEnvironmentResult
 from activities.models.delivery import Observation, ReadDeploymentsInput, ReadDeploymentsResult, WatchDeploymentsInput
 from activities.models.failures import Failure
-from activities.models.places import EnvironmentInput, MemberSignal, Phase
+from activities.models.places import EnvironmentInput, MemberSignal, Phase, PlaceReading
 from activities.models.tracking import Artifact
 from workflows import policies
 from workflows.environment import observation
@@ -117,6 +117,18 @@ class Observer:
         gap = min(self._start.timings.poke_gap, self._start.timings.poll_gap)
         self._look_at(now if self.observed.at is None else max(now, self.observed.at + gap))
 
+    def offer(self, reading: PlaceReading, members: Sequence[MemberSignal], now: datetime) -> None:
+        """Take what a member has read as it joins, where a read by ourselves would be due and is not under way."""
+        at, busy = reading.deployments.read_at, self._reading is not None or self._reading_environment
+        if busy or self._hurried or not self._is_fresh(at, now) or self._is_fresh(self.observed.at, now):
+            return
+        self._members = tuple(members)
+        self._take_environment(ReadEnvironmentResult(environment=reading.environment))
+        self._take(reading.deployments)
+
+    def _is_fresh(self, at: datetime | None, now: datetime) -> bool:
+        return at is not None and now - at <= self._start.timings.observe_initial
+
     def welcome(self, now: datetime, *, idle: bool) -> None:
         """Look again for a member that joins, unless what is known is fresh.
 
@@ -127,7 +139,7 @@ class Observer:
         again = timings.holder_backstop - ENVIRONMENT_AGE
         if self._environment_due is not None and self._environment_due - now < again:
             self._environment_due = now
-        if self.observed.at is None or now - self.observed.at > timings.observe_initial:
+        if not self._is_fresh(self.observed.at, now):
             self._look_at(now)
             if idle:
                 self.observed = replace(self.observed, at=None)
@@ -227,26 +239,27 @@ class Observer:
             fresh=self._hurried,
         )
         self._hurried = False
-        unresolved = False
         try:
             answer = await workflow.execute_activity_method(ConfigActivities.read_environment, request, **config)
         except ActivityError as error:
-            self._environment_failure = failure_of(error, self._object)
-        else:
-            self._environment_failure = answer.failure
-            if answer.environment is not None:
-                unresolved = any(one.unresolved for one in answer.environment.deployments)
-                view = with_known(answer.environment, self.environment)
-                if self._accept(view.deployments):
-                    self._look_at(workflow.now())
-                    self.stop_watching()
-                self.environment = view
+            answer = ReadEnvironmentResult(failure=failure_of(error, self._object))
         finally:
             self._reading_environment = False
+        self._take_environment(answer)
+
+    def _take_environment(self, answer: ReadEnvironmentResult) -> None:
+        self._environment_failure, unresolved = answer.failure, False
+        if answer.environment is not None:
+            unresolved = any(one.unresolved for one in answer.environment.deployments)
+            view = with_known(answer.environment, self.environment)
+            if self._accept(view.deployments):
+                self._look_at(workflow.now())
+                self.stop_watching()
+            self.environment = view
         if self._environment_failure is not None or unresolved:
             self._environment_due = workflow.now() + self._environment_pauses.next()
         else:
-            self._environment_due = workflow.now() + start.timings.holder_backstop
+            self._environment_due = workflow.now() + self._start.timings.holder_backstop
             self._environment_pauses.reset()
 
     def _accept(self, deployments: Sequence[object]) -> bool:

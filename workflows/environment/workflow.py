@@ -88,7 +88,7 @@ class EnvironmentWorkflow:
     @workflow.signal(name=MEMBER_SIGNAL, description="A tracker sends its whole view")
     def member(self, signal: MemberSignal) -> None:
         """Take a tracker's view, unless a newer one is known."""
-        if not self._take(signal) and self._roster.repeated(signal):
+        if not self._take(signal) and self._roster.repeated(replace(signal, reading=None)):
             self._background.wake()
 
     @workflow.update(name=MEMBER_UPDATE, description="A tracker sends its whole view and gets the place's")
@@ -101,6 +101,7 @@ class EnvironmentWorkflow:
         if self._handed_over:
             raise ApplicationError("this run has ended", type="Ended", non_retryable=True)
         taken = self._take(signal)
+        signal = replace(signal, reading=None)
         self._background.wake()
         if signal.takes and not taken:
             self._roster.repeated(signal)
@@ -110,12 +111,16 @@ class EnvironmentWorkflow:
             self._roster.take(signal)
         return answer
 
-    def _take(self, signal: MemberSignal) -> bool:
+    def _take(self, brought: MemberSignal) -> bool:
+        # Who joins may bring what it has just read here, so that a place that knows nothing can answer.
+        signal, reading = replace(brought, reading=None), brought.reading
         known = {one.tracker.uid: (one.hop, one.role) for one in self._roster.members}
         idle = all(member.role == "ahead" for member in self._roster.members)
         if not self._roster.receive(signal, workflow.now()):
             return False
         if signal.phase not in LEAVING and known.get(signal.tracker.uid) != (signal.hop, signal.role):
+            if reading is not None:
+                self._observer.offer(reading, self._roster.members, workflow.now())
             self._observer.welcome(workflow.now(), idle=idle)
             self._comparer.hurry()
         self._background.wake()

@@ -24,7 +24,7 @@ from tests.workflows.environment.facts import (
     Write,
     attempt_key,
 )
-from tests.workflows.environment.simulated_place import SimPlace
+from tests.workflows.environment.simulated_place import Reading, SimPlace
 from tests.workflows.environment.simulated_tracker import SimTracker
 
 
@@ -77,6 +77,9 @@ class Model:
             self.mail.append((self.now + self.dice.randint(1, 25 if late else 3), deliver))
 
     def to_place(self, environment: str, signal: MemberSignal) -> None:
+        joins = signal.received is None and signal.phase is Phase.WORKING
+        reading = Reading(runs=dict(self.runs[environment]), at=self.time) if joins else None
+
         def deliver() -> None:
             place = self.places.get(environment)
             if place is None:
@@ -93,7 +96,7 @@ class Model:
 
         def answered(place: SimPlace) -> None:
             """Answer in the call: a caller that lost the answer calls again, signals the same view, or is gone."""
-            answer, receiver = place.answer(signal), self.trackers[attempt_key(signal.tracker)]
+            answer, receiver = place.answer(signal, reading), self.trackers[attempt_key(signal.tracker)]
             if not self.calm and self.dice.random() < self.losses:
                 if self.dice.random() < 0.8:
                     self.mail.append((self.now + self.dice.randint(1, 25), deliver))

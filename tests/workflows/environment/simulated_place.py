@@ -1,5 +1,7 @@
 """A place of the model: the real roster and lane rules over what it received and what it saw."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,14 @@ PAGE = 2
 
 if TYPE_CHECKING:
     from tests.workflows.environment.model import Model
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a joining member has read of a place, some time before the place gets it."""
+
+    runs: Mapping[str, str | None]
+    at: datetime
 
 
 class SimPlace:
@@ -49,9 +59,11 @@ class SimPlace:
             for name, runs in (self.observed or {}).items()
         )
 
-    def answer(self, asked: MemberSignal) -> PlaceSignal | None:
+    def answer(self, asked: MemberSignal, reading: Reading | None) -> PlaceSignal | None:
         """Take a member's view and return the place's in the call; None where a signal is to bring it."""
         taken = self.roster.receive(asked, self.model.time)
+        if taken and reading is not None and (self.observed_at is None or reading.at > self.observed_at):
+            self.observed, self.observed_at = dict(reading.runs), reading.at
         if asked.takes and not taken:
             self.roster.repeated(asked)
             return None

@@ -209,8 +209,8 @@ def test_the_model_notices_a_rule_that_is_missing(
         (forget_the_attempts_before_those_that_are_listed, 55),
         (never_ask_an_older_attempt, 0),
         (take_the_end_of_an_older_attempt_for_that_of_all_before_it, 632),
-        (take_a_grant_for_no_lane_where_its_receiver_is_restarted, 410),
-        (free_the_lane_at_once_of_who_was_listed_and_is_gone, 87),
+        (take_a_grant_for_no_lane_where_its_receiver_is_restarted, 270),
+        (free_the_lane_at_once_of_who_was_listed_and_is_gone, 385),
     ],
 )
 def test_stories_of_restarted_writers_notice_a_rule_of_older_attempts_that_is_missing(

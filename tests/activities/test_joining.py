@@ -1,0 +1,97 @@
+"""Who joins a place brings what it has just read of it, unless that fails, takes long, or another knows better."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities import joining
+from activities.configuration import ResourceConfigActivities
+from activities.models.configuration import ReadEnvironmentInput
+from activities.models.memberships import SendViewsInput
+from activities.models.places import Counter, Phase, PlaceReading, SendViewInput
+from tests.activities.cluster import Cluster, shop
+from tests.activities.fakes import OLD, FakeConnections, FakeDeployments, FakePlaces, application
+from tests.activities.test_memberships import Hanging, opens, view
+
+
+def running() -> FakeDeployments:
+    return FakeDeployments(applications={"web-staging": application("web-staging")})
+
+
+async def brought(
+    request: SendViewInput, argocd: FakeDeployments | None = None, cluster: Cluster | None = None
+) -> PlaceReading | None:
+    """Return what comes with a view that is sent."""
+    places = FakePlaces()
+    connections = FakeConnections(argocd=argocd or running())
+    serving = ResourceConfigActivities((cluster or shop()).port(), connections, places)
+    await ActivityEnvironment().run(serving.send_view, request)
+    [sent] = places.sent
+    assert replace(sent, signal=replace(sent.signal, reading=None)) == request
+    return sent.signal.reading
+
+
+async def test_who_joins_brings_what_is_declared_and_runs_there() -> None:
+    reading = await brought(view("staging", Phase.WORKING))
+    assert reading is not None
+    assert reading.environment.name == "staging"
+    assert [one.runs for one in reading.deployments.observations] == [OLD]
+
+
+async def test_who_joins_as_a_hop_opens_or_with_other_views_brings_it_too() -> None:
+    places = FakePlaces()
+    serving = ResourceConfigActivities(shop().port(), FakeConnections(argocd=running()), places)
+    opened = await ActivityEnvironment().run(serving.open_hop, replace(opens(), received={}))
+    assert opened.environment is not None
+    views = SendViewsInput(namespace="shop", repository="web", views=(view("staging", Phase.WORKING),))
+    await ActivityEnvironment().run(serving.send_views, views)
+    assert [one.signal.reading is not None for one in places.sent] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"received": Counter(epoch=1, n=1)},
+        {"phase": Phase.READY},
+        {"phase": Phase.HOLDER},
+        {"phase": Phase.GONE},
+        {"role": "ahead"},
+    ],
+)
+async def test_who_was_there_before_or_leaves_or_is_but_on_its_way_reads_nothing(changes: dict[str, Any]) -> None:
+    argocd, joins = running(), view("staging", Phase.WORKING)
+    sent = replace(joins, signal=replace(joins.signal, **changes))
+    assert (await brought(sent, argocd), argocd.calls) == (None, [])
+
+
+async def test_a_host_that_is_slow_holds_up_no_join(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "WITHIN", timedelta(milliseconds=20))
+    assert await brought(view("staging", Phase.WORKING), Hanging()) is None
+
+
+async def test_what_would_be_too_large_is_left_to_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "READING_BYTES", 100)
+    assert await brought(view("staging", Phase.WORKING)) is None
+
+
+async def test_what_is_missing_is_found_by_the_place() -> None:
+    cluster = shop()
+    cluster.remove("Environment", "staging")
+    assert await brought(view("staging", Phase.WORKING), cluster=cluster) is None
+
+
+async def test_what_flux_deploys_only_the_place_knows() -> None:
+    cluster = shop()
+    flux = {"kustomization": "web", "namespace": "flux-system"}
+    edit = {"file": "apps/web.yaml", "yamlPath": "spec.tag", "value": "${artifact.tag}"}
+    cluster.objects["Environment", "shop", "staging"]["spec"] = {
+        "deployments": [{"name": "web", "repositoryRef": {"name": "web"}, "flux": flux}],
+        "write": {"git": {"repositoryRef": {"name": "web"}, "branch": "main", "edits": [edit]}},
+    }
+    asked = ReadEnvironmentInput(namespace="shop", environment="staging", repository="web")
+    serving = ResourceConfigActivities(cluster.port(), FakeConnections(argocd=running()), FakePlaces())
+    assert (await ActivityEnvironment().run(serving.read_environment, asked)).environment is not None
+    assert await brought(view("staging", Phase.WORKING), cluster=cluster) is None
