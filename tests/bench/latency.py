@@ -108,7 +108,6 @@ def _milestones(events: Sequence[HistoryEvent], began: float) -> dict[str, float
         ("pull request asked for", "read_pull_request"),
         ("source informed", "send_view"),
         ("source answered, policy asked for", "open_hop"),
-        ("target answered, revisions compared", "compare_revisions"),
         ("tests triggered", "trigger_round"),
     ):
         found[milestone] = activities_scheduled(events, name)[0]
