@@ -93,7 +93,7 @@ async def test_what_was_read_long_before_counts_for_nothing(played: Played) -> N
         assert sorted(call for call in world.calls if call in READS) == sorted(READS)
 
 
-async def test_a_place_that_is_told_of_a_change_reads_by_itself(played: Played) -> None:
+async def test_a_place_that_is_poked_reads_by_itself(played: Played) -> None:
     async with place(played, linger=LINGER) as world:
         one = await world.joined(1, MAIN[1])
         await one.calls(Phase.GONE)
