@@ -1,7 +1,7 @@
 """Build the largest legal value of a wire type: each text, list and map as long as what bounds it allows."""
 
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import partial
@@ -23,11 +23,15 @@ from activities.models.budgets import (
     FIELDS_KEPT,
     MENTION_BYTES,
     MOVES_KEPT,
+    READING_BYTES,
+    SHORT_BYTES,
     SINK_ATTEMPTS,
     TRACKERS_LISTED,
     VIEW_BYTES,
 )
 from activities.models.configuration import DeploymentSpec, EnvironmentView, TestSpec
+from activities.models.delivery import Observation, ReadDeploymentsResult
+from activities.models.places import PlaceReading
 from activities.models.revisions import PAIRS_PER_CALL
 from crds.fields import NAME_MAX_LENGTH
 from crds.rules.promotion_policies import MAX_TESTS_BYTES
@@ -489,16 +493,28 @@ def _view() -> EnvironmentView:
     )
 
 
+def _reading() -> PlaceReading:
+    """Return what who joins a place brings at most: as many applications as fit."""
+    view, seen = _view(), largest(Observation)
+    each = len(to_json(view.deployments[0])) + len(to_json(seen))
+    fit = (READING_BYTES - len(to_json(replace(view, deployments=()))) - SHORT_BYTES) // each
+    deployments = ReadDeploymentsResult(observations=(seen,) * fit, read_at=NOW)
+    return PlaceReading(environment=replace(view, deployments=view.deployments[:fit]), deployments=deployments)
+
+
 SPECIAL: dict[Any, Callable[[], Any]] = {
     EnvironmentView: _view,
+    PlaceReading: _reading,
     tuple[DeploymentSpec, ...]: lambda: _view().deployments,
     tuple[TestSpec, ...]: _tests,
     TestSpec: lambda: _tests()[0],
 }
-"""Values that an edge bounds as a whole: a policy's tests (Valid=False) and what an Environment deploys."""
+"""Values that an edge bounds as a whole: a policy's tests (Valid=False), what an Environment deploys, and what is read
+of it as a member joins (activities/joining.py)."""
 
 
 def within_their_edges() -> bool:
     """Return whether what the edges bound as a whole fills most of it and no more."""
     tests, view = len(to_json(_tests())), len(to_json(_view()))
-    return MAX_TESTS_BYTES // 2 < tests <= MAX_TESTS_BYTES and VIEW_BYTES // 2 < view <= VIEW_BYTES
+    fits = MAX_TESTS_BYTES // 2 < tests <= MAX_TESTS_BYTES and VIEW_BYTES // 2 < view <= VIEW_BYTES
+    return fits and READING_BYTES // 2 < len(to_json(_reading())) <= READING_BYTES

@@ -200,9 +200,10 @@ class Killer:
         while time.monotonic() < deadline:
             seen = await handle.describe()
             missing = EVENTS_BEFORE_CONTINUING - seen.history_length
-            if seen.status is not WorkflowExecutionStatus.RUNNING:
+            if seen.status is not WorkflowExecutionStatus.RUNNING or missing <= 0:
+                # More signals would only keep one that is due from being continued.
                 break
-            if 0 < missing <= EVENTS_BEFORE_CONTINUING - NEAR_THE_LIMIT:
+            if missing <= EVENTS_BEFORE_CONTINUING - NEAR_THE_LIMIT:
                 return seen.run_id, missing
             # A poke costs one event, and the task that it wakes some more.
             pokes = max(1, min(POKES_AT_ONCE, missing // 8))

@@ -36,6 +36,7 @@ from tests.e2e.conftest import SANDBOX_ARGUMENTS, TIMINGS
 from tests.e2e.shop import Shop
 from tests.histories.corpus import kind_of, path_of, recorded_stories, write_story
 from worker.serving.registry import WORKFLOWS
+from worker.temporal.starts import Starts
 from workflows.identity import ENVIRONMENT_WORKFLOW
 
 STORIES_IN = {
@@ -101,7 +102,7 @@ async def record(address: str, played: dict[str, Story]) -> list[str]:
     """Play the stories and write what they left behind; return the names of those that failed."""
     client = await Client.connect(address)
     at_once = asyncio.Semaphore(AT_ONCE)
-    connect = partial(Client.connect, interceptors=[Noting()])
+    connect = partial(Client.connect, interceptors=[Noting(), Starts()])
 
     async def one(story: str) -> str:
         async with at_once:

@@ -39,7 +39,7 @@ from worker.temporal.connect import (
 )
 from worker.temporal.queues import unrouted_deployments
 from worker.temporal.search_attributes import find_missing
-from worker.temporal.task_timeouts import TASK_TIMEOUT
+from worker.temporal.starts import TASK_TIMEOUT
 from workflows.identity import environment_workflow_id, fairness_key
 
 ROOT = Path(__file__).parents[2]

@@ -41,7 +41,7 @@ from worker.temporal.settings import (
     unreadable_configuration,
     unusable_address,
 )
-from worker.temporal.task_timeouts import TaskTimeouts
+from worker.temporal.starts import Starts
 from worker.tracing import client_interceptors
 from workflows.identity import (
     ENVIRONMENT_WORKFLOW,
@@ -128,7 +128,7 @@ async def connect(*, runtime: Runtime | None = None, identity: str | None = None
             client = await Client.connect(
                 **config,
                 data_converter=converter,
-                interceptors=[TaskTimeouts(), *client_interceptors()],
+                interceptors=[Starts(), *client_interceptors()],
                 connect_timeout=CONNECT_TIMEOUT,
                 runtime=runtime,
                 identity=identity,

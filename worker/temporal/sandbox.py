@@ -6,10 +6,14 @@ For each payload of each activation the SDK asks the workflow instance for its s
 source string inside the sandbox: nearly half of the time of a replay. The context only reaches payload codecs, failure
 converters and external storage that ask for one. None of ours does, so the answer is given outside of the sandbox, and
 `require_no_context` stops a worker whose data converter has such a part.
+
+What an activation answers passes through here as well, so that no task ends without an event (task_marks.py).
 """
 
 import pkgutil
 
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation
+from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.converter import (
     DataConverter,
     SerializationContext,
@@ -23,6 +27,7 @@ from temporalio.workflow import SandboxImportNotificationPolicy
 
 import crds
 import workflows
+from worker.temporal.task_marks import TaskMarks
 
 FORBIDDEN_MODULES = frozenset({"aiohttp", "httpx", "kubernetes", "providers", "structlog", "worker"})
 """Not even an explicit passthrough lets a workflow import these, nor anything of `crds` but its texts."""
@@ -54,7 +59,16 @@ RESTRICTIONS = SandboxRestrictions(
 )
 
 
-class _ContextFreeInstance(_Instance):
+class _OurInstance(_Instance):
+    def __init__(self, det: WorkflowInstanceDetails, runner: SandboxedWorkflowRunner) -> None:
+        super().__init__(det, runner.runner_class, runner.restrictions)
+        self._marks = TaskMarks(det.info)
+
+    def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
+        completion = super().activate(act)
+        self._marks.complete(act, completion)
+        return completion
+
     def get_serialization_context(self, command_info: object) -> SerializationContext | None:
         return None
 
@@ -62,9 +76,9 @@ class _ContextFreeInstance(_Instance):
         return StorageDriverStoreContext()
 
 
-class _ContextFreeRunner(SandboxedWorkflowRunner):
+class _OurRunner(SandboxedWorkflowRunner):
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
-        return _ContextFreeInstance(det, self.runner_class, self.restrictions)
+        return _OurInstance(det, self)
 
 
 def _asks(part: object) -> bool:
@@ -81,4 +95,4 @@ def require_no_context(converter: DataConverter) -> None:
 
 def workflow_runner() -> SandboxedWorkflowRunner:
     """Build the runner under which workflows run, replay and are tested."""
-    return _ContextFreeRunner(restrictions=RESTRICTIONS)
+    return _OurRunner(restrictions=RESTRICTIONS)
