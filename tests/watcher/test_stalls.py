@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
 from unittest.mock import AsyncMock
 from uuid import uuid4
 
@@ -13,7 +15,8 @@ from temporalio import workflow
 from temporalio.api.deployment.v1 import WorkerDeploymentOptions
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import PollerInfo
-from temporalio.client import Client
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
+from temporalio.client import Client, WorkflowExecutionDescription
 from temporalio.common import PinnedVersioningOverride, VersioningBehavior, WorkerDeploymentVersion
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
@@ -26,6 +29,7 @@ from worker.temporal import stalls
 from worker.temporal.conversion import DATA_CONVERTER
 from worker.temporal.outcomes import WorkflowState
 from worker.temporal.promotions import TemporalPromotions
+from worker.temporal.stalls import Stalls
 from worker.watcher.metrics import WatcherMetrics
 from worker.watcher.place_stalls import find_stalled, suspects
 from worker.watcher.stalls import reported, watch_stalls
@@ -91,6 +95,19 @@ async def test_a_task_that_keeps_failing_is_named_with_its_cause_until_it_is_don
 
         await become(goes_on)
     assert await promotions.read_state(ATTEMPT) is WorkflowState.RUNNING
+
+
+async def test_what_the_server_reports_counts_where_it_counts_the_attempts_from_one_again() -> None:
+    answer = DescribeWorkflowExecutionResponse()
+    answer.pending_workflow_task.attempt = 1
+    described = cast(
+        WorkflowExecutionDescription, SimpleNamespace(raw_description=answer, raw_info=answer.workflow_execution_info)
+    )
+    client = AsyncMock(namespace="default")
+    client.workflow_service.get_workflow_execution_history_reverse.return_value.history.events = []
+    assert await Stalls(client).find(described) == ""
+    answer.workflow_execution_info.search_attributes.indexed_fields["TemporalReportedProblems"].data = b"[]"
+    assert "its task fails each time" in await Stalls(client).find(described)
 
 
 async def test_the_server_is_asked_for_reported_problems_in_terms_that_it_knows(client: Client) -> None:

@@ -32,7 +32,8 @@ LISTED = 200
 """Workflows that are looked at in one turn; beyond that a fault is everybody's, and each is looked at in its resync."""
 # https://docs.temporal.io/search-attribute#default-search-attribute: set by the server once a task failed five times in
 # a row, and unset when one succeeds.
-REPORTED_PROBLEMS = "TemporalReportedProblems IN ('category=WorkflowTaskFailed', 'category=WorkflowTaskTimedOut')"
+PROBLEMS = "TemporalReportedProblems"
+REPORTED_PROBLEMS = f"{PROBLEMS} IN ('category=WorkflowTaskFailed', 'category=WorkflowTaskTimedOut')"
 _EVENTS = 20
 """Where the failure is among the newest events: signals may have come since, each of them one event."""
 _TEXT = 300
@@ -63,8 +64,7 @@ class Stalls:
 
         The text stays the same while the cause does.
         """
-        task = description.raw_description.pending_workflow_task
-        if task.attempt > FAILURES:
+        if _fails(description):
             return f"its task fails each time: {await self._failure(description)}"
         for due in _waiting(description, datetime.now(UTC)):
             if not any(_serves(poller, due.build) for poller in await self.pollers(due.queue, due.kind)):
@@ -106,6 +106,16 @@ class Stalls:
         cause = WorkflowTaskFailedCause.Name(attributes.cause).removeprefix("WORKFLOW_TASK_FAILED_CAUSE_")
         error = await self._client.data_converter.decode_failure(attributes.failure)
         return f"{cause.replace('_', ' ').lower()}: {one_line(str(error))[:_TEXT]}"
+
+
+def _fails(description: WorkflowExecutionDescription) -> bool:
+    """Return whether a task failed too often.
+
+    The server counts from one again where a task is due for a new event or the server was restarted. What it reports
+    stays until a task succeeds.
+    """
+    reported = description.raw_info.search_attributes.indexed_fields
+    return description.raw_description.pending_workflow_task.attempt > FAILURES or PROBLEMS in reported
 
 
 def _waiting(description: WorkflowExecutionDescription, now: datetime) -> Iterator[_Due]:
