@@ -59,6 +59,8 @@ class Joining:
                     namespace=view.namespace, repository=view.repository, deployments=environment.deployments
                 )
                 reading = PlaceReading(environment=environment, deployments=await self._reads.read(asked))
+        except TimeoutError:
+            return None
         except Exception as error:  # noqa: BLE001 -- logged; the place reads by itself, and shows the cause
             refusal_of(error)
             return None
