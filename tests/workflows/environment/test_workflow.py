@@ -53,8 +53,7 @@ async def test_an_arrival_costs_few_history_events(temporal_server: str) -> None
         first = await world.tracker(1, MAIN[1])
         await first.send(Phase.WORKING)
         await first.receives(lambda signal: signal.observed_at is not None)
-        await eventually(lambda: world.statuses)
-        before = len((await world.place.fetch_history()).events)
+        before = await eventually(world.events_at_rest)
         one = await world.tracker(2, MAIN[2])
         joined = await one.calls(Phase.WORKING)
         assert joined is not None
@@ -72,7 +71,7 @@ async def test_an_arrival_costs_few_history_events(temporal_server: str) -> None
         # What runs now; what arrived, with the lane free.
         assert spent <= Counter(signals=1, publish_place=1, watch_deployments=1), spent
         assert (world.statuses[-1].lane.holder, len(world.statuses[-1].lane.members)) == ("", 1)
-        cost = len((await world.place.fetch_history()).events) - before
+        cost = await eventually(world.events_at_rest) - before
         assert cost <= EVENTS_PER_ARRIVAL
         assert await world.replays()
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import activity
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.service import RPCError
 from temporalio.worker import Replayer
@@ -146,6 +147,17 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     @property
     def place(self) -> WorkflowHandle[EnvironmentWorkflow, None]:
         return self.client.get_workflow_handle_for(EnvironmentWorkflow.run, self.place_id)
+
+    async def events_at_rest(self) -> int:
+        """Return how long the place's history is; 0 while anything of it is under way."""
+        described = await self.place.describe()
+        events = (await self.place.fetch_history()).events
+        ended = events[-1].event_type in (
+            EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
+            EventType.EVENT_TYPE_TIMER_STARTED,
+            EventType.EVENT_TYPE_TIMER_CANCELED,
+        )
+        return len(events) if ended and not described.raw_description.pending_activities else 0
 
     def moves(self, deployment: str, revision: str) -> None:
         """Have a deployment run something else, and each watch see it."""
