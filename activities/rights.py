@@ -13,7 +13,8 @@ from crds.reasons.conditions import ConditionReason
 from providers.errors import ProviderError
 
 VERBS = ("update", "sync")
-_AT_ONCE = 8
+_AT_ONCE = 4
+"""Deployments whose verbs are asked for at once."""
 
 
 async def with_rights(
@@ -30,7 +31,8 @@ async def with_rights(
         if deployment.write.kind.in_git:
             return one
         async with gate:
-            missing = [verb for verb in VERBS if await _is_denied(connections, namespace, deployment, verb)]
+            denied = await asyncio.gather(*(_is_denied(connections, namespace, deployment, verb) for verb in VERBS))
+        missing = [verb for verb, refused in zip(VERBS, denied, strict=True) if refused]
         if not missing:
             return one
         return replace(one, writable=_why(deployment, missing), obstacle=ConditionReason.NOT_PERMITTED)
