@@ -63,12 +63,14 @@ def post(shop: Shop, body: Document, *, secret: str, delivery: str) -> int:
 
 
 def pokes(shop: Shop) -> int:
-    """Count the pokes in the histories of the promotion."""
-    return sum(
-        event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
-        and event.workflow_execution_signaled_event_attributes.signal_name == "poke"
+    """Count the pokes in the histories of the promotion that the receiver sent: a watcher pokes for what is declared."""
+    signals = [
+        event.workflow_execution_signaled_event_attributes
         for event in history(shop)
-    )
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
+    ]
+    sender = f"{shop.environment.pid('receiver-1')}@"
+    return sum(signal.signal_name == "poke" and signal.identity.startswith(sender) for signal in signals)
 
 
 def history(shop: Shop) -> list[HistoryEvent]:
