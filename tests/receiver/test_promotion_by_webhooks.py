@@ -63,7 +63,7 @@ def post(shop: Shop, body: Document, *, secret: str, delivery: str) -> int:
 
 
 def pokes(shop: Shop) -> int:
-    """Count the pokes in the histories of the promotion that the receiver sent: a watcher pokes for what is declared."""
+    """Count the pokes in the histories of the promotion that the receiver sent: a watcher sends others."""
     signals = [
         event.workflow_execution_signaled_event_attributes
         for event in history(shop)
