@@ -9,7 +9,7 @@ from temporalio import activity, workflow
 @activity.defn
 async def answer() -> str:
     # The task that takes the signal ends before.
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(2)
     return "known"
 
 
