@@ -219,7 +219,6 @@ class ResourceConfigActivities(ConfigActivities):
             find=self._find,
             read=self._read_environment,
             send=self._joining.send,
-            join=self._joining.send,
             watch=partial(create_monitors, self._kubernetes),
             compare=self._comparison.compare,
         )

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Protocol
 
 from pydantic_core import to_json
 
@@ -27,6 +28,15 @@ WITHIN = timedelta(seconds=1)
 ReadEnvironment = Callable[[ReadEnvironmentInput], Awaitable[ReadEnvironmentResult]]
 
 
+class Send(Protocol):
+    """Send a place a member's view."""
+
+    async def __call__(
+        self, view: SendViewInput, declared: Awaitable[ReadEnvironmentResult | None] | None = None, /
+    ) -> PlaceSignal | None:
+        """Return what the place answers, if it does; `declared` is its declaration, where that is read anyway."""
+
+
 class Joining:
     """Send members' views, those that join with what was just read of the place."""
 
@@ -36,7 +46,7 @@ class Joining:
         self._reads = reads
 
     async def send(
-        self, view: SendViewInput, declared: Awaitable[ReadEnvironmentResult | None] | None = None
+        self, view: SendViewInput, declared: Awaitable[ReadEnvironmentResult | None] | None = None, /
     ) -> PlaceSignal | None:
         """Send one view; return what the place answers, if it does. `declared` spares a second read of the place."""
         signal = view.signal

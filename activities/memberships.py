@@ -12,12 +12,11 @@ from dataclasses import replace
 from pydantic_core import to_json
 
 from activities.deployment_reads import DeploymentReads
-from activities.joining import ReadEnvironment, declared_by
+from activities.joining import ReadEnvironment, Send, declared_by
 from activities.models.budgets import VALUE_BYTES
 from activities.models.configuration import (
     FindPolicyInput,
     FindPolicyResult,
-    ReadEnvironmentResult,
 )
 from activities.models.drift import CreateDriftMonitorsInput
 from activities.models.memberships import (
@@ -32,9 +31,6 @@ from activities.models.places import PlaceSignal, SendViewInput
 from activities.models.revisions import PAIRS_PER_CALL, CompareRevisionsInput, CompareRevisionsResult, pairs_between
 from activities.parts import Parts
 from activities.ports import Places
-
-Send = Callable[[SendViewInput], Awaitable[PlaceSignal | None]]
-Join = Callable[[SendViewInput, Awaitable[ReadEnvironmentResult | None]], Awaitable[PlaceSignal | None]]
 
 
 async def take_lane(places: Places, reads: DeploymentReads, request: TakeLaneInput) -> TakeLaneResult:
@@ -74,7 +70,6 @@ async def open_hop(
     find: Callable[[FindPolicyInput], Awaitable[FindPolicyResult]],
     read: ReadEnvironment,
     send: Send,
-    join: Join,
     watch: Callable[[CreateDriftMonitorsInput], Awaitable[object]],
     compare: Callable[[CompareRevisionsInput], Awaitable[CompareRevisionsResult]],
 ) -> OpenHopResult:
@@ -93,7 +88,7 @@ async def open_hop(
 
     before = asyncio.gather(parts.attempt(_all_sent(send, request.farewells)), parts.attempt(watching()))
     try:
-        opened = await _opened(request, parts, await find(asked), read=read, join=join)
+        opened = await _opened(request, parts, await find(asked), read=read, send=send)
         opened = await _compared(request, parts, opened, compare)
     finally:
         left, watched = await before
@@ -107,7 +102,7 @@ async def _opened(
     found: FindPolicyResult,
     *,
     read: ReadEnvironment,
-    join: Join,
+    send: Send,
 ) -> OpenHopResult:
     asked = request.find
     if found.policy is None:
@@ -124,7 +119,7 @@ async def _opened(
 
     async def sending() -> tuple[PlaceSignal | None]:
         # A join that gives up waiting must not end the read of the hop.
-        return (await join(view, asyncio.shield(reading)),)
+        return (await send(view, asyncio.shield(reading)),)
 
     declared, sent = await asyncio.gather(reading, parts.attempt(sending()))
     return OpenHopResult(

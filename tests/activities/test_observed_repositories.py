@@ -22,6 +22,16 @@ from tests.activities.test_git_delivery import deployment
 from worker.opening.resources import ClusterOpener
 
 ARTIFACT = Artifact(component="web", revision=NEW)
+TRIGGER = TriggerTestInput(
+    namespace="shop",
+    runner="jenkins",
+    job="web/e2e",
+    key="0" * 32,
+    parameters={},
+    variables={},
+    listing_lag=timedelta(0),
+    repository="web",
+)
 
 
 @pytest.fixture
@@ -48,18 +58,8 @@ async def test_nothing_is_written_or_synced(observed: FakeConnections) -> None:
 
 
 async def test_no_test_is_started_and_the_reason_is_shown(observed: FakeConnections) -> None:
-    request = TriggerTestInput(
-        namespace="shop",
-        runner="jenkins",
-        job="web/e2e",
-        key="0" * 32,
-        parameters={},
-        variables={},
-        listing_lag=timedelta(0),
-        repository="web",
-    )
     with pytest.raises(ApplicationError) as raised:
-        await ActivityEnvironment().run(CiActivities(observed).trigger_test, request)
+        await ActivityEnvironment().run(CiActivities(observed).trigger_test, TRIGGER)
     assert (raised.value.type, "mode: Act" in raised.value.message) == ("ReferenceMissing", True)
 
 

@@ -23,7 +23,7 @@ from activities.failures import failure_from
 from activities.models.configuration import DeploymentSpec, TestSpec, WriteKind, WriteSpec
 from activities.models.delivery import DeliverApplicationInput, Observation, SyncApplicationInput
 from activities.models.git_delivery import DeliverFilesInput
-from activities.models.testing import RoundTest, TriggerRoundInput, TriggerTestInput
+from activities.models.testing import RoundTest, TriggerRoundInput
 from activities.models.tracking import Artifact
 from activities.ports import ReferenceMissing
 from activities.pull_requests import ScmHostActivities
@@ -37,6 +37,7 @@ from crds.reasons.problems import FailureKind
 from tests.activities.cluster import Cluster, shop
 from tests.activities.test_git_delivery import VARIABLES
 from tests.activities.test_git_delivery import deployment as committed
+from tests.activities.test_observed_repositories import TRIGGER
 from tests.worker.conftest import Opener
 from worker.opening import shared_reads
 from worker.opening.resources import ClusterOpener
@@ -219,17 +220,7 @@ def _deliver_files(connections: ClusterOpener) -> Attempt:
 
 
 def _trigger_test(connections: ClusterOpener) -> Attempt:
-    request = TriggerTestInput(
-        namespace="shop",
-        runner="jenkins",
-        job="web/e2e",
-        key="0" * 32,
-        parameters={},
-        variables={},
-        listing_lag=timedelta(0),
-        repository="web",
-    )
-    return partial(CiActivities(connections).trigger_test, request)
+    return partial(CiActivities(connections).trigger_test, TRIGGER)
 
 
 def _trigger_round(connections: ClusterOpener) -> Attempt:

@@ -284,6 +284,9 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
             await self.publish(request.environment, answers=request.signal)
         return None
 
+    async def _send(self, view: SendViewInput, _declared: object = None, /) -> PlaceSignal | None:
+        return await self.send_view(view)
+
     @activity.defn
     async def send_views(self, request: SendViewsInput) -> SendViewsResult:
         answers = await asyncio.gather(*map(self.send_view, request.views))
@@ -295,8 +298,7 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
             request,
             find=self.find_policy,
             read=self.read_environment,
-            send=self.send_view,
-            join=lambda view, _declared: self.send_view(view),
+            send=self._send,
             watch=self.create_drift_monitors,
             compare=self.compare_revisions,
         )

@@ -12,6 +12,7 @@ one event each. Runs that began before this have no memo that asks for it, and r
 
 from collections.abc import Iterable
 
+from temporalio.api.common.v1 import Payload
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation, WorkflowActivationJob
 from temporalio.bridge.proto.workflow_commands import WorkflowCommand
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
@@ -23,6 +24,8 @@ MARKED_MEMO = "marks-tasks"
 _FIRST = 1 << 24
 """Numbers of our timers, beyond those that the SDK gives a workflow's own."""
 _NEVER_SECONDS = 10 * 365 * 24 * 3600
+_SUMMARY = Payload(metadata={"encoding": b"json/plain"}, data=b'"keeps a replay in order"')
+"""What people read of it in the timeline."""
 _IN_NO_HISTORY = frozenset({"query_workflow", "do_update", "remove_from_cache", "update_random_seed"})
 """What brings an activation and is in no history; an update is, once it was accepted."""
 
@@ -64,6 +67,7 @@ class TaskMarks:
         else:
             command.start_timer.seq = self._timer
             command.start_timer.start_to_fire_timeout.FromSeconds(_NEVER_SECONDS)
+            command.user_metadata.summary.CopyFrom(_SUMMARY)
         self._started = not self._started
 
 

@@ -10,7 +10,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.contracts import ConfigActivities
 from activities.models.configuration import ListTrackersInput
-from activities.models.places import BlockedBy, MemberSignal, Phase, PlaceSignal
+from activities.models.places import BlockedBy, MemberSignal, Phase, PlaceReading, PlaceSignal
 from activities.models.reconciliations import FluxReport, Reconciliation
 from activities.models.status import PublishPlaceInput
 from activities.models.tracking import TrackerRef
@@ -88,7 +88,8 @@ class EnvironmentWorkflow:
     @workflow.signal(name=MEMBER_SIGNAL, description="A tracker sends its whole view")
     def member(self, signal: MemberSignal) -> None:
         """Take a tracker's view, unless a newer one is known."""
-        if not self._take(signal) and self._roster.repeated(replace(signal, reading=None)):
+        view, reading = _parted(signal)
+        if not self._take(view, reading) and self._roster.repeated(view):
             self._background.wake()
 
     @workflow.update(name=MEMBER_UPDATE, description="A tracker sends its whole view and gets the place's")
@@ -100,20 +101,18 @@ class EnvironmentWorkflow:
         """
         if self._handed_over:
             raise ApplicationError("this run has ended", type="Ended", non_retryable=True)
-        taken = self._take(signal)
-        signal = replace(signal, reading=None)
+        view, reading = _parted(signal)
+        taken = self._take(view, reading)
         self._background.wake()
-        if signal.takes and not taken:
-            self._roster.repeated(signal)
+        if view.takes and not taken:
+            self._roster.repeated(view)
             return None
-        answer = self._sender.answer(signal, self._look(workflow.now())[0], settles=taken)
+        answer = self._sender.answer(view, self._look(workflow.now())[0], settles=taken)
         if answer is not None:
-            self._roster.take(signal)
+            self._roster.take(view)
         return answer
 
-    def _take(self, brought: MemberSignal) -> bool:
-        # Who joins may bring what it has just read here, so that a place that knows nothing can answer.
-        signal, reading = replace(brought, reading=None), brought.reading
+    def _take(self, signal: MemberSignal, reading: PlaceReading | None) -> bool:
         known = {one.tracker.uid: (one.hop, one.role) for one in self._roster.members}
         idle = all(member.role == "ahead" for member in self._roster.members)
         if not self._roster.receive(signal, workflow.now()):
@@ -339,3 +338,8 @@ class EnvironmentWorkflow:
             self._observer.observed.observations,
             self._observer.problem,
         )
+
+
+def _parted(signal: MemberSignal) -> tuple[MemberSignal, PlaceReading | None]:
+    """Return a view as it is kept, and what its sender has read here as it joins."""
+    return replace(signal, reading=None), signal.reading
