@@ -7,7 +7,8 @@ source string inside the sandbox: nearly half of the time of a replay. The conte
 converters and external storage that ask for one. None of ours does, so the answer is given outside of the sandbox, and
 `require_no_context` stops a worker whose data converter has such a part.
 
-What an activation answers passes through here as well, so that no task ends without an event (task_marks.py).
+What an activation answers passes through here as well, so that no two tasks in a row leave no event
+(task_marks.py).
 """
 
 import pkgutil

@@ -111,8 +111,8 @@ class Stalls:
 def _fails(description: WorkflowExecutionDescription) -> bool:
     """Return whether a task failed too often.
 
-    The server counts from one again where a task is due for a new event or the server was restarted. What it reports
-    stays until a task succeeds.
+    The server's count was seen at three after an hour of failures: it begins again while signals come or servers are
+    restarted. What the server reports stays until a task succeeds.
     """
     reported = description.raw_info.search_attributes.indexed_fields
     return description.raw_description.pending_workflow_task.attempt > FAILURES or PROBLEMS in reported
