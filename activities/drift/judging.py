@@ -12,6 +12,7 @@ from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Health, Observation
 from activities.models.drift import Drift, Verdict
 from activities.models.revisions import RevisionPair
+from activities.models.tracking import Artifact
 from activities.running import operation_under_way
 from crds.v1alpha1.drift_monitor import MAX_PARAMETERS
 from providers.application_models import ApplicationState
@@ -43,6 +44,8 @@ class DriftJudgement:
     moved: Verdict | None = None
     """What is published instead where `pair` shows that the promoted revision is not contained."""
     pair: RevisionPair | None = None
+    runs: Artifact | None = None
+    """What runs instead, where that is what `pair` compares."""
     parameters: dict[str, str] | None = None
     """Baseline to be kept."""
 
@@ -67,7 +70,13 @@ def judge(
         return DriftJudgement(verdict=verdict, parameters=baseline)
     where = "" if elsewhere == seen.runs else " is asked for"
     moved = Verdict(kind=kind, expected=_short(promoted.revision), observed=f"{_short(elsewhere)}{where}")
-    return DriftJudgement(verdict=verdict, moved=moved, pair=RevisionPair(base=promoted.revision, head=elsewhere))
+    runs = Artifact(component=deployment.component, revision=elsewhere, image=deployment.image, tag=seen.tag)
+    return DriftJudgement(
+        verdict=verdict,
+        moved=moved,
+        pair=RevisionPair(base=promoted.revision, head=elsewhere),
+        runs=runs if elsewhere == seen.runs else None,
+    )
 
 
 def _of_the_same(promoted: Promoted, found: dict[str, str], seen: Observation) -> Verdict:

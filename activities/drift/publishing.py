@@ -11,6 +11,7 @@ from typing import Protocol
 from temporalio import activity
 
 from activities.contracts import DriftStatusActivities
+from activities.drift.rollbacks import Rollbacks
 from activities.failures import reported
 from activities.models.drift import (
     Drift,
@@ -55,9 +56,10 @@ class DriftObserver(Protocol):
 class DriftStatuses(DriftStatusActivities):
     """Write monitors' statuses through the Kubernetes API."""
 
-    def __init__(self, *, kubernetes: Kubernetes, observer: DriftObserver) -> None:
+    def __init__(self, *, kubernetes: Kubernetes, observer: DriftObserver, rollbacks: Rollbacks) -> None:
         self._kubernetes = kubernetes
         self._observer = observer
+        self._rollbacks = rollbacks
 
     @activity.defn
     @reported
@@ -72,12 +74,12 @@ class DriftStatuses(DriftStatusActivities):
         """Do the same for who is no workflow."""
         namespace, gate = request.instance.namespace, asyncio.Semaphore(_AT_ONCE)
 
-        async def write(name: str, render: Render) -> bool:
+        async def write(name: str, render: Render, change: DriftChange | None = None) -> bool:
             async with gate:
-                return await self._write(namespace, name, render)
+                return await self._write(namespace, name, render, change, request.at)
 
         writes: list[Awaitable[bool]] = [
-            write(one.monitor, partial(rendered_change, one, request.at)) for one in request.changes
+            write(one.monitor, partial(rendered_change, one, request.at), one) for one in request.changes
         ]
         for silence in request.silent:
             names = [name async for name in self._monitors(request.instance, silence.project)]
@@ -96,7 +98,7 @@ class DriftStatuses(DriftStatusActivities):
             if token is None:
                 return
 
-    async def _write(self, namespace: str, name: str, render: Render) -> bool:
+    async def _write(self, namespace: str, name: str, render: Render, change: DriftChange | None, at: datetime) -> bool:
         """Write one status as a compare-and-set, then publish what became other by it."""
         for turn in range(CONFLICTS):
             try:
@@ -106,10 +108,13 @@ class DriftStatuses(DriftStatusActivities):
             status = render(document)
             if status is None:
                 return False
-            change = {"metadata": {"resourceVersion": document["metadata"]["resourceVersion"]}, "status": status}
+            if change is not None:
+                # Before the status: who dies in between reports it twice, with one id, and never not at all.
+                await self._report(document, change, at)
+            body = {"metadata": {"resourceVersion": document["metadata"]["resourceVersion"]}, "status": status}
             try:
                 await self._kubernetes.apply(
-                    MONITORS, namespace, name, change, field_manager=WORKFLOW_MANAGER, subresource="status"
+                    MONITORS, namespace, name, body, field_manager=WORKFLOW_MANAGER, subresource="status"
                 )
             except ApiConflict:
                 continue
@@ -118,6 +123,11 @@ class DriftStatuses(DriftStatusActivities):
             await self._signal(document, status)
             return True
         raise ApiConflict(f"DriftMonitor {namespace}/{name} kept changing", status=409)
+
+    async def _report(self, document: Document, change: DriftChange, at: datetime) -> None:
+        present, runs = DriftMonitorStatus.from_wire(status_of(document)), change.rolled_back
+        if runs is not None and _shown_rollback(present, change.tracker) != runs.revision:
+            await self._rollbacks.report(document, runs, at)
 
     async def _signal(self, document: Document, status: Document) -> None:
         before, now = status_of(document).get("kind"), status.get("kind")
@@ -150,12 +160,20 @@ def rendered_change(change: DriftChange, at: datetime, document: Document) -> Do
     metadata = document["metadata"]
     if (metadata.get("uid"), metadata.get("generation")) != (change.uid, change.generation):
         return None
-    known = DriftMonitorStatus.from_wire(status_of(document)).baseline
-    baseline = known
+    present = DriftMonitorStatus.from_wire(status_of(document))
+    baseline = present.baseline
     if change.parameters is not None:
         named = tuple(f"{name}={digest}" for name, digest in change.parameters.items())
         baseline = DriftBaseline(promoted_at=change.promoted_at, parameters=named)
-    return _rendered(document, change.verdict, at, tracker=change.tracker, seen=change.seen, baseline=baseline)
+    return _rendered(
+        document,
+        change.verdict,
+        at,
+        tracker=change.tracker,
+        seen=change.seen,
+        baseline=baseline,
+        rolled_back_to=_rollback_to_show(change, present),
+    )
 
 
 def rendered_silence(silence: Silence, at: datetime, document: Document) -> Document | None:
@@ -166,7 +184,29 @@ def rendered_silence(silence: Silence, at: datetime, document: Document) -> Docu
         return None
     tracker = document["spec"]["trackerRef"]["name"]
     # Without what was seen last, everything is read again once the server answers.
-    return _rendered(document, verdict, at, tracker=tracker, seen=None, baseline=present.baseline)
+    return _rendered(
+        document,
+        verdict,
+        at,
+        tracker=tracker,
+        seen=None,
+        baseline=present.baseline,
+        rolled_back_to=_shown_rollback(present, tracker),
+    )
+
+
+def _shown_rollback(present: DriftMonitorStatus, tracker: str) -> str | None:
+    """Return what the status shows as running again instead of what this tracker promoted."""
+    return present.rolled_back_to if present.tracker == tracker else None
+
+
+def _rollback_to_show(change: DriftChange, present: DriftMonitorStatus) -> str | None:
+    """Return what runs again; it stays while nothing is known, and where a look only states the same once more."""
+    if change.rolled_back is not None:
+        return change.rolled_back.revision
+    verdict = change.verdict
+    same = (verdict.kind or "", verdict.observed) == (present.kind or "", present.observed or "")
+    return _shown_rollback(present, change.tracker) if same or verdict.kind is Drift.UNKNOWN else None
 
 
 def _rendered(
@@ -177,6 +217,7 @@ def _rendered(
     tracker: str,
     seen: str | None,
     baseline: DriftBaseline | None,
+    rolled_back_to: str | None,
 ) -> Document:
     present = DriftMonitorStatus.from_wire(status_of(document))
     kind = DriftKind(verdict.kind) if verdict.kind is not None else None
@@ -189,6 +230,7 @@ def _rendered(
         expected=verdict.expected or None,
         observed=verdict.observed or None,
         since=present.since if same else at,
+        rolled_back_to=rolled_back_to,
         last_checked_at=at,
         tracker=tracker,
         seen=seen or None,

@@ -183,6 +183,7 @@ def as_reading(monitor: DriftMonitor, seen: str, judged: DriftJudgement) -> Drif
         verdict=judged.verdict,
         moved=judged.moved,
         pair=judged.pair,
+        runs=judged.runs,
         shown=Drift(status.kind) if status.kind is not None else None,
         shown_tracker=status.tracker or "",
         current=status.observed_generation == monitor.metadata.generation,

@@ -19,6 +19,7 @@ CONTENT_TYPE = "application/cloudevents+json"
 RELEASED, DRAFT = "0.5.1", "0.6.0-draft"
 """Versions of the specification."""
 UPGRADED = "dev.cdevents.service.upgraded.0.3.0"
+ROLLED_BACK = "dev.cdevents.service.rolledback.0.3.0"
 TESTS_STARTED = "dev.cdevents.testsuiterun.started.0.3.0"
 TESTS_FINISHED = "dev.cdevents.testsuiterun.finished.0.3.0"
 APPROVAL_CREATED = "dev.cdevents.approval.created.0.1.0"
@@ -33,6 +34,7 @@ SENT_REASONS = frozenset(
     {
         EventReason.ARRIVED,
         EventReason.PROMOTED,
+        EventReason.ROLLED_BACK,
         EventReason.TESTS_STARTED,
         *_OUTCOMES,
         EventReason.WAITS_FOR_APPROVAL,
@@ -51,7 +53,7 @@ class _Subject:
 
 
 def cloud_events(event: PromotionEvent, *, installation: str) -> tuple[dict[str, Any], ...]:
-    """Return the CloudEvents of one event: one for each service that was upgraded, else one or none."""
+    """Return the CloudEvents of one event: one for each service that runs another artifact, else one or none."""
     subjects = list(_subjects(event))
     return tuple(
         _cloud_event(event, subject, f"{event.id}-{index}" if index else event.id, installation)
@@ -90,7 +92,10 @@ def _subjects(event: PromotionEvent) -> Iterator[_Subject]:
     match event.reason:
         case EventReason.ARRIVED | EventReason.PROMOTED:
             for artifact in event.artifacts:
-                yield _upgraded(event, artifact)
+                yield _service(event, UPGRADED, artifact)
+        case EventReason.ROLLED_BACK:
+            for artifact in event.artifacts:
+                yield _service(event, ROLLED_BACK, artifact)
         case EventReason.TESTS_STARTED:
             yield _test_suite_run(event, TESTS_STARTED, {"trigger": {"type": "pipeline"}})
         case EventReason.TESTS_PASSED | EventReason.NOTHING_REQUIRED | EventReason.TESTS_FAILED:
@@ -105,9 +110,9 @@ def _subjects(event: PromotionEvent) -> Iterator[_Subject]:
             yield _approval(event, APPROVAL_CLOSED, closed)
 
 
-def _upgraded(event: PromotionEvent, artifact: Artifact) -> _Subject:
+def _service(event: PromotionEvent, kind: str, artifact: Artifact) -> _Subject:
     content = {"environment": {"id": event.environment}, "artifactId": package_url(artifact)}
-    return _Subject(type=UPGRADED, id=artifact.component, content=content)
+    return _Subject(type=kind, id=artifact.component, content=content)
 
 
 def _test_suite_run(event: PromotionEvent, kind: str, content: Mapping[str, Any]) -> _Subject:

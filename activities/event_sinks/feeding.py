@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from activities.event_sinks.gathering import gather
 from activities.event_sinks.selecting import wants
-from activities.models.event_sinks import SinkRef
+from activities.models.event_sinks import PromotionEvent, SinkRef
 from activities.models.status import EventNote, PublishStatusInput
 from activities.ports import EventSinkWorkflows
 from crds.api.ports import ApiForbidden, ApiNotFound, Kubernetes, resource_of
@@ -36,11 +36,12 @@ class EventFeed:
 
     async def feed(self, request: PublishStatusInput, notes: Sequence[EventNote]) -> None:
         """Return once each sink that wants some of the events has them for certain. Raises WorkflowsUnavailable."""
-        sinks = await self._sinks(request.tracker.namespace) if notes else ()
-        if not sinks:
-            return
-        events = gather(request, notes, datetime.now(UTC))
-        for sink in sinks:
+        if notes:
+            await self.send(request.tracker.namespace, gather(request, notes, datetime.now(UTC)))
+
+    async def send(self, namespace: str, events: Sequence[PromotionEvent]) -> None:
+        """Do the same with events of one tracker that no publication holds."""
+        for sink in await self._sinks(namespace):
             if wanted := [one for one in events if wants(sink.spec, one)]:
                 metadata = sink.metadata
                 ref = SinkRef(namespace=metadata.namespace or "", name=metadata.name, uid=metadata.uid or "")

@@ -9,7 +9,7 @@ from activities.models import budgets
 from activities.models.bounds import Bounded, First, Line, Short
 from activities.models.failures import BriefFailure
 from activities.models.revisions import RevisionPair
-from activities.models.tracking import Timings, TrackerRef
+from activities.models.tracking import Artifact, Timings, TrackerRef
 
 DRIFT_HEADING = "#### Drift"
 """Begins the last section of a summary comment, which changes also after the promotion ended."""
@@ -103,6 +103,8 @@ class DriftReading(Bounded):
     moved: Verdict | None = None
     """What is published instead, unless `pair` shows that what runs contains what was promoted."""
     pair: RevisionPair | None = None
+    runs: Artifact | None = None
+    """What runs instead, where that is what `pair` compares."""
     shown: Drift | None = None
     """The kind that the status shows."""
     shown_tracker: str = ""
@@ -163,6 +165,8 @@ class DriftChange(Bounded):
     verdict: Verdict
     promoted_at: datetime
     parameters: dict[str, str] | None = None
+    rolled_back: Artifact | None = None
+    """What runs, where that is older than what was promoted."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,7 +48,7 @@ class PromotionEvent(Bounded):
     """Number of the round of tests."""
     revision: str = ""
     artifacts: Annotated[tuple[Artifact, ...], First(budgets.EVENT_ARTIFACTS)] = ()
-    """What was promoted, for an event that ends a hop."""
+    """What was promoted, for an event that ends a hop; what runs again, for RolledBack."""
     by: Line = ""
     """Person or policy that decided."""
     omitted: int = 0

@@ -62,6 +62,8 @@ class EventReason(StrEnum):
     """The target ran the change already."""
     FAILED = "Failed"
     """The promotion to the target failed."""
+    ROLLED_BACK = "RolledBack"
+    """An environment runs a version again that is older than what the change brought there."""
     NOTHING_TO_DEPLOY = "NothingToDeploy"
     """The change touches no component."""
     COMPLETED = "Completed"

@@ -97,6 +97,8 @@ class DriftMonitorStatus(ConditionedStatus):
     """What Argo CD shows instead."""
     since: Time | None = None
     """When the application came into this state."""
+    rolled_back_to: Annotated[str, Field(max_length=64)] | None = None
+    """Revision that the application runs again, where that is older than what was promoted."""
     last_checked_at: Time | None = None
     """Last time that Pilotage confirmed this status: at each change, and about once an hour."""
     tracker: ShortText | None = None

@@ -26,6 +26,7 @@ from activities.models.drift import (
     Verdict,
     WatchedDeployment,
 )
+from activities.models.revisions import Relation
 from activities.models.state_labels import DRIFTED
 from activities.models.tracking import TrackerRef
 from activities.presentation import summary_marker
@@ -38,7 +39,7 @@ from providers.errors import ProviderBlocked, ProviderError, ProviderMalformed, 
 from providers.models import Comment
 from tests.activities.cluster import environment, shop
 from tests.activities.fakes import NEW, OLD, OTHER, FakeConnections, FakeDeployments, FakeScm, application
-from tests.watcher.fakes import FakeDriftObserver, FakeKubernetes
+from tests.watcher.fakes import FakeDriftObserver, FakeKubernetes, FakeRollbacks
 from workflows.drift import rules
 from workflows.runtime.ancestry import KnownAncestry
 
@@ -63,6 +64,8 @@ class World:
     scm: FakeScm = field(default_factory=FakeScm)
     kubernetes: FakeKubernetes = field(default_factory=FakeKubernetes)
     observer: FakeDriftObserver = field(default_factory=FakeDriftObserver)
+    rollbacks: FakeRollbacks = field(default_factory=FakeRollbacks)
+    ancestry: KnownAncestry = field(default_factory=KnownAncestry)
     connections: FakeConnections = field(init=False)
 
     def __post_init__(self) -> None:
@@ -114,12 +117,12 @@ class World:
     async def show(self, look: LookForDriftResult | None = None, *, at: datetime | None = None) -> int:
         """Write what a look found, whatever is found again or not."""
         found = look or await self.look()
-        decided = rules.decide(found.readings, KnownAncestry())
+        decided = rules.decide(found.readings, self.ancestry)
         changes = tuple(one.change(one.reading.seen) for one in decided)
         return await self.publish(at=at or datetime.now(UTC), changes=changes)
 
     async def publish(self, *, at: datetime = NOON, **content: Any) -> int:
-        statuses = DriftStatuses(kubernetes=self.kubernetes, observer=self.observer)
+        statuses = DriftStatuses(kubernetes=self.kubernetes, observer=self.observer, rollbacks=self.rollbacks)
         request = PublishDriftInput(instance=INSTANCE, at=at, **content)
         return (await ActivityEnvironment().run(statuses.publish_drift, request)).written
 
@@ -209,6 +212,73 @@ async def test_another_revision_that_runs_or_is_asked_for_is_moved_unless_it_con
     assert (found.moved.kind, found.moved.expected) == (Drift.REVISION_MOVED, OLD[:12])
     assert found.pair is not None
     assert (found.pair.base, found.pair.head) == (OLD, OTHER)
+
+
+async def rolled_back(world: World, revision: str = OTHER) -> None:
+    """Have staging run an older revision, and show what a look finds."""
+    world.ancestry.learn(OLD, revision, Relation.BEHIND)
+    world.change(target_revisions=(revision,), synced_revisions=(revision,), deployed_revisions=(revision,))
+    await world.show()
+
+
+async def test_an_older_version_that_runs_again_is_shown_and_reported_once() -> None:
+    world = World()
+    await world.watched()
+    await rolled_back(world)
+    assert (world.status["kind"], world.status["rolledBackTo"]) == (Drift.REVISION_MOVED, OTHER)
+    await world.show(await world.look(first=(NAME,), again=True))
+    # An hour later the same is stated once more, without a comparison.
+    world.status["lastCheckedAt"] = "2026-01-01T00:00:00Z"
+    await world.show()
+    assert world.status["rolledBackTo"] == OTHER
+    assert world.rollbacks.reported == [(NAME, OTHER)]
+
+
+async def test_an_outage_reports_no_rollback_again_and_a_return_to_what_was_promoted_ends_it() -> None:
+    world = World()
+    await world.watched()
+    await rolled_back(world)
+    world.argocd.errors["fingerprints"] = [ProviderUnavailable("no answer", status=504)]
+    await world.publish(silent=(await world.look()).silent)
+    assert (world.status["kind"], world.status["rolledBackTo"]) == (Drift.UNKNOWN, OTHER)
+    await world.show()
+    assert world.rollbacks.reported == [(NAME, OTHER)]
+    world.change(target_revisions=(OLD,), synced_revisions=(OLD,), deployed_revisions=(OLD,))
+    await world.show()
+    assert "rolledBackTo" not in world.status
+    await rolled_back(world)
+    await rolled_back(world, NEW)
+    assert world.rollbacks.reported == [(NAME, OTHER), (NAME, OTHER), (NAME, NEW)]
+
+
+async def test_who_takes_a_monitor_over_is_rolled_back_by_its_own_right() -> None:
+    world = World()
+    await world.watched()
+    await rolled_back(world)
+    await world.create(replace(WEB, revision=NEW), tracker=LATER, at=NOON + timedelta(hours=1))
+    world.monitor()["metadata"]["generation"] = 2
+    world.ancestry.learn(NEW, OTHER, Relation.BEHIND)
+    await world.show()
+    assert world.rollbacks.reported == [(NAME, OTHER)] * 2
+
+
+async def test_an_older_version_that_is_only_asked_for_is_no_rollback_yet() -> None:
+    world = World()
+    await world.watched(target_revisions=(OTHER,), sync_status="OutOfSync")
+    world.ancestry.learn(OLD, OTHER, Relation.BEHIND)
+    await world.show()
+    assert (world.status["kind"], world.status.get("rolledBackTo")) == (Drift.REVISION_MOVED, None)
+    assert world.rollbacks.reported == []
+
+
+@pytest.mark.parametrize("relation", [Relation.DIVERGED, Relation.UNKNOWN, Relation.AHEAD])
+async def test_what_is_not_known_to_be_older_is_no_rollback(relation: Relation) -> None:
+    world = World()
+    await world.watched(**MOVED)
+    world.ancestry.learn(OLD, OTHER, relation)
+    await world.show()
+    assert world.rollbacks.reported == []
+    assert "rolledBackTo" not in world.status
 
 
 async def test_an_image_of_another_revision_is_a_changed_artifact() -> None:

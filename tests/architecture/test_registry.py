@@ -87,7 +87,7 @@ def registered() -> dict[str, list[str]]:
     resources = KubernetesResources(kubernetes=shop().port(), observer=Mock())
     conditions = CredentialConditions(shop().port())
     discovery = DiscoveryConditions(shop().port())
-    drift = DriftStatuses(kubernetes=shop().port(), observer=Mock())
+    drift = DriftStatuses(kubernetes=shop().port(), observer=Mock(), rollbacks=Mock())
     served["kubernetes"] = [
         resources.publish_status,
         resources.publish_place,

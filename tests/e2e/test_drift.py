@@ -64,6 +64,9 @@ def test_a_moved_revision_is_shown_and_cleared_and_a_silent_argo_cd_is_unknown(s
     moved = until_shown(drifting, drifted=True, kind="RevisionMoved")
     until_labelled(drifting, True)
     assert (moved["expected"], moved["observed"]) == (MERGE_SHA[:12], PREVIOUS_SHA[:12])
+    assert moved["rolledBackTo"] == PREVIOUS_SHA
+    events = [one for one in drifting.cluster.list("Event", drifting.namespace) if one["reason"] == "RolledBack"]
+    assert [one["involvedObject"]["name"] for one in events] == ["web-412"]
     assert "RevisionMoved" in drifting.kubectl("get", "pdrift")
 
     drifting.deploy("staging", MERGE_SHA)

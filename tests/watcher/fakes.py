@@ -8,12 +8,13 @@ from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from activities.drift.publishing import DriftStatuses
 from activities.models.credential_checks import CheckedResource
 from activities.models.drift import GoneTracker, InstanceRef
 from activities.models.event_sinks import SinkRef
 from activities.models.promotion import Command, CommandAnswer
 from activities.models.repository_sync import RepositoryRef
-from activities.models.tracking import TrackerRef, TrackerSpec
+from activities.models.tracking import Artifact, TrackerRef, TrackerSpec
 from crds.api.ports import (
     PAGE_SIZE,
     WATCH_TIMEOUT,
@@ -23,6 +24,7 @@ from crds.api.ports import (
     ApiResource,
     Document,
     EventTarget,
+    Kubernetes,
     Page,
     SecretData,
     WatchEvent,
@@ -176,6 +178,21 @@ class FakeDriftObserver:
 
     def drift_shown(self, namespace: str, kind: str) -> None:
         self.shown.append(kind)
+
+
+class FakeRollbacks:
+    """Remember what was reported: the monitor, and the revision that it runs again."""
+
+    def __init__(self) -> None:
+        self.reported: list[tuple[str, str]] = []
+
+    async def report(self, monitor: Document, runs: Artifact, at: datetime) -> None:
+        self.reported.append((monitor["metadata"]["name"], runs.revision))
+
+
+def fake_drift_statuses(kubernetes: Kubernetes) -> DriftStatuses:
+    """Build what writes monitors where no one learns of it."""
+    return DriftStatuses(kubernetes=kubernetes, observer=FakeDriftObserver(), rollbacks=FakeRollbacks())
 
 
 class FakeDriftLooks:

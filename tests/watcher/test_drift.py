@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from activities.drift.publishing import DriftStatuses
 from activities.models.drift import InstanceRef
 from crds.api.ports import resource_of
 from crds.api.reflector import Key, ObjectChange
 from crds.resource import Resource
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.drift_monitor import DriftMonitor, MonitorLabel
-from tests.watcher.fakes import FakeDriftLooks, FakeDriftObserver, FakeKubernetes, FakePromotions, tracker_document
+from tests.watcher.fakes import FakeDriftLooks, FakeKubernetes, FakePromotions, fake_drift_statuses, tracker_document
 from worker.watcher.drift import DriftController
 from worker.watcher.entries import MonitorEntry, read_monitor, read_tracker
 from worker.watcher.trackers import TRACKERS, TrackerController
@@ -55,7 +54,7 @@ class Scene:
         self.declared[ARGOCD] = ArgoCDInstance.from_wire({"metadata": metadata, "spec": spec})
         self.controller = DriftController(
             looks=self.looks,
-            statuses=DriftStatuses(kubernetes=self.kubernetes, observer=FakeDriftObserver()),
+            statuses=fake_drift_statuses(self.kubernetes),
             declared=lambda _kind: self.declared,
             has_synced=lambda: True,
         )

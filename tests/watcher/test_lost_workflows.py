@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import pytest
 
-from activities.drift.publishing import DriftStatuses
 from activities.models.tracking import TrackerRef
 from crds.api.ports import WATCH_TIMEOUT, ApiResource, Document, WatchEvent, resource_of
 from crds.reasons.conditions import ConditionReason
@@ -16,12 +15,12 @@ from crds.v1alpha1.test_runner import TestRunner
 from tests.watcher.fakes import (
     FakeCredentialChecks,
     FakeDriftLooks,
-    FakeDriftObserver,
     FakeEventSinks,
     FakeKubernetes,
     FakePromotions,
     FakeRepositorySyncs,
     command_document,
+    fake_drift_statuses,
     running_status,
     tracker_document,
     until,
@@ -86,7 +85,7 @@ class Scene:
             connections=FakeCredentialChecks(),
             repositories=FakeRepositorySyncs(),
             drift=FakeDriftLooks(),
-            drift_statuses=DriftStatuses(kubernetes=self.kubernetes, observer=FakeDriftObserver()),
+            drift_statuses=fake_drift_statuses(self.kubernetes),
             sinks=FakeEventSinks(),
             # No API server, which would verify who commands.
             commands_unverified=True,

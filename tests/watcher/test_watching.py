@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
-from activities.drift.publishing import DriftStatuses
 from activities.models.status import (
     PublishStatusInput,
 )
@@ -25,11 +24,11 @@ from deploy.local.environment.kubernetes_server import KubernetesAccess
 from tests.watcher.fakes import (
     FakeCredentialChecks,
     FakeDriftLooks,
-    FakeDriftObserver,
     FakeEventSinks,
     FakePromotions,
     FakeRepositorySyncs,
     become,
+    fake_drift_statuses,
     until,
 )
 from tests.watcher.samples import POLICIES, Quiet, command, conditions, full_status, ref_of, tracker
@@ -78,7 +77,7 @@ async def watching(
                     connections=connections or FakeCredentialChecks(),
                     repositories=FakeRepositorySyncs(),
                     drift=FakeDriftLooks(),
-                    drift_statuses=DriftStatuses(kubernetes=api, observer=FakeDriftObserver()),
+                    drift_statuses=fake_drift_statuses(api),
                     sinks=FakeEventSinks(),
                     namespaces=(namespace,),
                     on_environment=on_environment,
@@ -311,6 +310,6 @@ def unlisted(api: KubernetesApi) -> Watcher:
         connections=FakeCredentialChecks(),
         repositories=FakeRepositorySyncs(),
         drift=FakeDriftLooks(),
-        drift_statuses=DriftStatuses(kubernetes=api, observer=FakeDriftObserver()),
+        drift_statuses=fake_drift_statuses(api),
         sinks=FakeEventSinks(),
     )

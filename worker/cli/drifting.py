@@ -104,6 +104,7 @@ def _print_one(monitor: "DriftMonitor") -> None:
         ("Kind", status.kind or ""),
         ("Expected", status.expected or ""),
         ("Observed", status.observed or ""),
+        ("Rolled back", f"to {values.short(status.rolled_back_to)}, which is older" if status.rolled_back_to else ""),
         ("Since", values.age(status.since, at)),
         ("Last checked", f"{values.age(status.last_checked_at, at)} ago" if status.last_checked_at else ""),
         ("Remediation", spec.auto_remediate or ""),

@@ -16,6 +16,7 @@ from activities.commit_statuses import PostRecords
 from activities.credential_checks import CredentialConditions
 from activities.discovery_conditions import DiscoveryConditions
 from activities.drift.publishing import DriftStatuses
+from activities.drift.rollbacks import RollbackEvents
 from activities.event_sinks.feeding import EventFeed
 from activities.event_sinks.publishing import EventSinkStatuses
 from activities.resources import KubernetesResources
@@ -100,7 +101,9 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
         )
         sinks = TemporalEventSinks(client=client, installation=settings.installation, timings=settings.timings)
         metrics = WatcherMetrics()
-        drift_statuses = DriftStatuses(kubernetes=kubernetes, observer=metrics)
+        feed = EventFeed(kubernetes, sinks, kept=lambda namespace: watcher.sinks_of(namespace))  # noqa: PLW0108 -- made below
+        rollbacks = RollbackEvents(kubernetes, feed)
+        drift_statuses = DriftStatuses(kubernetes=kubernetes, observer=metrics, rollbacks=rollbacks)
         watcher = Watcher(
             kubernetes=kubernetes,
             promotions=TemporalPromotions(
@@ -126,8 +129,7 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
         metrics.follow_queues(watcher.queues)
         metrics.follow_drift(watcher.drift.count)
         places = PlaceStalls(kubernetes, find_stalled(client, settings.installation), namespaces=settings.namespaces)
-        feed = EventFeed(kubernetes, sinks, kept=watcher.sinks_of)
-        worker = build_worker(settings, client, kubernetes, metrics, feed)
+        worker = build_worker(settings, client, kubernetes, metrics, feed, drift_statuses)
         health.ready["kubernetes"] = lambda: watcher.has_synced
         del health.ready["installation"], health.details["installation"]
         health.details["commands refused"] = lambda: watcher.verification.refusal
@@ -154,7 +156,12 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
 
 
 def build_worker(
-    settings: Settings, client: Client, kubernetes: Kubernetes, metrics: WatcherMetrics, feed: EventFeed
+    settings: Settings,
+    client: Client,
+    kubernetes: Kubernetes,
+    metrics: WatcherMetrics,
+    feed: EventFeed,
+    drift_statuses: DriftStatuses,
 ) -> Worker:
     """Build the Temporal worker of the queue `kubernetes`.
 
@@ -171,7 +178,7 @@ def build_worker(
             DiscoveryConditions(kubernetes).publish_discovery,
             PostRecords(kubernetes).publish_post,
             EventSinkStatuses(kubernetes).publish_event_sink,
-            DriftStatuses(kubernetes=kubernetes, observer=metrics).publish_drift,
+            drift_statuses.publish_drift,
         ],
         max_concurrent_activities=settings.activity_slots,
         interceptors=[SharedSlots(settings.activity_slots)],

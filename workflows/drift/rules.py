@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from activities.models.drift import Drift, DriftChange, DriftReading, LookForDriftResult, Silence, Suspicion, Verdict
 from activities.models.revisions import Relation, RevisionPair
+from activities.models.tracking import Artifact
 from workflows.runtime.ancestry import CONTAINING, Ancestry
 
 
@@ -19,6 +20,8 @@ class Decided:
 
     reading: DriftReading
     verdict: Verdict
+    rolled_back: Artifact | None = None
+    """What runs, where that is older than what was promoted."""
 
     @property
     def needs_second_look(self) -> bool:
@@ -40,6 +43,7 @@ class Decided:
             verdict=self.verdict,
             promoted_at=reading.promoted_at,
             parameters=reading.parameters,
+            rolled_back=self.rolled_back,
         )
 
 
@@ -65,7 +69,11 @@ def pairs_of(readings: Iterable[DriftReading], ancestry: Ancestry) -> dict[str, 
 def decide(readings: Iterable[DriftReading], ancestry: Ancestry) -> tuple[Decided, ...]:
     """Return what is published of each; one whose commits could not be compared is left to a later look."""
     found = ((one, _verdict(one, ancestry)) for one in readings)
-    return tuple(Decided(reading=one, verdict=verdict) for one, verdict in found if verdict is not None)
+    return tuple(
+        Decided(reading=one, verdict=verdict, rolled_back=_rolled_back(one, ancestry))
+        for one, verdict in found
+        if verdict is not None
+    )
 
 
 def _verdict(reading: DriftReading, ancestry: Ancestry) -> Verdict | None:
@@ -80,6 +88,11 @@ def _verdict(reading: DriftReading, ancestry: Ancestry) -> Verdict | None:
     if reading.verdict.kind is not None:
         return reading.verdict
     return replace(reading.verdict, observed=reading.moved.observed)
+
+
+def _rolled_back(reading: DriftReading, ancestry: Ancestry) -> Artifact | None:
+    pair = reading.pair
+    return reading.runs if pair is not None and ancestry(pair.base, pair.head) is Relation.BEHIND else None
 
 
 def damp(suspicions: Mapping[str, Suspicion], found: Sequence[Decided]) -> Damped:

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from activities.models.drift import Drift, DriftReading, LookForDriftResult, Silence, Suspicion, Verdict
 from activities.models.failures import BriefFailure
 from activities.models.revisions import Relation, RevisionPair
+from activities.models.tracking import Artifact
 from crds.reasons.problems import FailureKind
 from workflows.drift import rules
 from workflows.runtime.ancestry import KnownAncestry
 
 PROMOTED, OTHER = "a" * 40, "b" * 40
+OLDER = Artifact(component="web", revision=OTHER)
 KINDS = st.sampled_from([None, *Drift])
 
 
@@ -46,6 +48,23 @@ def moved(relation: Relation | None, **changes: object) -> tuple[rules.Decided, 
         pair=RevisionPair(base=PROMOTED, head=OTHER),
     )
     return rules.decide([replace(found, **changes)], ancestry)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("relation", "runs", "back"),
+    [
+        (Relation.BEHIND, OLDER, OLDER),
+        (Relation.BEHIND, None, None),
+        (Relation.DIVERGED, OLDER, None),
+        (Relation.UNKNOWN, OLDER, None),
+        (Relation.AHEAD, OLDER, None),
+    ],
+)
+def test_only_what_runs_and_what_was_promoted_contains_is_a_rollback(
+    relation: Relation, runs: Artifact | None, back: Artifact | None
+) -> None:
+    [decided] = moved(relation, runs=runs)
+    assert decided.change("digest").rolled_back == back
 
 
 def shown_over(looks: Sequence[Drift | None]) -> list[Drift | None]:
