@@ -43,8 +43,11 @@ from activities.models.memberships import (
     TakeLaneResult,
 )
 from activities.models.places import PlaceSignal, SendViewInput
-from activities.models.tracking import RepositoryView, TrackerRef
+from activities.models.revisions import ReadPullRequestInput
+from activities.models.tracking import PullRequest, RepositoryView, TrackerRef
+from activities.parts import Parts
 from activities.ports import MissingReason, Places, ReferenceMissing, ResourceOpener
+from activities.pull_requests import read_pull_request
 from activities.shared_applications import SharedApplications
 from crds.api.live_trackers import Begin, live_trackers
 from crds.api.mirror import read_through
@@ -161,7 +164,7 @@ class ResourceConfigActivities(ConfigActivities):
     @activity.defn
     @reported
     async def read_repository(self, request: ReadRepositoryInput) -> ReadRepositoryResult:
-        """Read a repository and open it, which proves that provider and Secret are there; nothing is sent."""
+        """Read a repository and open it, which proves that provider and Secret are there; alongside a pull request."""
 
         async def read() -> RepositoryView:
             declared = await read_resource(self._kubernetes, GitRepository, request.namespace, request.repository)
@@ -175,7 +178,15 @@ class ResourceConfigActivities(ConfigActivities):
             return ReadRepositoryResult(failure=failure_from(missing))
         # Whether a component has paths is all that a workflow asks; fifty times fifty of them would be too large.
         components = tuple(replace(component, paths=component.paths[:1]) for component in view.components)
-        return ReadRepositoryResult(repository=replace(view, components=components))
+        return ReadRepositoryResult(
+            repository=replace(view, components=components), pull_request=await self._pull_request(request)
+        )
+
+    async def _pull_request(self, request: ReadRepositoryInput) -> PullRequest | None:
+        if request.number is None:
+            return None
+        asked = ReadPullRequestInput(namespace=request.namespace, repository=request.repository, number=request.number)
+        return await Parts().attempt(read_pull_request(self._connections, asked))
 
     @activity.defn
     @reported

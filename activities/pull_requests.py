@@ -56,10 +56,8 @@ class ScmHostActivities(ScmActivities):
     @reported
     async def read_pull_request(self, request: ReadPullRequestInput) -> ReadPullRequestResult:
         """Read one pull request."""
-        repository = await self._connections.repository(request.namespace, request.repository)
-        with polling():
-            found = await repository.host.pull_requests.get(request.number)
-        return ReadPullRequestResult(pull_request=to_pull_request(found))
+        found = await read_pull_request(self._connections, request)
+        return ReadPullRequestResult(pull_request=found)
 
     @activity.defn
     @reported
@@ -144,6 +142,13 @@ def _outcome(found: SyncResult) -> str:
     if found.consistent:
         return "consistent"
     return "repaired" if found.reason is LabelsReason.IN_SYNC else str(found.reason)
+
+
+async def read_pull_request(connections: ResourceOpener, request: ReadPullRequestInput) -> PullRequest:
+    """Read a pull request through its repository. Raises ReferenceMissing and ProviderError."""
+    repository = await connections.repository(request.namespace, request.repository)
+    with polling():
+        return to_pull_request(await repository.host.pull_requests.get(request.number))
 
 
 def to_pull_request(change: HostPullRequest) -> PullRequest:

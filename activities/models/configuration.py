@@ -8,7 +8,7 @@ from typing import Annotated
 from activities.models import budgets
 from activities.models.bounds import Bounded, Bytes, First, Line, Text
 from activities.models.failures import BriefFailure, Failure
-from activities.models.tracking import RepositoryView, TrackerRef
+from activities.models.tracking import PullRequest, RepositoryView, TrackerRef
 
 
 class SourceMoved(StrEnum):
@@ -293,12 +293,16 @@ class ReadRepositoryInput:
     repository: str
     fresh: bool = False
     """Whether the API server is to be asked, since something may just have changed; else a mirror of it may answer."""
+    number: int | None = None
+    """A pull request to be read alongside."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadRepositoryResult:
     repository: RepositoryView | None = None
     failure: Failure | None = None
+    pull_request: PullRequest | None = None
+    """None where it could not be read: then it is read alone."""
 
 
 @dataclass(frozen=True, kw_only=True)

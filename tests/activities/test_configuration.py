@@ -30,6 +30,7 @@ from crds.api.ports import ApiForbidden, ApiUnavailable
 from crds.reasons.problems import FailureKind
 from providers.errors import (
     ProviderBusy,
+    ProviderError,
     ProviderMalformed,
     ProviderRateLimited,
     ProviderUnauthorized,
@@ -37,7 +38,7 @@ from providers.errors import (
 )
 from providers.ports import Deployments
 from tests.activities.cluster import Cluster, environment, policy, shop
-from tests.activities.fakes import FakeConnections, FakeDeployments, FakePlaces, FakeScm, application
+from tests.activities.fakes import NEW, FakeConnections, FakeDeployments, FakePlaces, FakeScm, application
 
 
 def activities(cluster: Cluster, connections: FakeConnections | None = None) -> ResourceConfigActivities:
@@ -58,8 +59,10 @@ async def read_place(
     return await ActivityEnvironment().run(activities(cluster, connections).read_environment, request)
 
 
-async def read_repository(cluster: Cluster, connections: FakeConnections | None = None) -> ReadRepositoryResult:
-    request = ReadRepositoryInput(namespace="shop", repository="web")
+async def read_repository(
+    cluster: Cluster, connections: FakeConnections | None = None, *, number: int | None = None
+) -> ReadRepositoryResult:
+    request = ReadRepositoryInput(namespace="shop", repository="web", number=number)
     return await ActivityEnvironment().run(activities(cluster, connections).read_repository, request)
 
 
@@ -274,6 +277,25 @@ async def test_a_repository_without_components_is_one_component() -> None:
     view = (await read_repository(shop())).repository
     assert view is not None
     assert [component.name for component in view.components] == ["web"]
+
+
+async def test_a_pull_request_is_read_alongside_its_repository_only_where_it_is_asked_for() -> None:
+    found = await read_repository(shop(), number=412)
+    assert found.repository is not None
+    assert found.pull_request is not None
+    assert (found.pull_request.number, found.pull_request.merge_sha) == (412, NEW)
+    assert (await read_repository(shop())).pull_request is None
+
+
+@pytest.mark.parametrize(
+    "error", [ProviderUnavailable("no answer", status=504), ProviderRateLimited("slow down", status=429)]
+)
+async def test_a_pull_request_that_cannot_be_read_now_hides_nothing_of_its_repository(error: ProviderError) -> None:
+    scm = FakeScm()
+    scm.errors["get"] = [error]
+    found = await read_repository(shop(), FakeConnections(scm=scm), number=412)
+    assert found.repository is not None
+    assert found.pull_request is None
 
 
 async def test_a_repository_that_contradicts_itself_is_a_problem_with_fields() -> None:

@@ -94,6 +94,17 @@ def test_an_alert_of_flux_is_explained_as_it_is_applied_there(tmp_path: Path) ->
     assert one["body"]["context"] == "kustomization/webapp/0c9c2e41"
 
 
+@pytest.mark.parametrize("alert", [False, True])
+def test_manifests_without_a_namespace_are_of_the_event_s(tmp_path: Path, alert: bool) -> None:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "token"}, "stringData": {"token": "t-12345"}}
+    manifests = [provider(flux=alert), subscription(alert=alert), secret]
+    whole = explain(tmp_path, manifests)
+    for one in manifests:
+        one["metadata"].pop("namespace", None)
+    assert explain(tmp_path, manifests) == whole
+    assert whole[0]["url"]
+
+
 def test_compat_uses_the_texts_and_states_of_flux(tmp_path: Path) -> None:
     (one,) = explain(
         tmp_path, [provider("azuredevops"), subscription()], "--compat", severity="error", reason="BuildFailed"

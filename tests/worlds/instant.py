@@ -95,7 +95,7 @@ from activities.models.tracking import (
     PullRequestState,
     RepositoryView,
 )
-from activities.parts import runs_of
+from activities.parts import Parts, runs_of
 from activities.test_runs import of_round
 from crds.reasons.problems import FailureKind
 from tests.worlds.declared import MINE, NEWER, OLD, relation
@@ -271,7 +271,9 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
         view = RepositoryView(
             name="web", owner="acme", repository="web", full_name="acme/web", components=(Component(name="web"),)
         )
-        return ReadRepositoryResult(repository=view)
+        asked = ReadPullRequestInput(namespace=request.namespace, repository="web", number=request.number or 0)
+        found = await Parts().attempt(self.read_pull_request(asked)) if request.number is not None else None
+        return ReadRepositoryResult(repository=view, pull_request=found.pull_request if found is not None else None)
 
     @activity.defn
     async def list_trackers(self, request: ListTrackersInput) -> ListTrackersResult:

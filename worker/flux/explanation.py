@@ -70,6 +70,7 @@ async def explain_files(files: Sequence[Path], *, compat: bool) -> tuple[dict[st
         event = read_event(events[0], now=datetime.now(UTC))
     except NotAnEvent as error:
         raise CliError(f"the event cannot be read: {error}", code=ExitCode.FAILED) from None
+    documents = [_placed(one, event.involved.namespace) for one in documents]
     secrets = _secrets(documents)
     expressions = Expressions()
     try:
@@ -84,6 +85,14 @@ async def explain_files(files: Sequence[Path], *, compat: bool) -> tuple[dict[st
     finally:
         expressions.close()
     return tuple([await _explained(event, one, secrets, compat=compat) for one in plans])
+
+
+def _placed(document: dict[str, Any], namespace: str) -> dict[str, Any]:
+    """Return a manifest as it is applied to the event's namespace, where it names none itself."""
+    metadata = document.get("metadata")
+    if not isinstance(metadata, Mapping) or metadata.get("namespace"):
+        return document
+    return {**document, "metadata": {**metadata, "namespace": namespace}}
 
 
 def _subscriptions(documents: Sequence[Mapping[str, Any]]) -> Iterator[Subscription]:

@@ -301,12 +301,14 @@ class World:
         )
         return ReadEnvironmentResult(environment=view)
 
-    def read_repository(self, _request: ReadRepositoryInput) -> ReadRepositoryResult:
+    def read_repository(self, request: ReadRepositoryInput) -> ReadRepositoryResult:
         components = tuple(Component(name=name, paths=(f"{name}/**",)) for name in COMPONENTS)
         view = RepositoryView(
             name=REPOSITORY, owner="acme", repository=REPOSITORY, full_name="acme/web", components=components
         )
-        return ReadRepositoryResult(repository=view)
+        late = not self.calm and self.dice("read meanwhile").random() < 0.1
+        alongside = None if request.number is None or late else self._numbered(request.number).pull_request()
+        return ReadRepositoryResult(repository=view, pull_request=alongside)
 
     def list_trackers(self, request: ListTrackersInput) -> ListTrackersResult:
         """Answer with two at a time: what a place does between two pages is part of the journeys."""

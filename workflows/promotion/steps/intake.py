@@ -2,20 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from temporalio import workflow
 
 from activities.contracts import ConfigActivities, ScmActivities
 from activities.models.bounds import together
-from activities.models.configuration import ReadRepositoryInput
+from activities.models.configuration import ReadRepositoryInput, ReadRepositoryResult
 from activities.models.delivery import Observation
 from activities.models.places import Phase
 from activities.models.promotion import Verb
 from activities.models.revisions import ListChangedFilesInput, ReadPullRequestInput
 from activities.models.status import State
-from activities.models.tracking import Artifact, PullRequest, PullRequestState, RepositoryView
+from activities.models.tracking import Artifact, PullRequest, PullRequestState
 from crds.reasons.events import EventReason
 from workflows import policies
 from workflows.promotion.rules import comparison
@@ -33,28 +33,36 @@ JOIN_TIMEOUT = timedelta(minutes=2)
 
 async def read(ctx: PromotionRun) -> State:
     """Read the repository and the pull request, waiting for whatever is missing."""
-    ctx.story.environment = ctx.request.spec.environment
-    await _read_repository(ctx)
-    await _read_pull_request(ctx)
+    story, spec, began = ctx.story, ctx.request.spec, workflow.now()
+    story.environment = spec.environment
+    alongside = await _read_repository(ctx, number=spec.number)
+    if alongside is None:
+        await _read_pull_request(ctx)
+    else:
+        _take_pull_request(ctx, alongside, began)
     return State.AWAITING_MERGE
 
 
-async def _read_repository(ctx: PromotionRun) -> RepositoryView:
+async def _read_repository(ctx: PromotionRun, *, number: int | None = None) -> PullRequest | None:
+    """Read the repository; return the pull request, where it is asked for and could be read alongside."""
     spec = ctx.request.spec
 
-    async def ask() -> RepositoryView:
+    async def ask() -> ReadRepositoryResult:
         answer = await workflow.execute_activity_method(
             ConfigActivities.read_repository,
-            ReadRepositoryInput(namespace=ctx.request.tracker.namespace, repository=spec.repository, fresh=ctx.fresh),
-            **policies.config_read_shown(ctx.queues, ctx.timings, summary=f"read repository {spec.repository}"),
+            ReadRepositoryInput(
+                namespace=ctx.request.tracker.namespace, repository=spec.repository, fresh=ctx.fresh, number=number
+            ),
+            **policies.config_read_shown(ctx.queues, ctx.timings, summary=f"read repository {spec.repository}{what}"),
         )
         if answer.repository is None:
             raise Unreadable(answer.failure or no_answer(f"GitRepository/{spec.repository}"))
-        return answer.repository
+        return answer
 
+    what = f", pull request #{number}" if number is not None else ""
     found = await ctx.retry_until_answered(ask, object_=f"GitRepository/{spec.repository}", why="repository")
-    ctx.story.repository = found
-    return found
+    ctx.story.repository = found.repository
+    return found.pull_request
 
 
 async def await_merge(ctx: PromotionRun) -> State:
@@ -106,7 +114,11 @@ async def _read_pull_request(ctx: PromotionRun) -> PullRequest:
         )
         return answer.pull_request
 
-    found = await _ask_host(ctx, ask, "pull request")
+    return _take_pull_request(ctx, await _ask_host(ctx, ask, "pull request"), began)
+
+
+def _take_pull_request(ctx: PromotionRun, found: PullRequest, began: datetime) -> PullRequest:
+    """Keep what was read since, unless something newer came meanwhile."""
     story = ctx.story
     if story.pull_request is not None and story.listed_at is not None and story.listed_at > began:
         # News came meanwhile: a replica that was read may not know them yet.
@@ -128,8 +140,9 @@ async def _ask_host(ctx: PromotionRun, ask: Callable[[], Awaitable[Answer]], why
 async def _touched(ctx: PromotionRun) -> State:
     """Learn which components the pull request touches; none of them is the end of its way."""
     story, spec = ctx.story, ctx.request.spec
-    known = None if story.awaited_merge else story.repository
-    declared = (known or await _read_repository(ctx)).components
+    if story.awaited_merge or story.repository is None:
+        await _read_repository(ctx)
+    declared = story.repository.components if story.repository is not None else ()
     if all(not component.paths for component in declared):
         story.components = tuple(component.name for component in declared)
         return State.AWAITING_SYNC

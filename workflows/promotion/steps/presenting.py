@@ -131,7 +131,7 @@ class Presenting:
         story = self._ctx.story
         if moment is None:
             # What lasts already and is still not worth a call becomes so by a change alone.
-            lasts_in = pull_request_view.until_lasting(story, now)
+            lasts_in = pull_request_view.until_lasting(story, shown, now)
             return lasts_in if shown in pull_request_view.LASTING and lasts_in > timedelta(0) else None
         if self._small_print == pull_request_view.small_print(story, waiting) or self._sent_at is None:
             return None

@@ -39,7 +39,9 @@ ICONS = {
 SHOWN_AFTER = timedelta(seconds=10)
 """A delivery, or a sync, that ends sooner is not worth the calls that showing it would cost. Far above what a busy
 machine takes, so that no call depends on its speed."""
-LASTING = (State.PROMOTING, State.AWAITING_SYNC, State.SYNCED, State.READY_TO_PROMOTE)
+UNLINKED_FOR = timedelta(seconds=20)
+"""Tests are shown with their links, which the first poll finds; a CI system that is slower is not waited for."""
+LASTING = (State.PROMOTING, State.AWAITING_SYNC, State.SYNCED, State.READY_TO_PROMOTE, State.TESTING)
 """States that are shown once they last."""
 SHOWN_AGAIN_AFTER = timedelta(seconds=45)
 """The least time between two presentations of one moment: what changed within it is shown by then, in one edit."""
@@ -68,11 +70,11 @@ def tests_of(story: PromotionState) -> tuple[TestStatus, ...]:
 def moment(story: PromotionState, shown: State, now: datetime) -> tuple[object, ...] | None:
     """Return what makes a new presentation worth its calls; None where the last one still serves.
 
-    Steps that pass in moments are not shown: entering Testing, waiting, failing and ending are.
+    Steps that pass in moments are not shown: tests that run, waiting, failing and ending are.
     """
     hop = story.hop
     place = (shown, story.hops, len(story.records), story.problem, story.drift.drifted, story.drift.lines)
-    lasts = until_lasting(story, now) <= timedelta(0)
+    lasts = until_lasting(story, shown, now) <= timedelta(0)
     match shown:
         case State.PENDING:
             return None
@@ -90,7 +92,8 @@ def moment(story: PromotionState, shown: State, now: datetime) -> tuple[object, 
             if round_ is None or not round_.confirmed or not round_.tests:
                 # A round without tests is followed by another state at once.
                 return None
-            return (*place, round_.number, all(test.url or test.final for test in round_.tests))
+            linked = all(test.url or test.final for test in round_.tests)
+            return (*place, round_.number, linked) if linked or lasts else None
         case State.READY_TO_PROMOTE:
             passing = story.reason in ("ReadyToPromote", "AwaitingLane")
             return None if passing and not lasts else (*place, story.reason)
@@ -117,9 +120,10 @@ def small_print(story: PromotionState, waiting: WaitingFor | None) -> tuple[obje
     return (story.reason, wait, tuple((test.state, test.retry, bool(test.url)) for test in tests))
 
 
-def until_lasting(story: PromotionState, now: datetime) -> timedelta:
+def until_lasting(story: PromotionState, shown: State, now: datetime) -> timedelta:
     """Return how long until the state at hand is one that lasts."""
-    return SHOWN_AFTER - (now - story.since) if story.since is not None else SHOWN_AFTER
+    lasts_after = UNLINKED_FOR if shown is State.TESTING else SHOWN_AFTER
+    return lasts_after - (now - story.since) if story.since is not None else lasts_after
 
 
 def present_input(

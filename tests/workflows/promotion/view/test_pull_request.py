@@ -16,7 +16,14 @@ from activities.models.tracking import Artifact, PullRequest, PullRequestState, 
 from crds.reasons.problems import FailureKind
 from workflows.promotion.state import Hop, PromotionState, Round, TestProgress
 from workflows.promotion.view import pull_request as pull_request_view
-from workflows.promotion.view.pull_request import SHOWN_AFTER, moment, present_input, refused, small_print
+from workflows.promotion.view.pull_request import (
+    SHOWN_AFTER,
+    UNLINKED_FOR,
+    moment,
+    present_input,
+    refused,
+    small_print,
+)
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 HEAD, MERGE = "d" * 40, "a" * 40
@@ -302,7 +309,7 @@ def test_steps_that_pass_in_moments_cost_no_call(state: State) -> None:
     assert moment(in_hop(state), state, NOON) is None
 
 
-@pytest.mark.parametrize("state", pull_request_view.LASTING)
+@pytest.mark.parametrize("state", [one for one in pull_request_view.LASTING if one is not State.TESTING])
 def test_a_state_that_lasts_is_shown_whichever_it_is(state: State) -> None:
     story = in_hop(state, reason="AwaitingLane" if state is State.READY_TO_PROMOTE else "")
     story.message = "not yet"
@@ -310,15 +317,18 @@ def test_a_state_that_lasts_is_shown_whichever_it_is(state: State) -> None:
     assert moment(story, state, NOON + SHOWN_AFTER) is not None
 
 
-def test_a_round_is_shown_again_once_each_of_its_runs_has_a_link_and_a_round_without_tests_never() -> None:
+def test_a_round_is_shown_once_each_run_has_a_link_or_after_a_while_without_and_one_without_tests_never() -> None:
     story = in_hop(State.TESTING)
     assert story.hop is not None
     assert story.hop.round is not None
     story.hop.round.tests = [progress("unit", RunState.RUNNING), progress("e2e", RunState.QUEUED)]
     story.hop.round.tests[1].url = ""
-    queued = moment(story, State.TESTING, NOON)
+    assert moment(story, State.TESTING, NOON + UNLINKED_FOR / 2) is None
+    late = moment(story, State.TESTING, NOON + UNLINKED_FOR)
     story.hop.round.tests[1].url = "https://ci.example/e2e/8"
-    assert queued not in (None, moment(story, State.TESTING, NOON))
+    linked = moment(story, State.TESTING, NOON + UNLINKED_FOR / 2)
+    assert None not in (late, linked)
+    assert late != linked == moment(story, State.TESTING, NOON + UNLINKED_FOR)
     story.hop.round.tests = []
     assert moment(story, State.TESTING, NOON) is None
 
