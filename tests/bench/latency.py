@@ -105,7 +105,7 @@ def _milestones(events: Sequence[HistoryEvent], began: float) -> dict[str, float
     """Return after how many milliseconds a promotion got how far."""
     found = {"workflow started": events[0]}
     for milestone, name in (
-        ("pull request asked for", "read_pull_request"),
+        ("repository and pull request asked for", "read_repository"),
         ("source informed", "send_view"),
         ("source answered, policy asked for", "open_hop"),
         ("tests triggered", "trigger_round"),
