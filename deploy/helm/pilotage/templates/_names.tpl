@@ -20,6 +20,33 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end }}
 
+{{/* Refuse values that exclude or need each other, by their paths. */}}
+{{- define "pilotage.consistent" -}}
+{{- $temporal := .Values.temporal }}
+{{- if and .Values.evaluation.temporal.enabled $temporal.address }}
+{{- fail "temporal.address: evaluation.temporal.enabled brings a Temporal of its own; set one of both" }}
+{{- end }}
+{{- range $name := list "serverName" "caSecret" "clientSecret" }}
+{{- if and (get $temporal.tls $name) (not $temporal.tls.enabled) }}
+{{- fail (printf "temporal.tls.%s: set temporal.tls.enabled to true, else it counts for nothing" $name) }}
+{{- end }}
+{{- end }}
+{{- if ne (empty $temporal.encryption.secret) (empty $temporal.encryption.key) }}
+{{- fail "temporal.encryption: secret and key need each other; key names the entry of new payloads" }}
+{{- end }}
+{{- end }}
+
+{{/* Refuse a variable that is set twice; takes the environment of a container as YAML. */}}
+{{- define "pilotage.setOnce" -}}
+{{- $names := list }}
+{{- range fromYamlArray . }}
+{{- if has .name $names }}
+{{- fail (printf "settings and extraEnv: %s is set by another value of the chart, or twice" .name) }}
+{{- end }}
+{{- $names = append $names .name }}
+{{- end }}
+{{- end }}
+
 {{- define "pilotage.temporal.address" -}}
 {{- if .Values.evaluation.temporal.enabled -}}
 {{ include "pilotage.fullname" . }}-temporal.{{ .Release.Namespace }}.svc:7233

@@ -1,5 +1,6 @@
 {{/* The environment of every process. */}}
 {{- define "pilotage.environment" -}}
+{{- include "pilotage.consistent" . }}
 {{- $tls := .Values.temporal.tls -}}
 {{- $key := .Values.temporal.apiKeySecret -}}
 - {name: PILOTAGE_INSTALLATION, value: {{ required "installation: an id of this installation is required" .Values.installation | quote }}}
@@ -196,10 +197,12 @@ spec:
           imagePullPolicy: {{ $root.Values.image.pullPolicy }}
           args: {{- toYaml .args | nindent 12 }}
           env:
-            {{- include "pilotage.environment" $root | nindent 12 }}
+            {{- $environment := include "pilotage.environment" $root }}
             {{- with .environment }}
-            {{- toYaml . | nindent 12 }}
+            {{- $environment = printf "%s\n%s" $environment (toYaml .) }}
             {{- end }}
+            {{- include "pilotage.setOnce" $environment }}
+            {{- $environment | nindent 12 }}
           ports: [{name: http, containerPort: 8080}]
           # Until Temporal and the API server have answered a process is alive and not ready: neither is started again
           # for what a restart does not fix.
