@@ -1,4 +1,4 @@
-"""Tell people and event sinks that an environment runs an older version again than the one that was promoted."""
+"""Have people and event sinks know that an environment runs an older version than the one that was promoted."""
 
 import hashlib
 import logging
