@@ -35,6 +35,8 @@ from activities.models.configuration import (
     TrackersCursor,
 )
 from activities.models.memberships import (
+    JoinPlaceInput,
+    JoinPlaceResult,
     OpenHopInput,
     OpenHopResult,
     SendViewsInput,
@@ -214,6 +216,12 @@ class ResourceConfigActivities(ConfigActivities):
     async def send_view(self, request: SendViewInput) -> PlaceSignal | None:
         """Pass the member's view on to the place, and return its answer if it has one."""
         return await self._joining.send(request)
+
+    @activity.defn
+    @reported
+    async def join_place(self, request: JoinPlaceInput) -> JoinPlaceResult:
+        """Pass on that the member joins the place, and read what the place is declared to be."""
+        return await memberships.join_place(request, read=self._read_environment, send=self._joining.send)
 
     @activity.defn
     @reported

@@ -44,6 +44,8 @@ from activities.models.drift import (
 from activities.models.event_sinks import DeliverEventsInput, DeliverEventsResult, PublishEventSinkInput
 from activities.models.git_delivery import DeliverFilesInput, DeliverFilesResult
 from activities.models.memberships import (
+    JoinPlaceInput,
+    JoinPlaceResult,
     OpenHopInput,
     OpenHopResult,
     SendViewsInput,
@@ -112,6 +114,14 @@ class ConfigActivities(ABC):
         """Send a member's view to a place, starting its workflow if needed, and return the place's. Safe to retry.
 
         None where the place has nothing to answer yet, or no worker answered in time: its answer follows by signal.
+        """
+
+    @activity.defn
+    @abstractmethod
+    async def join_place(self, request: JoinPlaceInput) -> JoinPlaceResult:
+        """Send a place the view with which it is joined, as `send_view` does, and read its Environment.
+
+        A read that fails is left out of the answer. Safe to retry.
         """
 
     @activity.defn

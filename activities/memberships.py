@@ -20,6 +20,8 @@ from activities.models.configuration import (
 )
 from activities.models.drift import CreateDriftMonitorsInput
 from activities.models.memberships import (
+    JoinPlaceInput,
+    JoinPlaceResult,
     OpenHopInput,
     OpenHopResult,
     SendViewsInput,
@@ -49,6 +51,19 @@ async def take_lane(places: Places, reads: DeploymentReads, request: TakeLaneInp
 def with_room(taken: TakeLaneResult) -> TakeLaneResult:
     """Leave the read out of an answer that would be too large with it: one that is made alone has room."""
     return taken if len(to_json(taken)) < VALUE_BYTES else replace(taken, observations=None)
+
+
+async def join_place(request: JoinPlaceInput, *, read: ReadEnvironment, send: Send) -> JoinPlaceResult:
+    """Send the view, with what is read of the place where it awaits that, and answer both."""
+    reading = asyncio.create_task(Parts().attempt(read(declared_by(request.view, fresh=request.fresh))))
+    try:
+        answer = await send(request.view, asyncio.shield(reading))
+    except BaseException:
+        reading.cancel()
+        raise
+    declared = await reading
+    joined = JoinPlaceResult(environment=declared.environment if declared is not None else None, answer=answer)
+    return joined if len(to_json(joined)) < VALUE_BYTES else replace(joined, environment=None)
 
 
 async def send_views(send: Send, request: SendViewsInput) -> SendViewsResult:

@@ -34,6 +34,27 @@ class TakeLaneResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class JoinPlaceInput:
+    """Send a place the view with which it is joined, and read its Environment alongside."""
+
+    namespace: str
+    repository: str
+    view: SendViewInput
+    fresh: bool = False
+    """Whether the Environment is read from the API server itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinPlaceResult:
+    """Answer once the place was sent the view."""
+
+    environment: EnvironmentView | None = None
+    """None where it could not be read, for whatever reason, or in time: then it is read alone."""
+    answer: PlaceSignal | None = None
+    """The place's view; None where it follows by signal."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SendViewsInput:
     """Send a member's views to several places, side by side. One of them at most awaits an answer."""
 

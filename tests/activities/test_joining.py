@@ -5,16 +5,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities import joining
+from activities import joining, memberships
 from activities.configuration import ResourceConfigActivities
 from activities.models.configuration import ReadEnvironmentInput
-from activities.models.memberships import SendViewsInput
+from activities.models.memberships import JoinPlaceInput, JoinPlaceResult, SendViewsInput
 from activities.models.places import Counter, Phase, PlaceReading, SendViewInput
 from tests.activities.cluster import Cluster, shop
 from tests.activities.fakes import OLD, FakeConnections, FakeDeployments, FakePlaces, application
-from tests.activities.test_memberships import Hanging, opens, view
+from tests.activities.test_memberships import AnsweringPlaces, Hanging, opens, view
 
 
 def running() -> FakeDeployments:
@@ -49,6 +50,45 @@ async def test_who_joins_as_a_hop_opens_or_with_other_views_brings_it_too() -> N
     views = SendViewsInput(namespace="shop", repository="web", views=(view("staging", Phase.WORKING),))
     await ActivityEnvironment().run(serving.send_views, views)
     assert [one.signal.reading is not None for one in places.sent] == [True, True]
+
+
+async def joined(places: AnsweringPlaces, cluster: Cluster | None = None) -> JoinPlaceResult:
+    serving = ResourceConfigActivities((cluster or shop()).port(), FakeConnections(argocd=running()), places)
+    request = JoinPlaceInput(namespace="shop", repository="web", view=view("staging", Phase.WORKING))
+    return await ActivityEnvironment().run(serving.join_place, request)
+
+
+async def test_who_joins_a_place_gets_its_declaration_and_its_answer_in_one_call() -> None:
+    places = AnsweringPlaces()
+    found = await joined(places)
+    [sent] = places.views
+    assert found.environment is not None
+    assert sent.signal.reading is not None
+    assert sent.signal.reading.environment == found.environment
+    assert found.answer is not None
+
+
+async def test_a_place_whose_declaration_cannot_be_read_is_joined_all_the_same() -> None:
+    cluster = shop()
+    cluster.remove("Environment", "staging")
+    found = await joined(AnsweringPlaces(), cluster)
+    assert found.environment is None
+    assert found.answer is not None
+
+
+async def test_a_declaration_that_leaves_the_answer_no_room_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memberships, "VALUE_BYTES", 500)
+    found = await joined(AnsweringPlaces())
+    assert found.environment is None
+    assert found.answer is not None
+
+
+async def test_a_join_that_does_not_reach_its_place_is_tried_again() -> None:
+    places = AnsweringPlaces(away={"staging"})
+    with pytest.raises(ApplicationError, match="no route"):
+        await joined(places)
+    places.away.clear()
+    assert (await joined(places)).answer is not None
 
 
 @pytest.mark.parametrize(

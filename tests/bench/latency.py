@@ -106,7 +106,7 @@ def _milestones(events: Sequence[HistoryEvent], began: float) -> dict[str, float
     found = {"workflow started": events[0]}
     for milestone, name in (
         ("repository and pull request asked for", "read_repository"),
-        ("source informed", "send_view"),
+        ("source joined", "join_place"),
         ("source answered, policy asked for", "open_hop"),
         ("tests triggered", "trigger_round"),
     ):

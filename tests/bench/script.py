@@ -34,7 +34,15 @@ class Step:
     duration: timedelta = timedelta(0)
 
 
-SIGNALLING = ("send_view", "send_views", "open_hop", "take_lane", "deliver_application", "sync_application")
+SIGNALLING = (
+    "send_view",
+    "join_place",
+    "send_views",
+    "open_hop",
+    "take_lane",
+    "deliver_application",
+    "sync_application",
+)
 
 
 def read_script(events: Iterable[HistoryEvent]) -> tuple[Step, ...]:

@@ -34,6 +34,8 @@ from worker.temporal.conversion import DATA_CONVERTER
 from workflows.identity import POKE_SIGNAL, environment_workflow_id, promotion_workflow_id
 
 LOOK_SECONDS = 0.02
+CALLS_SECONDS = 0.5
+"""Between two looks at the journal: the times are in it, and a look takes processor time from what is measured."""
 Report = Callable[[str], None]
 TRACKERS = resource_of(PullRequestTracker.definition)
 
@@ -116,7 +118,7 @@ class Stage:
                 return found
             if time.monotonic() > deadline:
                 raise LocalEnvironmentError(f"{len(found)} of {count} calls came within {limit_seconds:.0f} s")
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(CALLS_SECONDS)
 
     async def end_builds(self, repository: str) -> None:
         """Have the first build of each of a repository's jobs pass now."""

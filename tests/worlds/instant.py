@@ -53,6 +53,8 @@ from activities.models.drift import CreateDriftMonitorsInput, CreateDriftMonitor
 from activities.models.failures import Failure
 from activities.models.git_delivery import DeliverFilesInput, DeliverFilesResult
 from activities.models.memberships import (
+    JoinPlaceInput,
+    JoinPlaceResult,
     OpenHopInput,
     OpenHopResult,
     SendViewsInput,
@@ -288,6 +290,10 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
 
     async def _send(self, view: SendViewInput, _declared: object = None, /) -> PlaceSignal | None:
         return await self.send_view(view)
+
+    @activity.defn
+    async def join_place(self, request: JoinPlaceInput) -> JoinPlaceResult:
+        return await memberships.join_place(request, read=self.read_environment, send=self._send)
 
     @activity.defn
     async def send_views(self, request: SendViewsInput) -> SendViewsResult:

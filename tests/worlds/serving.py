@@ -21,6 +21,7 @@ SERVED: Mapping[str, tuple[str, ...]] = {
         "read_repository",
         "list_trackers",
         "send_view",
+        "join_place",
         "send_views",
         "open_hop",
         "take_lane",

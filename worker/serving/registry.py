@@ -80,6 +80,7 @@ def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activi
             config.read_repository,
             config.list_trackers,
             config.send_view,
+            config.join_place,
             config.send_views,
             config.open_hop,
             config.take_lane,

@@ -21,9 +21,9 @@ from temporalio.workflow import ActivityConfig
 from activities.contracts import ConfigActivities
 from activities.models.bounds import cut
 from activities.models.budgets import LINE_BYTES
-from activities.models.configuration import FindPolicyInput
+from activities.models.configuration import EnvironmentView, FindPolicyInput
 from activities.models.delivery import Observation, ReadDeploymentsInput
-from activities.models.memberships import SendViewsInput, TakeLaneInput, TakeLaneResult
+from activities.models.memberships import JoinPlaceInput, SendViewsInput, TakeLaneInput, TakeLaneResult
 from activities.models.places import Counter, MemberSignal, Phase, PlaceSignal, SendViewInput
 from activities.models.promotion import PromotionInput
 from activities.models.tracking import Artifact
@@ -127,6 +127,19 @@ class Membership:
             self.answered(await workflow.execute_activity_method(ConfigActivities.send_view, view, **config))
         except ActivityError as refusal:
             self._send_later(refusal, environment)
+
+    async def join(self, environment: str, role: str, *, fresh: bool) -> EnvironmentView | None:
+        """Become a member of a place; return its Environment, where it could be read alongside."""
+        view = self._next_view(environment, role, Phase.WORKING)
+        request = JoinPlaceInput(namespace=view.namespace, repository=view.repository, view=view, fresh=fresh)
+        config = policies.send_view(self.queues, self.timings, summary=f"join {environment}")
+        try:
+            joined = await workflow.execute_activity_method(ConfigActivities.join_place, request, **config)
+        except ActivityError as refusal:
+            self._send_later(refusal, environment)
+            return None
+        self.answered(joined.answer)
+        return joined.environment
 
     async def send_views(self, *standings: tuple[str, str, Phase]) -> None:
         """Send several places our whole view in one activity: (environment, role, phase) of each.

@@ -52,6 +52,8 @@ from activities.models.delivery import (
 from activities.models.failures import Failure
 from activities.models.git_delivery import DeliverFilesInput, DeliverFilesResult
 from activities.models.memberships import (
+    JoinPlaceInput,
+    JoinPlaceResult,
     OpenHopInput,
     OpenHopResult,
     SendViewsInput,
@@ -228,6 +230,10 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     @activity.defn
     async def send_view(self, request: SendViewInput) -> None:
         raise AssertionError("a place signals no place")
+
+    @activity.defn
+    async def join_place(self, request: JoinPlaceInput) -> JoinPlaceResult:
+        raise AssertionError("a place joins no place")
 
     @activity.defn
     async def send_views(self, request: SendViewsInput) -> SendViewsResult:

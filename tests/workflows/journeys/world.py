@@ -23,6 +23,8 @@ from activities.models.configuration import (
 from activities.models.delivery import DeploymentRuns, ReadDeploymentsInput
 from activities.models.drift import CreateDriftMonitorsInput, CreateDriftMonitorsResult
 from activities.models.memberships import (
+    JoinPlaceInput,
+    JoinPlaceResult,
     OpenHopInput,
     OpenHopResult,
     SendViewsInput,
@@ -172,6 +174,18 @@ class World:
             return receiver().call("member_answered", signal) or NOTHING
         self.send(lambda: receiver().call("member", signal))
         return NOTHING
+
+    def join_place(self, request: JoinPlaceInput) -> JoinPlaceResult:
+        """Carry the view with which a place is joined, and read its declaration, now and then too slowly."""
+        view, answered = request.view, self.send_view(request.view)
+        asked = ReadEnvironmentInput(
+            namespace=view.namespace, environment=view.environment, repository=view.repository, fresh=request.fresh
+        )
+        late = not self.calm and self.dice("join a place").random() < 0.1
+        return JoinPlaceResult(
+            environment=None if late else self.read_environment(asked).environment,
+            answer=answered if isinstance(answered, PlaceSignal) else None,
+        )
 
     def send_views(self, request: SendViewsInput) -> SendViewsResult:
         """Carry views to several places."""

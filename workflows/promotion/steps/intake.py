@@ -1,6 +1,5 @@
 """Steps before the change runs anywhere: read the pull request, await its merge, await it in the first environment."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -166,8 +165,12 @@ async def _touched(ctx: PromotionRun) -> State:
 async def await_sync(ctx: PromotionRun) -> State:
     """Wait until the change runs healthy where it is, on every deployment of its components."""
     story = ctx.story
+    if story.environment not in ctx.views and story.environment not in ctx.membership.member_of:
+        declared = await ctx.membership.join(story.environment, "source", fresh=ctx.fresh)
+        if declared is not None:
+            ctx.environments.keep(declared)
     if story.environment not in ctx.views:
-        await asyncio.gather(ctx.environments.read(story.environment), send_joining(ctx, story.environment, "source"))
+        await ctx.environments.read(story.environment)
     await join(ctx, story.environment, "source")
     while True:
         # Taken before anything is awaited: a view that comes meanwhile must wake the wait below.
