@@ -7,7 +7,6 @@ from typing import Any
 
 from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation
-from activities.models.places import MemberSignal, Phase
 from activities.models.promotion import Verb
 from activities.models.status import State
 from activities.models.tracking import Artifact
@@ -195,18 +194,6 @@ def take_a_restart_for_the_end_of_the_attempt_before(change: Replace) -> None:
     change(Roster, "_replace_attempt", _nothing_at_once)
 
 
-def take_a_view_that_comes_again_for_one_that_holds_nothing(change: Replace) -> None:
-    repeated = Roster.repeated
-
-    def given_back(self: Roster, signal: MemberSignal) -> bool:
-        member = self._members.get(signal.tracker.uid)
-        if member is not None and member.signal == replace(signal, phase=Phase.HOLDER) != signal:
-            self._members[signal.tracker.uid] = replace(member, signal=signal)
-        return repeated(self, signal)
-
-    change(Roster, "repeated", given_back)
-
-
 def send_no_hold_before_the_first_hop(change: Replace) -> None:
     change(Membership, "_learn_ahead", _nothing)
 
@@ -237,6 +224,5 @@ WEAKENED: tuple[tuple[Callable[[Replace], None], Kind, int], ...] = (
     (count_the_same_command_twice, Kind.CROSSING, 0),
     (go_on_promoting_over_an_abort, Kind.CROSSING, 23),
     (take_a_restart_for_the_end_of_the_attempt_before, Kind.RESTARTED, 285),
-    (take_a_view_that_comes_again_for_one_that_holds_nothing, Kind.FAILING, 555),
 )
 """Each with a kind of story that notices it, and with one of the first of these: most stories get by without."""
