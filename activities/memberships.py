@@ -62,7 +62,12 @@ async def join_place(request: JoinPlaceInput, *, read: ReadEnvironment, send: Se
         reading.cancel()
         raise
     declared = await reading
-    joined = JoinPlaceResult(environment=declared.environment if declared is not None else None, answer=answer)
+    environment = declared.environment if declared is not None else None
+    return with_room_for_the_answer(JoinPlaceResult(environment=environment, answer=answer))
+
+
+def with_room_for_the_answer(joined: JoinPlaceResult) -> JoinPlaceResult:
+    """Leave the declaration out of an answer that would be too large with it: one that is read alone has room."""
     return joined if len(to_json(joined)) < VALUE_BYTES else replace(joined, environment=None)
 
 

@@ -11,7 +11,7 @@ from activities import contracts, memberships
 from activities.models.budgets import STATUS_BYTES, VALUE_BYTES
 from activities.models.delivery import WatchDeploymentsInput
 from activities.models.drift import DriftNotice, DriftWorkflowInput
-from activities.models.memberships import OpenHopResult, TakeLaneResult
+from activities.models.memberships import JoinPlaceResult, OpenHopResult, TakeLaneResult
 from activities.models.places import MemberSignal, PlaceSignal
 from activities.models.pull_requests_news import PullRequestNews
 from activities.models.status import PublishPlaceInput, PublishStatusInput
@@ -27,7 +27,14 @@ from workflows.promotion.state import PromotionStart
 from workflows.promotion.steps.publishing import newest_events
 from workflows.sizes import encoded_size
 
-BUDGETED = (OpenHopResult, PublishPlaceInput, PublishStatusInput, TakeLaneResult, WatchDeploymentsInput)
+BUDGETED = (
+    JoinPlaceResult,
+    OpenHopResult,
+    PublishPlaceInput,
+    PublishStatusInput,
+    TakeLaneResult,
+    WatchDeploymentsInput,
+)
 """Types whose senders keep a budget of their own; a test below names it for each."""
 
 
@@ -65,6 +72,14 @@ def test_a_hop_is_opened_without_the_view_of_a_target_that_has_no_room_in_the_an
     kept = memberships.fitting(opened)
     assert encoded_size(kept) < VALUE_BYTES
     assert (kept.found, kept.environment, kept.sent, kept.answer) == (opened.found, opened.environment, False, None)
+
+
+def test_a_place_is_joined_without_a_declaration_that_has_no_room_in_the_answer() -> None:
+    joined = largest(JoinPlaceResult)
+    assert encoded_size(joined) > VALUE_BYTES
+    kept = memberships.with_room_for_the_answer(joined)
+    assert encoded_size(kept) < VALUE_BYTES
+    assert (kept.environment, kept.answer) == (None, joined.answer)
 
 
 def test_a_lane_is_taken_without_the_read_of_a_target_that_has_no_room_in_the_answer() -> None:
