@@ -167,6 +167,7 @@ class ResourceConfigActivities(ConfigActivities):
     @reported
     async def read_repository(self, request: ReadRepositoryInput) -> ReadRepositoryResult:
         """Read a repository and open it, which proves that provider and Secret are there; alongside a pull request."""
+        parts = Parts()
 
         async def read() -> RepositoryView:
             declared = await read_resource(self._kubernetes, GitRepository, request.namespace, request.repository)
@@ -181,14 +182,14 @@ class ResourceConfigActivities(ConfigActivities):
         # Whether a component has paths is all that a workflow asks; fifty times fifty of them would be too large.
         components = tuple(replace(component, paths=component.paths[:1]) for component in view.components)
         return ReadRepositoryResult(
-            repository=replace(view, components=components), pull_request=await self._pull_request(request)
+            repository=replace(view, components=components), pull_request=await self._pull_request(request, parts)
         )
 
-    async def _pull_request(self, request: ReadRepositoryInput) -> PullRequest | None:
+    async def _pull_request(self, request: ReadRepositoryInput, parts: Parts) -> PullRequest | None:
         if request.number is None:
             return None
         asked = ReadPullRequestInput(namespace=request.namespace, repository=request.repository, number=request.number)
-        return await Parts().attempt(read_pull_request(self._connections, asked))
+        return await parts.attempt(read_pull_request(self._connections, asked))
 
     @activity.defn
     @reported

@@ -101,7 +101,10 @@ class ConfigActivities(ABC):
     @activity.defn
     @abstractmethod
     async def read_repository(self, request: ReadRepositoryInput) -> ReadRepositoryResult:
-        """Read a GitRepository; a missing repository, provider or Secret is a problem in the answer."""
+        """Read a GitRepository; a missing repository, provider or Secret is a problem in the answer.
+
+        A pull request that is named is read alongside; one that cannot be read is left out of the answer.
+        """
 
     @activity.defn
     @abstractmethod

@@ -56,12 +56,8 @@ def with_room(taken: TakeLaneResult) -> TakeLaneResult:
 async def join_place(request: JoinPlaceInput, *, read: ReadEnvironment, send: Send) -> JoinPlaceResult:
     """Send the view, with what is read of the place where it awaits that, and answer both."""
     reading = asyncio.create_task(Parts().attempt(read(declared_by(request.view, fresh=request.fresh))))
-    try:
-        answer = await send(request.view, asyncio.shield(reading))
-    except BaseException:
-        reading.cancel()
-        raise
-    declared = await reading
+    # A join that gives up waiting must not end the read.
+    declared, answer = await asyncio.gather(reading, send(request.view, asyncio.shield(reading)))
     environment = declared.environment if declared is not None else None
     return with_room_for_the_answer(JoinPlaceResult(environment=environment, answer=answer))
 

@@ -33,7 +33,6 @@ from crds.api.ports import (
     ApiNotFound,
     ApiUnavailable,
     Document,
-    EventTarget,
     Kubernetes,
     resource_of,
 )
@@ -149,9 +148,7 @@ class KubernetesResources(ResourceActivities):
         self._observer.status_forged(definition.kind, namespace)
         logger.warning("environment %s/%s: %s", namespace, environment, message)
         resource = resource_of(definition)
-        target = EventTarget(
-            api_version=resource.api_version,
-            kind=resource.kind,
+        target = resource.target(
             namespace=namespace,
             name=environment,
             uid=publication.uid,
@@ -205,9 +202,7 @@ class KubernetesResources(ResourceActivities):
 
     async def _post_events(self, tracker: TrackerRef, events: Sequence[EventNote]) -> None:
         resource = resource_of(PullRequestTracker.definition)
-        target = EventTarget(
-            api_version=resource.api_version,
-            kind=resource.kind,
+        target = resource.target(
             namespace=tracker.namespace,
             name=tracker.name,
             uid=tracker.uid,

@@ -23,7 +23,7 @@ from activities.models.drift import (
     Verdict,
 )
 from crds.api.pauses import giving_way
-from crds.api.ports import ApiConflict, ApiForbidden, ApiNotFound, Document, EventTarget, Kubernetes, resource_of
+from crds.api.ports import ApiConflict, ApiForbidden, ApiNotFound, Document, Kubernetes, resource_of
 from crds.api.publishing import (
     CONFLICTS,
     WORKFLOW_MANAGER,
@@ -44,6 +44,10 @@ _DIGEST_LENGTH = 16
 
 Render = Callable[[Document], Document | None]
 """Returns the status to be written to a monitor as it was just read; None where none is."""
+
+
+Before = Callable[[Document], Awaitable[None]]
+"""What must have happened to a monitor as it was just read before its status is written."""
 
 
 class DriftObserver(Protocol):
@@ -74,12 +78,13 @@ class DriftStatuses(DriftStatusActivities):
         """Do the same for who is no workflow."""
         namespace, gate = request.instance.namespace, asyncio.Semaphore(_AT_ONCE)
 
-        async def write(name: str, render: Render, change: DriftChange | None = None) -> bool:
+        async def write(name: str, render: Render, before: Before | None = None) -> bool:
             async with gate:
-                return await self._write(namespace, name, render, change, request.at)
+                return await self._write(namespace, name, render, before)
 
         writes: list[Awaitable[bool]] = [
-            write(one.monitor, partial(rendered_change, one, request.at), one) for one in request.changes
+            write(one.monitor, partial(rendered_change, one, request.at), partial(self._report, one, request.at))
+            for one in request.changes
         ]
         for silence in request.silent:
             names = [name async for name in self._monitors(request.instance, silence.project)]
@@ -98,7 +103,7 @@ class DriftStatuses(DriftStatusActivities):
             if token is None:
                 return
 
-    async def _write(self, namespace: str, name: str, render: Render, change: DriftChange | None, at: datetime) -> bool:
+    async def _write(self, namespace: str, name: str, render: Render, before: Before | None) -> bool:
         """Write one status as a compare-and-set, then publish what became other by it."""
         for turn in range(CONFLICTS):
             try:
@@ -108,13 +113,12 @@ class DriftStatuses(DriftStatusActivities):
             status = render(document)
             if status is None:
                 return False
-            if change is not None:
-                # Before the status: who dies in between reports it twice, with one id, and never not at all.
-                await self._report(document, change, at)
-            body = {"metadata": {"resourceVersion": document["metadata"]["resourceVersion"]}, "status": status}
+            if before is not None:
+                await before(document)
+            change = {"metadata": {"resourceVersion": document["metadata"]["resourceVersion"]}, "status": status}
             try:
                 await self._kubernetes.apply(
-                    MONITORS, namespace, name, body, field_manager=WORKFLOW_MANAGER, subresource="status"
+                    MONITORS, namespace, name, change, field_manager=WORKFLOW_MANAGER, subresource="status"
                 )
             except ApiConflict:
                 continue
@@ -124,7 +128,8 @@ class DriftStatuses(DriftStatusActivities):
             return True
         raise ApiConflict(f"DriftMonitor {namespace}/{name} kept changing", status=409)
 
-    async def _report(self, document: Document, change: DriftChange, at: datetime) -> None:
+    async def _report(self, change: DriftChange, at: datetime, document: Document) -> None:
+        """Report a rollback before the status shows it: who dies in between reports it twice, under one id."""
         present, runs = DriftMonitorStatus.from_wire(status_of(document)), change.rolled_back
         if runs is not None and _shown_rollback(present, change.tracker) != runs.revision:
             await self._rollbacks.report(document, runs, at)
@@ -135,9 +140,7 @@ class DriftStatuses(DriftStatusActivities):
         if before == now:
             return
         self._observer.drift_shown(metadata["namespace"], str(now or ConditionReason.IN_PLACE.value))
-        target = EventTarget(
-            api_version=MONITORS.api_version,
-            kind=MONITORS.kind,
+        target = MONITORS.target(
             namespace=metadata["namespace"],
             name=metadata["name"],
             uid=metadata["uid"],

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from activities.event_sinks.feeding import EventFeed
 from activities.models.event_sinks import PromotionEvent
 from activities.models.tracking import Artifact, TrackerRef
-from crds.api.ports import ApiForbidden, ApiNotFound, Document, EventTarget, Kubernetes, resource_of
+from crds.api.ports import ApiForbidden, ApiNotFound, Document, Kubernetes, resource_of
 from crds.api.publishing import WORKFLOW_MANAGER
 from crds.reasons.events import EventReason
 from crds.v1alpha1.drift_monitor import DriftMonitor
@@ -56,9 +56,7 @@ class RollbackEvents:
 
     async def _post(self, event: PromotionEvent) -> None:
         tracker = event.tracker
-        target = EventTarget(
-            api_version=_TRACKERS.api_version,
-            kind=_TRACKERS.kind,
+        target = _TRACKERS.target(
             namespace=tracker.namespace,
             name=tracker.name,
             uid=tracker.uid,

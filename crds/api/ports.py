@@ -34,6 +34,10 @@ class ApiResource:
         """Return the `apiVersion` of its objects."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
+    def target(self, *, namespace: str, name: str, uid: str) -> "EventTarget":
+        """Name one of its objects as what a Kubernetes event is about."""
+        return EventTarget(api_version=self.api_version, kind=self.kind, namespace=namespace, name=name, uid=uid)
+
     def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
         """Return the URL path of the collection or of one object; no namespace means all of them."""
         parts = ["apis", self.group, self.version] if self.group else ["api", self.version]

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from crds.api.pauses import giving_way
-from crds.api.ports import ApiForbidden, ApiNotFound, Document, EventTarget, Kubernetes, resource_of
+from crds.api.ports import ApiForbidden, ApiNotFound, Document, Kubernetes, resource_of
 from crds.api.publishing import WATCHER_MANAGER, WantedCondition, publish_conditions
 from crds.api.reflector import Key, ObjectChange
 from crds.conditions import Condition, ConditionStatus, ConditionType
@@ -279,9 +279,7 @@ class DeclarationController:
         # The condition shows it as well, and a namespace that is being deleted takes no events.
         with suppress(ApiForbidden, ApiNotFound):
             await self._kubernetes.post_event(
-                EventTarget(
-                    api_version=api.api_version,
-                    kind=api.kind,
+                api.target(
                     namespace=metadata.namespace or "",
                     name=metadata.name,
                     uid=metadata.uid or "",

@@ -16,7 +16,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from activities.models.drift import GoneTracker
-from crds.api.ports import ApiConflict, ApiForbidden, ApiNotFound, Document, EventTarget, Kubernetes, resource_of
+from crds.api.ports import ApiConflict, ApiForbidden, ApiNotFound, Document, Kubernetes, resource_of
 from crds.api.publishing import WATCHER_MANAGER, WantedCondition, publish_conditions, status_of
 from crds.api.reflector import Key, ObjectChange
 from crds.conditions import ConditionType
@@ -296,9 +296,7 @@ class TrackerController:
             f"the workflow of attempt {entry.attempt} {what}; "
             f"runs and operations of {entry.repository} #{entry.number} may still go on (state {entry.state})"
         )
-        target = EventTarget(
-            api_version=TRACKERS.api_version,
-            kind=TRACKERS.kind,
+        target = TRACKERS.target(
             namespace=entry.namespace,
             name=entry.name,
             uid=entry.uid,

@@ -8,13 +8,13 @@ from temporalio import workflow
 
 from activities.contracts import ConfigActivities, ScmActivities
 from activities.models.bounds import together
-from activities.models.configuration import ReadRepositoryInput, ReadRepositoryResult
+from activities.models.configuration import ReadRepositoryInput
 from activities.models.delivery import Observation
 from activities.models.places import Phase
 from activities.models.promotion import Verb
 from activities.models.revisions import ListChangedFilesInput, ReadPullRequestInput
 from activities.models.status import State
-from activities.models.tracking import Artifact, PullRequest, PullRequestState
+from activities.models.tracking import Artifact, PullRequest, PullRequestState, RepositoryView
 from crds.reasons.events import EventReason
 from workflows import policies
 from workflows.promotion.rules import comparison
@@ -34,7 +34,7 @@ async def read(ctx: PromotionRun) -> State:
     """Read the repository and the pull request, waiting for whatever is missing."""
     story, spec, began = ctx.story, ctx.request.spec, workflow.now()
     story.environment = spec.environment
-    alongside = await _read_repository(ctx, number=spec.number)
+    _, alongside = await _read_repository(ctx, number=spec.number)
     if alongside is None:
         await _read_pull_request(ctx)
     else:
@@ -42,11 +42,13 @@ async def read(ctx: PromotionRun) -> State:
     return State.AWAITING_MERGE
 
 
-async def _read_repository(ctx: PromotionRun, *, number: int | None = None) -> PullRequest | None:
-    """Read the repository; return the pull request, where it is asked for and could be read alongside."""
+async def _read_repository(
+    ctx: PromotionRun, *, number: int | None = None
+) -> tuple[RepositoryView, PullRequest | None]:
+    """Read the repository, with the pull request where that is asked for and could be read alongside."""
     spec = ctx.request.spec
 
-    async def ask() -> ReadRepositoryResult:
+    async def ask() -> tuple[RepositoryView, PullRequest | None]:
         answer = await workflow.execute_activity_method(
             ConfigActivities.read_repository,
             ReadRepositoryInput(
@@ -56,12 +58,12 @@ async def _read_repository(ctx: PromotionRun, *, number: int | None = None) -> P
         )
         if answer.repository is None:
             raise Unreadable(answer.failure or no_answer(f"GitRepository/{spec.repository}"))
-        return answer
+        return answer.repository, answer.pull_request
 
     what = f", pull request #{number}" if number is not None else ""
     found = await ctx.retry_until_answered(ask, object_=f"GitRepository/{spec.repository}", why="repository")
-    ctx.story.repository = found.repository
-    return found.pull_request
+    ctx.story.repository = found[0]
+    return found
 
 
 async def await_merge(ctx: PromotionRun) -> State:
@@ -139,9 +141,8 @@ async def _ask_host(ctx: PromotionRun, ask: Callable[[], Awaitable[Answer]], why
 async def _touched(ctx: PromotionRun) -> State:
     """Learn which components the pull request touches; none of them is the end of its way."""
     story, spec = ctx.story, ctx.request.spec
-    if story.awaited_merge or story.repository is None:
-        await _read_repository(ctx)
-    declared = story.repository.components if story.repository is not None else ()
+    known = None if story.awaited_merge else story.repository
+    declared = (known or (await _read_repository(ctx))[0]).components
     if all(not component.paths for component in declared):
         story.components = tuple(component.name for component in declared)
         return State.AWAITING_SYNC

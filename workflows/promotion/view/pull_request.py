@@ -93,7 +93,7 @@ def moment(story: PromotionState, shown: State, now: datetime) -> tuple[object, 
                 # A round without tests is followed by another state at once.
                 return None
             linked = all(test.url or test.final for test in round_.tests)
-            return (*place, round_.number, linked) if linked or lasts else None
+            return (*place, round_.number, linked) if linked or lasts or story.problem else None
         case State.READY_TO_PROMOTE:
             passing = story.reason in ("ReadyToPromote", "AwaitingLane")
             return None if passing and not lasts else (*place, story.reason)

@@ -304,6 +304,17 @@ def test_a_problem_while_promoting_is_shown_at_once() -> None:
     assert moment(story, State.PROMOTING, NOON) is not None
 
 
+def test_a_problem_while_tests_run_is_shown_at_once() -> None:
+    story = in_hop(State.TESTING)
+    assert story.hop is not None
+    assert story.hop.round is not None
+    story.hop.round.tests = [progress("unit", RunState.QUEUED)]
+    story.hop.round.tests[0].url = ""
+    assert moment(story, State.TESTING, NOON) is None
+    story.failure = Failure(kind=FailureKind.UNAUTHORIZED, message="401", object="TestRunner/jenkins")
+    assert moment(story, State.TESTING, NOON) is not None
+
+
 @pytest.mark.parametrize("state", [State.PENDING, State.SYNCED])
 def test_steps_that_pass_in_moments_cost_no_call(state: State) -> None:
     assert moment(in_hop(state), state, NOON) is None
