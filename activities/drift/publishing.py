@@ -107,12 +107,14 @@ class DriftStatuses(DriftStatusActivities):
         """Write one status as a compare-and-set, then publish what became other by it."""
         for turn in range(CONFLICTS):
             try:
-                document, _ = await read_basis(self._kubernetes, MONITORS, namespace, name, fresh=turn > 0)
+                document, fresh = await read_basis(self._kubernetes, MONITORS, namespace, name, fresh=turn > 0)
             except ApiNotFound:
                 return False
             status = render(document)
-            if status is None:
+            if status is None and fresh:
                 return False
+            if status is None:
+                continue
             if before is not None:
                 await before(document)
             change = {"metadata": {"resourceVersion": document["metadata"]["resourceVersion"]}, "status": status}

@@ -13,7 +13,7 @@ from activities.models.tracking import Artifact, TrackerRef
 from crds.api.ports import ApiForbidden, ApiNotFound, Document, Kubernetes, resource_of
 from crds.api.publishing import WORKFLOW_MANAGER
 from crds.reasons.events import EventReason
-from crds.v1alpha1.drift_monitor import DriftMonitor
+from crds.v1alpha1.drift_monitor import DriftMonitor, MonitorLabel
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 
 logger = logging.getLogger(__name__)
@@ -49,6 +49,9 @@ class RollbackEvents:
             return
         except ValidationError as invalid:
             logger.warning("tracker %s/%s cannot be understood: %s errors", namespace, name, invalid.error_count())
+            return
+        if watched.metadata.labels.get(MonitorLabel.TRACKER) != tracker.metadata.uid:
+            # Another one was created under its name: the monitor is about to go with the one before.
             return
         event = _event(watched, tracker, runs, at)
         await self._feed.send(namespace, (event,))

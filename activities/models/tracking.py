@@ -136,6 +136,9 @@ class Timings:
     """Between two writes of a status that show details of the same: what comes meanwhile is gathered."""
     publish_within: timedelta = timedelta(seconds=2)
     """How long an answer that usually comes at once is awaited before what is known is published."""
+    settling: timedelta = timedelta(seconds=2)
+    """How long a place or a repository's list that has just begun puts off what no one waits for: who began it has a
+    promotion to begin."""
     compare_initial: timedelta = timedelta(seconds=1)
     compare_maximum: timedelta = timedelta(seconds=30)
     """Pauses after a lost compare-and-set or a busy application, so that two writers do not race in a hot loop."""

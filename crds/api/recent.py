@@ -3,7 +3,8 @@
 A status is written as a compare-and-set of the version that it was rendered from. Whose write was the last one knows
 that version, so that a tracker in its steps, or a place in a lane, costs one request for each status and not two.
 `RecentWrites` keeps the last answers, and takes what the watches of its process show of the same objects: so another
-writer's change is the basis of our next write too.
+writer's change is the basis of our next write too. It keeps an object that a watch shows as added, since its first
+status follows.
 
 A kept object serves a write that its version guards, and nothing else. Whatever would end without a write, because the
 object is another one, newer or written already, is judged by a fresh read (`read_basis`).
@@ -168,21 +169,21 @@ class RecentWrites:
     ) -> AsyncIterator[AsyncIterator[WatchEvent]]:
         async def follow(events: AsyncIterator[WatchEvent]) -> AsyncIterator[WatchEvent]:
             async for event in events:
-                self._see(resource, event.object, gone=event.type == "DELETED")
+                self._see(resource, event.object, event.type)
                 yield event
 
         async with watching as events:
             yield follow(events)
 
-    def _see(self, resource: ApiResource, document: Document, *, gone: bool = False) -> None:
-        """Take an object as a watch shows it, unless one of our own writes made it so."""
+    def _see(self, resource: ApiResource, document: Document, event: str = "") -> None:
+        """Take an object as a list or a watch shows it, unless one of our own writes made it so."""
         key = _key(resource, document)
         kept = self._kept.get(key)
-        if kept is None:
-            return
-        if gone:
+        if kept is None and event == "ADDED":
+            self._store(key, document, self._kept.setdefault(key, _Kept()))
+        elif kept is not None and event == "DELETED":
             del self._kept[key]
-        elif document["metadata"].get("resourceVersion") not in kept.own:
+        elif kept is not None and document["metadata"].get("resourceVersion") not in kept.own:
             self._store(key, document, kept)
 
     def _keep(self, resource: ApiResource, document: Document) -> None:
@@ -190,8 +191,6 @@ class RecentWrites:
         kept = self._kept.setdefault(key, _Kept())
         kept.own.append(str(document["metadata"].get("resourceVersion") or ""))
         self._store(key, document, kept)
-        if len(self._kept) > self._limit:
-            self._kept.popitem(last=False)
 
     def _store(self, key: _Key, document: Document, kept: _Kept) -> None:
         if len(json.dumps(document)) > KEPT_BYTES:
@@ -199,6 +198,8 @@ class RecentWrites:
             return
         kept.document = document
         self._kept.move_to_end(key)
+        if len(self._kept) > self._limit:
+            self._kept.popitem(last=False)
 
 
 async def read_basis(kubernetes: Kubernetes, resource: ApiResource, namespace: str, name: str, *, fresh: bool) -> Basis:

@@ -31,6 +31,7 @@ from activities.models.state_labels import DRIFTED
 from activities.models.tracking import TrackerRef
 from activities.presentation import summary_marker
 from crds.api.ports import Document, resource_of
+from crds.api.recent import RecentWrites
 from crds.v1alpha1.drift_monitor import DriftMonitor
 from crds.v1alpha1.git_repository import RepositoryMode
 from crds.v1alpha1.kinds import BY_KIND
@@ -114,15 +115,22 @@ class World:
         (reading,) = (await self.look()).readings
         return reading
 
-    async def show(self, look: LookForDriftResult | None = None, *, at: datetime | None = None) -> int:
+    async def show(
+        self,
+        look: LookForDriftResult | None = None,
+        *,
+        at: datetime | None = None,
+        through: RecentWrites | None = None,
+    ) -> int:
         """Write what a look found, whatever is found again or not."""
         found = look or await self.look()
         decided = rules.decide(found.readings, self.ancestry)
         changes = tuple(one.change(one.reading.seen) for one in decided)
-        return await self.publish(at=at or datetime.now(UTC), changes=changes)
+        return await self.publish(at=at or datetime.now(UTC), through=through, changes=changes)
 
-    async def publish(self, *, at: datetime = NOON, **content: Any) -> int:
-        statuses = DriftStatuses(kubernetes=self.kubernetes, observer=self.observer, rollbacks=self.rollbacks)
+    async def publish(self, *, at: datetime = NOON, through: RecentWrites | None = None, **content: Any) -> int:
+        kubernetes = through or self.kubernetes
+        statuses = DriftStatuses(kubernetes=kubernetes, observer=self.observer, rollbacks=self.rollbacks)
         request = PublishDriftInput(instance=INSTANCE, at=at, **content)
         return (await ActivityEnvironment().run(statuses.publish_drift, request)).written
 
@@ -469,6 +477,19 @@ async def test_what_was_seen_of_an_earlier_promotion_is_not_written_over_a_later
     await world.create(replace(WEB, revision=NEW), tracker=LATER, at=NOON + timedelta(hours=1))
     assert await world.show(found) == 0
     assert world.status["drifted"] is False
+
+
+async def test_a_monitor_that_was_taken_over_is_written_though_only_the_one_before_is_known() -> None:
+    world = World()
+    await world.watched(health="Degraded")
+    writes = RecentWrites(world.kubernetes)
+    assert await world.show(through=writes) == 1
+    # By a worker, whose writes the watcher learns of by its watch.
+    await world.create(replace(WEB, revision=NEW), tracker=LATER, at=NOON + timedelta(hours=1))
+    world.change(target_revisions=(NEW,), synced_revisions=(NEW,), deployed_revisions=(NEW,))
+    world.change(operation_synced_revisions=(NEW,))
+    assert await world.show(through=writes) == 1
+    assert world.status["tracker"] == LATER.name
 
 
 async def test_a_status_is_renewed_about_once_an_hour_and_shows_when() -> None:

@@ -24,7 +24,12 @@ STATUS = {"pullRequest": {"number": 412, "title": "Fix rounding", "author": "ann
 MONITOR: Document = {
     "apiVersion": "pilotage.dev/v1alpha1",
     "kind": "DriftMonitor",
-    "metadata": {"name": "prod-web", "namespace": "shop", "uid": "uid-prod-web"},
+    "metadata": {
+        "name": "prod-web",
+        "namespace": "shop",
+        "uid": "uid-prod-web",
+        "labels": {"pilotage.dev/tracker-uid": "uid-web-412"},
+    },
     "spec": {
         "trackerRef": {"name": "web-412"},
         "environment": "prod",
@@ -75,6 +80,13 @@ async def test_a_sink_that_wants_it_is_sent_what_runs_again_and_whose_change_it_
     assert (event.tracker.name, event.tracker.uid, event.tracker.attempt) == ("web-412", "uid-web-412", 1)
     assert (event.pull_request, event.title, event.author) == (412, "Fix rounding", "ann")
     assert event.message == f"prod/web runs {OLDER[:12]}, older than {PROMOTED[:12]}, which #412 brought there"
+
+
+async def test_a_tracker_that_was_created_again_under_the_name_gets_no_event_of_the_one_before() -> None:
+    found, sinks = kubernetes(**STATUS), Sinks()
+    found.put(TRACKERS, {**tracker_document(number=412, uid="uid-again"), "status": STATUS})
+    await report(found, sinks)
+    assert (sinks.sent, found.events) == ([], {})
 
 
 async def test_the_tracker_has_it_as_an_event_once_however_often_it_is_reported() -> None:

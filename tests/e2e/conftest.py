@@ -31,6 +31,7 @@ TIMINGS = {
     "passing": 5.0,
     "publish_gap": 0.2,
     "publish_within": 1.0,
+    "settling": 0.3,
     "compare_initial": 0.3,
     "drift_interval": 3.0,
     "drift_confirm": 0.5,

@@ -178,6 +178,32 @@ async def test_what_a_watch_shows_of_another_writer_is_the_basis_of_the_next_wri
             await following
 
 
+async def test_the_first_status_of_what_a_watch_shows_as_added_needs_no_read(counted: Counted, namespace: str) -> None:
+    there = await counted.create(TRACKERS, namespace, tracker(1))
+    writes, resources = publishing(counted)
+    mirror = Reflector(
+        kubernetes=writes,
+        resource=TRACKERS,
+        namespace=namespace,
+        project=lambda document: str(document["metadata"]["name"]),
+        on_change=lambda change: None,
+    )
+    following = asyncio.create_task(mirror.run())
+    await mirror.wait_synced()
+    try:
+        added = await counted.create(TRACKERS, namespace, tracker(2))
+        await until(lambda: len(mirror.objects) == 2)
+        assert (await resources.publish_status(step(added, 1))).written
+        assert counted.counts == {"writes": 1}
+        # What a list shows may be all there is, of which few are written.
+        assert (await resources.publish_status(step(there, 1))).written
+        assert counted.counts == {"reads": 1, "writes": 2}
+    finally:
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+
+
 async def test_after_a_write_without_an_answer_the_object_is_read(counted: Counted, namespace: str) -> None:
     created = await counted.create(TRACKERS, namespace, tracker())
     writes, resources = publishing(counted)

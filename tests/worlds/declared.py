@@ -23,6 +23,7 @@ FAST = Timings(
     listing_lag=timedelta(milliseconds=100),
     publish_gap=timedelta(milliseconds=50),
     publish_within=timedelta(milliseconds=500),
+    settling=timedelta(milliseconds=100),
     compare_initial=timedelta(milliseconds=100),
     passing=timedelta(seconds=1),
     # A busy machine may take seconds for a presentation that succeeds.

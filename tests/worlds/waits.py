@@ -1,9 +1,12 @@
 """What every wait must give a person: a documented reason, a state, and a way out."""
 
+import re
+
 from activities.models.status import NO_ACTION, WaitingFor
 from crds.reasons.trackers import WaitingReason
-from workflows.promotion.view.way_out import COMMAND
 
+COMMAND = re.compile(r"(?:^|[ `])(?:pilotage|kubectl) ")
+"""The name of the program; in a sentence it has a capital."""
 IMPERATIVES = (
     "add",
     "approve",

@@ -37,8 +37,16 @@ class TemporalRepositorySyncs:
         self._queue = Queues(installation=installation).promotions
 
     async def ensure(self, repository: RepositoryRef) -> None:
-        """Start the workflow where none runs; a running one gets no signal."""
-        await self._start(repository, id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING)
+        """Start the workflow where none runs; a running one gets no signal.
+
+        Its first look comes a moment later, and so does one that it is poked for until then: a promotion that begins
+        reads its pull request itself.
+        """
+        await self._start(
+            repository,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            start_delay=self._timings.settling,
+        )
 
     async def start_look(self, repository: RepositoryRef) -> None:
         """Have the workflow look at once; start it where none runs."""

@@ -80,7 +80,7 @@ class RepositorySyncController:
         if needed and self._poked.get(reference.uid) not in (None, generation):
             await self._syncs.start_look(reference)
         elif needed:
-            # One that is started looks at once.
+            # One that is started looks by itself, in moments.
             await self._syncs.ensure(reference)
         self._poked[reference.uid] = generation
         return None

@@ -51,6 +51,7 @@ class EnvironmentWorkflow:
     @workflow.init
     def __init__(self, start: EnvironmentStart) -> None:
         epoch = int(workflow.info().start_time.timestamp() * 1000)
+        begins = start.carried is None
         state = start.carried or EnvironmentState(roster=RosterState(epoch=epoch), observer=ObserverState())
         self._start = start = replace(start, carried=None)
         self._queues = Queues(installation=start.installation)
@@ -64,6 +65,8 @@ class EnvironmentWorkflow:
             start, self._roster, self._observer, self._background, sent=state.sent, vanished=self._vanish
         )
         self._publisher = place_publisher(self._queues, start.timings, sequence=state.sequence)
+        self._settles_until = workflow.now() + (start.timings.settling if begins else timedelta(0))
+        """Until when nothing is listed or published for which no one waits: who joins first has a hop to begin."""
         self._published: tuple[object, ...] | None = None
         self._shown: set[str] = set()
         """Names of the members in the status that was published last."""
@@ -216,7 +219,10 @@ class EnvironmentWorkflow:
 
     def _remember(self) -> None:
         """Without memory, find all live trackers, page by page, before the first of them could want the lane."""
-        wanted = any(member.role == "target" for member in self._roster.members)
+        members = self._roster.members
+        wanted = any(member.role == "target" for member in members)
+        if workflow.now() < self._settles_until and not any(map(asks_for_lane, members)):
+            return
         if wanted and self._roster.lists_next and not self._listing:
             self._listing = True
             self._background.start(self._list_trackers())
@@ -251,7 +257,8 @@ class EnvironmentWorkflow:
         # What lasts for moments would cost a write and show little: an open grant, a delivery that has just begun.
         begins = self._observer.begins_to_follow and self._roster.holder() is not None
         passes = begins or self._roster.grant is not None
-        if self._observer.environment is None or passes or self._leaves_now():
+        settles = workflow.now() < self._settles_until and self._roster.entries
+        if self._observer.environment is None or passes or settles or self._leaves_now():
             return
         observed = self._observer.observed
         status = presentation.place_status(self._start.repository, observed, self._roster.members, self._holder())
@@ -286,6 +293,7 @@ class EnvironmentWorkflow:
             self._comparer.next_deadline(),
             self._lonely_since + self._linger() if self._lonely_since is not None else None,
             self._reports.next_deadline() if self._lonely_since is not None else None,
+            self._settles_until,
         )
         return min((one for one in times if one is not None and one > now), default=None)
 

@@ -100,6 +100,7 @@ CALM = Timings(
     observe_maximum=timedelta(seconds=60),
     poll_gap=timedelta(milliseconds=10),
     watch=timedelta(seconds=20),
+    settling=timedelta(0),
     activity_start_to_close=timedelta(seconds=2),
 )
 

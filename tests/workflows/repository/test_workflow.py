@@ -36,8 +36,14 @@ from workflows.repository.workflow import RepositorySyncWorkflow
 
 REF = RepositoryRef(namespace="shop", name="web", uid="uid-1")
 HOURS = timedelta(hours=4)
-CALM = Timings(poke_gap=timedelta(milliseconds=10), list_initial=HOURS, list_maximum=HOURS, list_failed_maximum=HOURS)
 MOMENT = timedelta(milliseconds=50)
+CALM = Timings(
+    poke_gap=timedelta(milliseconds=10),
+    list_initial=HOURS,
+    list_maximum=HOURS,
+    list_failed_maximum=HOURS,
+    settling=MOMENT,
+)
 QUICK = replace(CALM, list_initial=MOMENT, list_maximum=MOMENT, list_failed_maximum=MOMENT)
 CAPPED = Discovered(complete=False, reason="TooManyMatches", message="narrow `discovery`")
 
@@ -121,7 +127,7 @@ async def served(address: str) -> AsyncIterator[World]:
             await world.handle.terminate()
 
 
-async def test_one_that_is_started_looks_at_once_and_again_when_it_is_poked(temporal_server: str) -> None:
+async def test_one_that_is_started_looks_in_a_moment_and_again_when_it_is_poked(temporal_server: str) -> None:
     async with served(temporal_server) as world:
         await world.port().ensure(REF)
         await world.until(lambda: world.tidied == 1)
@@ -130,6 +136,16 @@ async def test_one_that_is_started_looks_at_once_and_again_when_it_is_poked(temp
         await world.until(lambda: len(world.looks) == 2)
         assert world.looks[1].cursor.etag == "tag-1"
         assert world.looks[1].remembered.made == (1,)
+
+
+async def test_the_first_look_comes_a_moment_after_the_start(temporal_server: str) -> None:
+    async with served(temporal_server) as world:
+        await world.port(replace(CALM, settling=timedelta(seconds=1))).ensure(REF)
+        described = await world.handle.describe()
+        assert described.execution_time is not None
+        assert described.execution_time - described.start_time == timedelta(seconds=1)
+        assert not world.looks
+        await world.until(lambda: world.tidied == 1)
 
 
 async def test_a_long_list_is_read_on_at_once(temporal_server: str) -> None:

@@ -16,7 +16,7 @@ from workflows.promotion.rules.comparison import short
 from workflows.promotion.rules.lineage import first_astray
 from workflows.promotion.state import Hold, Hop, PromotionState, Refusal, RunBlocker, TestProgress
 from workflows.promotion.view.obstacles import Obstacle
-from workflows.promotion.view.way_out import CommandLine, with_command
+from workflows.promotion.view.way_out import CommandLine, Fix, WaysOut, joined
 
 _FAILED_OF = {
     TrackerReason.PARTIAL: WaitingReason.PARTIAL,
@@ -38,39 +38,9 @@ def waiting_for(
     command: CommandLine,
 ) -> WaitingFor | None:
     """Return what is waited for; None only in a terminal state. `held`: whether the hold has taken effect."""
+    ways = WaysOut.of(story, command)
     if story.state.terminal:
         return None
-    found = _wait(
-        story,
-        source=source,
-        target=target,
-        obstacle=obstacle,
-        verdict_until=verdict_until,
-        delivery_until=delivery_until,
-        held=held,
-        command=command,
-    )
-    way_out = with_command(
-        found.unblock_with,
-        found.what,
-        object_=found.object,
-        environment=_target(story.hop) or story.environment,
-        command=command,
-    )
-    return replace(found, unblock_with=way_out)
-
-
-def _wait(
-    story: PromotionState,
-    *,
-    source: PlaceSignal | None,
-    target: PlaceSignal | None,
-    obstacle: Obstacle | None,
-    verdict_until: datetime | None,
-    delivery_until: datetime | None,
-    held: bool,
-    command: CommandLine,
-) -> WaitingFor:
     if held and story.hold is not None:
         return WaitingFor(
             what=Waiting.RELEASE,
@@ -88,7 +58,9 @@ def _wait(
             wanted="a working reference",
             observed=story.problem,
             since=story.since,
-            unblock_with=obstacle.unblock_with if obstacle else f"fix {story.problem_object}",
+            unblock_with=obstacle.unblock_with
+            if obstacle
+            else ways.show(Fix(f"fix {story.problem_object}", (story.problem_object,))),
             reason_code=obstacle.reason if obstacle else WaitingReason.WAITING_FOR_REFERENCE,
         )
     hop = story.hop
@@ -105,28 +77,28 @@ def _wait(
                 Waiting.MERGE,
                 f"#{_number(story)}",
                 "not merged",
-                "merge the pull request",
+                f"merge the pull request: {command('open')}",
                 "merged",
             )
         case State.SYNCED if obstacle is None:
             return _next(story, hop)
         case State.AWAITING_SYNC | State.SYNCED:
-            return _sync(story, source, obstacle, command)
+            return _sync(story, source, obstacle, ways)
         case State.AWAITING_POLICY:
-            return _policy(story)
+            return _policy(story, ways)
         case State.TESTING if hop is None or hop.round is None:
             # A round begins with a source that runs the change, which was rolled back or is still being deployed.
-            return _sync(story, source, obstacle, command)
+            return _sync(story, source, obstacle, ways)
         case State.TESTING:
-            return _verdict(story, verdict_until, obstacle)
+            return _verdict(story, verdict_until, obstacle, ways)
         case State.TESTS_FAILED:
             moved = story.reason == TrackerReason.SOURCE_MOVED
             reason = WaitingReason.SOURCE_MOVED if moved else WaitingReason.TESTS_FAILED
             return _plain(story, reason, Waiting.RETEST, _target(hop), story.message or story.reason, command("retest"))
         case State.READY_TO_PROMOTE:
-            return _ready(story, hop, target, obstacle, command)
+            return _ready(story, hop, target, obstacle, ways)
         case State.PROMOTING:
-            return _delivery(story, hop, obstacle, delivery_until)
+            return _delivery(story, hop, obstacle, delivery_until, ways)
         case State.PROMOTION_FAILED:
             reason = next((found for of, found in _FAILED_OF.items() if of == story.reason), WaitingReason.WAVE_FAILED)
             return _plain(story, reason, Waiting.RETRY, _target(hop), story.message, command("retry"), _wanted(hop))
@@ -147,7 +119,7 @@ def _held_by(hold: Hold) -> str:
 
 
 def _delivery(
-    story: PromotionState, hop: Hop | None, obstacle: Obstacle | None, deadline: datetime | None
+    story: PromotionState, hop: Hop | None, obstacle: Obstacle | None, deadline: datetime | None, ways: WaysOut
 ) -> WaitingFor:
     # Nothing here claims that a system works: no one can know that while it gives no answer.
     observed, until = story.message or "no arrival seen yet", deadline
@@ -159,7 +131,8 @@ def _delivery(
     elif obstacle is not None:
         reason, unblock = obstacle.reason, obstacle.unblock_with
     elif hop is not None and hop.blocked and hop.awaited:
-        reason, unblock = WaitingReason.MERGE_AWAITED, "merge the pull request, or close it to end the wave"
+        reason = WaitingReason.MERGE_AWAITED
+        unblock = ways.show(Fix("merge the pull request, or close it to end the wave"))
     elif hop is not None and hop.environment_held:
         reason, unblock = (
             WaitingReason.ENVIRONMENT_HELD,
@@ -168,7 +141,7 @@ def _delivery(
     elif hop is not None and hop.blocked:
         reason = WaitingReason.SYNC_WINDOW
     elif hop is not None and hop.remedy and hop.remedy != NO_ACTION:
-        reason, unblock = WaitingReason.NOT_ARRIVING, hop.remedy
+        reason, unblock = WaitingReason.NOT_ARRIVING, ways.show(Fix(hop.remedy))
     waiting = _plain(story, reason, Waiting.DELIVERY, _target(hop), observed, unblock, _wanted(hop))
     return replace(waiting, until=until)
 
@@ -225,35 +198,36 @@ def _wanted(hop: Hop | None) -> str:
     return ", ".join(f"{artifact.component} {short(artifact.revision)}" for artifact in artifacts)
 
 
-def _policy(story: PromotionState) -> WaitingFor:
-    names = ", ".join(f"PromotionPolicy/{name}" for name in story.policies)
+def _policy(story: PromotionState, ways: WaysOut) -> WaitingFor:
+    policies = tuple(f"PromotionPolicy/{name}" for name in story.policies)
+    names = ", ".join(policies)
     repository = story.repository.name if story.repository else "this one"
     reason = WaitingReason.POLICY_NOT_FOUND
     match story.reason:
         case PolicyOutcome.AMBIGUOUS:
             reason = WaitingReason.AMBIGUOUS_POLICY
-            unblock = f"delete all but one of {names}, or let only one of them name {repository} in repositoryRefs"
+            one = f"delete all but one of {names}, or let only one of them name {repository} in repositoryRefs"
+            unblock = ways.show(Fix(one, policies))
         case PolicyOutcome.OBSERVING:
             observed = story.message or story.reason
-            unblock = f"set `mode: Act` on GitRepository/{repository}"
             object_ = f"GitRepository/{repository}"
+            unblock = ways.show(Fix(f"set `mode: Act` on {object_}", (object_,)))
             return _plain(story, WaitingReason.OBSERVING, Waiting.POLICY, object_, observed, unblock, "mode Act")
         case PolicyOutcome.INVALID:
             reason = WaitingReason.INVALID_POLICY
-            unblock = f"fix the fields of {names} that the message names"
+            unblock = ways.show(Fix(f"fix the fields of {names} that the message names", policies))
         case _:
-            unblock = f"create a PromotionPolicy with sourceEnvironment {story.environment}"
+            unblock = f"create a PromotionPolicy with sourceEnvironment {story.environment}: "
+            unblock += ways.kubectl("get", "promotionpolicies")
     observed = story.message or story.reason
     return _plain(story, reason, Waiting.POLICY, names or story.environment, observed, unblock, "one valid policy")
 
 
-def _sync(
-    story: PromotionState, place: PlaceSignal | None, obstacle: Obstacle | None, command: CommandLine
-) -> WaitingFor:
-    lost = first_astray(story, place.observed, abort=command("abort")) if place is not None else None
-    unblock = lost.unblock_with if lost is not None else ""
+def _sync(story: PromotionState, place: PlaceSignal | None, obstacle: Obstacle | None, ways: WaysOut) -> WaitingFor:
+    lost = first_astray(story, place.observed, abort=ways.command("abort")) if place is not None else None
     reason = WaitingReason.OTHER_HISTORY if lost is not None else WaitingReason.NOT_ARRIVED
     merge = story.pull_request.merge_sha if story.pull_request else None
+    unblock = lost.unblock_with if lost is not None else ways.show(Fix(f"deploy {short(merge)} to {story.environment}"))
     observed = story.message or ("; ".join(_running(place)) if place else "not observed yet")
     return _plain(
         story,
@@ -261,7 +235,7 @@ def _sync(
         Waiting.SYNC,
         obstacle.object if obstacle else story.environment,
         observed,
-        obstacle.unblock_with if obstacle else unblock or f"deploy {short(merge)} to {story.environment}",
+        obstacle.unblock_with if obstacle else unblock,
         f"{short(merge)} or newer, Synced and Healthy",
     )
 
@@ -277,13 +251,13 @@ def _running(place: PlaceSignal) -> list[str]:
     ]
 
 
-def _verdict(story: PromotionState, until: datetime | None, obstacle: Obstacle | None) -> WaitingFor:
+def _verdict(story: PromotionState, until: datetime | None, obstacle: Obstacle | None, ways: WaysOut) -> WaitingFor:
     tests = story.hop.round.tests if story.hop and story.hop.round else []
     open_tests = [test for test in tests if not test.final]
     if tests and not open_tests and obstacle is None:
         observed = f"the tests ended; what {story.environment} runs is read again before they count"
         return replace(_unread(story, Waiting.VERDICT, story.environment, observed, _ALL_PASSED), until=until)
-    reason, unblock = _asked_of_people(open_tests)
+    reason, fix = _asked_of_people(open_tests)
     return WaitingFor(
         what=Waiting.VERDICT,
         object=obstacle.object if obstacle else ", ".join(test.spec.name for test in open_tests),
@@ -294,21 +268,21 @@ def _verdict(story: PromotionState, until: datetime | None, obstacle: Obstacle |
         ),
         since=story.since,
         until=until,
-        unblock_with=obstacle.unblock_with if obstacle else unblock,
+        unblock_with=obstacle.unblock_with if obstacle else ways.show(fix),
         reason_code=obstacle.reason if obstacle else reason,
     )
 
 
-def _asked_of_people(tests: Sequence[TestProgress]) -> tuple[WaitingReason, str]:
+def _asked_of_people(tests: Sequence[TestProgress]) -> tuple[WaitingReason, Fix]:
     """Return what runs wait for that only people can give them; TestsRunning where there is nothing."""
-    found: dict[str, WaitingReason] = {}
+    found: dict[Fix, WaitingReason] = {}
     for test in tests:
         runner, job = f"TestRunner/{test.spec.runner}", f"job `{test.spec.job}`"
         if test.blocker is RunBlocker.APPROVAL:
-            found[f"approve the run of {job} at {runner}"] = WaitingReason.APPROVAL_NEEDED
+            found[Fix(f"approve the run of {job} at {runner}", (runner,))] = WaitingReason.APPROVAL_NEEDED
         elif test.blocker is RunBlocker.RUNNER:
-            found[f"give {job} at {runner} an agent that takes it"] = WaitingReason.RUNNER_NEEDED
-    return next(iter(found.values()), WaitingReason.TESTS_RUNNING), together(found) if found else NO_ACTION
+            found[Fix(f"give {job} at {runner} an agent that takes it", (runner,))] = WaitingReason.RUNNER_NEEDED
+    return next(iter(found.values()), WaitingReason.TESTS_RUNNING), joined(found)
 
 
 def _unknown(story: PromotionState, target: PlaceSignal | None) -> str:
@@ -328,9 +302,9 @@ def _ready(
     hop: Hop | None,
     target: PlaceSignal | None,
     obstacle: Obstacle | None,
-    command: CommandLine,
+    ways: WaysOut,
 ) -> WaitingFor:
-    name = _target(hop)
+    name, command = _target(hop), ways.command
     if hop is not None and not approver(story):
         return _plain(
             story,
@@ -342,7 +316,8 @@ def _ready(
             "a promote command",
         )
     if hop is not None and hop.refusal is Refusal.UNREADABLE:
-        unblock = obstacle.unblock_with if obstacle else f"fix Environment/{name}"
+        there = f"Environment/{name}"
+        unblock = obstacle.unblock_with if obstacle else ways.show(Fix(f"fix {there}", (there,)))
         place, reason = obstacle.object if obstacle else name, WaitingReason.TARGET_UNREADABLE
         return _plain(story, reason, Waiting.TARGET, place, hop.refusal_message, unblock, "a target that can be read")
     if hop is not None and hop.refusal is not Refusal.NONE:

@@ -1,21 +1,33 @@
 """The way out of a wait: what a person does, with a command line that can be pasted. Pure.
 
-What is done outside of Pilotage, such as a fix at a host, has the command that shows what is meant.
+What is done outside of Pilotage, such as a fix at a host, has the command that shows what is meant: the object that is
+to be fixed, Pilotage itself, or the environment at hand.
 """
 
-import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
-from activities.models.status import NO_ACTION, Waiting
+from activities.models.bounds import cut, together
+from activities.models.budgets import TEXT_BYTES
+from activities.models.status import NO_ACTION
+from workflows.promotion.state import PromotionState
 
-COMMAND = re.compile(r"(?:^|[ `])(?:pilotage|kubectl) ")
-"""The name of the program; in a sentence it has a capital."""
-_NAMED = re.compile(
-    r"\b(ArgoCDInstance|ClusterScmProvider|Environment|GitRepository|PromotionPolicy|ScmProvider|Secret|TestRunner)/"
-    r"([a-z0-9][a-z0-9.-]*[a-z0-9]|[a-z0-9])"
+PILOTAGE = "Pilotage"
+"""What a fix is about where it is Pilotage's own: `pilotage doctor` shows what is wrong with it."""
+_DESCRIBED = frozenset(
+    {
+        "ArgoCDInstance",
+        "ClusterScmProvider",
+        "Environment",
+        "GitRepository",
+        "PromotionPolicy",
+        "ScmProvider",
+        "Secret",
+        "TestRunner",
+    }
 )
-_DOCTOR = ("Pilotage's worker", "Kubernetes API")
-"""What is meant where it is Pilotage's own: `pilotage doctor` shows what is wrong with it."""
+"""Kinds of the cluster at hand; what others name, such as a pull request, kubectl does not show."""
 
 
 class CommandLine(Protocol):
@@ -25,25 +37,60 @@ class CommandLine(Protocol):
         """Return the command for the promotion at hand, or for another object of its namespace."""
 
 
-def with_command(unblock: str, what: Waiting, *, object_: str, environment: str, command: CommandLine) -> str:
-    """Return a way out that names a command: its own, or one that shows what it is about."""
-    if not unblock or unblock == NO_ACTION or COMMAND.search(unblock):
-        return unblock
-    return f"{unblock}: {_shown_by(unblock, what, object_, environment, command)}"
+@dataclass(frozen=True)
+class Fix:
+    """What a person does, and the objects that it is about, such as `TestRunner/ci`, the one to look at first."""
+
+    text: str
+    about: tuple[str, ...] = ()
 
 
-def _shown_by(unblock: str, what: Waiting, object_: str, environment: str, command: CommandLine) -> str:
-    if what is Waiting.MERGE:
-        return command("open")
-    if any(one in unblock for one in _DOCTOR):
-        return "pilotage doctor"
-    if (named := _NAMED.search(unblock) or _NAMED.search(object_)) is not None:
-        return _kubectl(f"describe {named[1].lower()}", named[2], command)
-    if what is Waiting.POLICY:
-        return _kubectl("get", "promotionpolicies", command)
-    return command("envs", environment)
+NOTHING = Fix(NO_ACTION)
+"""The fix of what ends without a person."""
 
 
-def _kubectl(verb: str, name: str, command: CommandLine) -> str:
-    """Return a command line of kubectl for the namespace of the promotion."""
-    return f"kubectl{command(verb, name).removeprefix('pilotage')}"
+def joined(fixes: Iterable[Fix]) -> Fix:
+    """Return what persons do, each once; NOTHING where that is nothing."""
+    asked = [fix for fix in fixes if fix.text != NO_ACTION]
+    if not asked:
+        return NOTHING
+    texts = dict.fromkeys(fix.text for fix in asked)
+    return Fix(together(texts), tuple(object_ for fix in asked for object_ in fix.about))
+
+
+def ending(text: str, end: str) -> str:
+    """Return a text with an end that is never cut: half a command is of no use."""
+    return f"{cut(text, TEXT_BYTES - len(end.encode()))}{end}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaysOut:
+    """Complete what persons do for one promotion."""
+
+    command: CommandLine
+    environment: str
+    """Where it goes next, or runs."""
+
+    @classmethod
+    def of(cls, story: PromotionState, command: CommandLine) -> "WaysOut":
+        """Return the ways out of a promotion's waits."""
+        return cls(command=command, environment=story.hop.policy.target if story.hop is not None else story.environment)
+
+    def show(self, fix: Fix) -> str:
+        """Return a fix with the command that shows what it is about; where that is no object, what runs."""
+        if fix.text == NO_ACTION:
+            return NO_ACTION
+        return ending(fix.text, f": {self._shown_by(fix)}")
+
+    def _shown_by(self, fix: Fix) -> str:
+        for one in fix.about:
+            kind, _, name = one.partition("/")
+            if one == PILOTAGE:
+                return "pilotage doctor"
+            if name and kind in _DESCRIBED:
+                return self.kubectl(f"describe {kind.lower()}", name)
+        return self.command("envs", self.environment)
+
+    def kubectl(self, verb: str, name: str) -> str:
+        """Return a command line of kubectl for the namespace of the promotion."""
+        return f"kubectl{self.command(verb, name).removeprefix('pilotage')}"

@@ -10,6 +10,7 @@ from activities.models.status import NO_ACTION, State
 from activities.models.testing import RunRef, RunReport, RunState
 from activities.models.tracking import Artifact
 from crds.reasons.problems import FailureKind
+from tests.worlds.waits import COMMAND
 from workflows.promotion.rules.rounds import (
     LONGEST_QUIET,
     LOOK_AGAIN,
@@ -27,7 +28,6 @@ from workflows.promotion.rules.rounds import (
 )
 from workflows.promotion.state import Hop, PromotionState, Round, RunBlocker, TestProgress
 from workflows.promotion.view.waiting import waiting_for
-from workflows.promotion.view.way_out import COMMAND
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 

@@ -2,42 +2,50 @@
 
 import pytest
 
-from activities.models.status import NO_ACTION, Waiting
-from workflows.promotion.view.way_out import COMMAND, with_command
+from activities.models.budgets import TEXT_BYTES
+from activities.models.status import NO_ACTION
+from tests.worlds.waits import COMMAND
+from workflows.promotion.view.way_out import NOTHING, PILOTAGE, Fix, WaysOut, joined
+
+CI, ARGO = "TestRunner/ci", "ArgoCDInstance/argo.eu"
 
 
 def command(verb: str, tracker: str = "", /) -> str:
     return f"pilotage -n shop {verb} {tracker or 'web-412'}"
 
 
-def way_out(unblock: str, what: Waiting, object_: str = "") -> str:
-    return with_command(unblock, what, object_=object_, environment="staging", command=command)
-
-
-@pytest.mark.parametrize("unblock", ["", NO_ACTION, "pilotage -n shop retest web-412", "deploy main, or `pilotage x`"])
-def test_what_is_a_command_or_needs_none_stays_as_it_is(unblock: str) -> None:
-    assert way_out(unblock, Waiting.SYNC) == unblock
+WAYS = WaysOut(command=command, environment="staging")
 
 
 @pytest.mark.parametrize(
-    ("unblock", "what", "object_", "shown"),
+    ("about", "shown"),
     [
-        ("merge the pull request", Waiting.MERGE, "#412", "pilotage -n shop open web-412"),
-        (
-            "check ArgoCDInstance/argo.eu, which gives no usable answer",
-            Waiting.REFERENCE,
-            "Environment/dev",
-            "kubectl -n shop describe argocdinstance argo.eu",
-        ),
-        ("fix it", Waiting.REFERENCE, "Environment/dev", "kubectl -n shop describe environment dev"),
-        ("check Pilotage's workers, which are held up", Waiting.VERDICT, "TestRunner/ci", "pilotage doctor"),
-        ("create a PromotionPolicy", Waiting.POLICY, "dev", "kubectl -n shop get promotionpolicies"),
-        ("sync application web-staging", Waiting.DELIVERY, "staging", "pilotage -n shop envs staging"),
+        ((ARGO, "Environment/dev"), "kubectl -n shop describe argocdinstance argo.eu"),
+        (("Environment/dev",), "kubectl -n shop describe environment dev"),
+        ((PILOTAGE, CI), "pilotage doctor"),
+        (("#412", "GitRepository/web"), "kubectl -n shop describe gitrepository web"),
+        (("Kustomization/apps/web", "Environment/dev"), "kubectl -n shop describe environment dev"),
+        (("#412", ""), "pilotage -n shop envs staging"),
+        ((), "pilotage -n shop envs staging"),
     ],
 )
-def test_what_a_person_does_elsewhere_comes_with_the_command_that_shows_it(
-    unblock: str, what: Waiting, object_: str, shown: str
-) -> None:
-    found = way_out(unblock, what, object_)
-    assert found == f"{unblock}: {shown}"
+def test_what_a_person_does_elsewhere_comes_with_the_command_that_shows_it(about: tuple[str, ...], shown: str) -> None:
+    found = WAYS.show(Fix("fix it", about))
+    assert found == f"fix it: {shown}"
     assert COMMAND.search(found)
+
+
+def test_what_ends_without_a_person_has_no_command() -> None:
+    assert WAYS.show(NOTHING) == NO_ACTION
+    assert joined([NOTHING, NOTHING]) == joined([]) == NOTHING
+
+
+def test_several_fixes_are_each_stated_once_and_the_first_object_is_shown() -> None:
+    found = joined([Fix("fix ci", (CI,)), NOTHING, Fix("fix ci", (CI,)), Fix("check argo.eu", (ARGO,))])
+    assert WAYS.show(found) == "fix ci; check argo.eu: kubectl -n shop describe testrunner ci"
+
+
+def test_a_long_fix_is_cut_and_its_command_is_not() -> None:
+    found = WAYS.show(Fix("fix it " * 1000, (CI,)))
+    assert len(found.encode()) <= TEXT_BYTES
+    assert found.endswith(": kubectl -n shop describe testrunner ci")
