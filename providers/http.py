@@ -19,9 +19,10 @@ import httpx
 from providers.addresses import AddressRules, CheckedTransport, Endpoint, host_of, port_of
 from providers.bodies import ACCEPTED_CODING
 from providers.call_admission import Admission
+from providers.credentials import fingerprint
 from providers.errors import ProviderMisconfigured
 from providers.learned import Learned
-from providers.models import Proxy, Route
+from providers.models import Credential, Proxy, Route
 from providers.shares import Shares
 from providers.tracing import Trace, untraced
 from providers.trust import trusting
@@ -61,6 +62,8 @@ class HttpOptions:
     this machine, link-local and metadata addresses and the cluster's API server, which must be named."""
     cluster_addresses: tuple[str, ...] = ()
     """IP addresses of the cluster's own API server."""
+    authorities: str = ""
+    """Certificate authorities in PEM, trusted in addition to the public ones."""
     timeout: timedelta = timedelta(seconds=25)
     """Bound of one whole round trip, body included; below every activity's start-to-close timeout."""
     slow_timeout: timedelta = timedelta(seconds=45)
@@ -154,9 +157,13 @@ class HttpClients:
             )
         return found
 
-    def memory(self, kind: type[T], *key: str) -> T:
-        """Return what this process keeps under a key, such as a token cache; made by `kind()` at first."""
-        return self._learned.get(kind, (kind, *key))
+    def memory(self, kind: type[T], credential: Credential, *key: str) -> T:
+        """Return what this process keeps under a key, such as a token cache; made by `kind()` at first.
+
+        It counts for one credential and its route: who names a proxy, or whom to trust, may forge all that a host
+        answers, and must be believed by no one else.
+        """
+        return self._learned.get(kind, (kind, fingerprint(credential), *key))
 
     def address(self, base_url: str) -> httpx.URL:
         """Check a base address against the operator's rules. Raises ProviderMisconfigured."""
@@ -214,4 +221,4 @@ class HttpClients:
         )
 
     async def _trust(self, route: Route) -> ssl.SSLContext:
-        return await trusting(route)
+        return await trusting(route, self.options.authorities)

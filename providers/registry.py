@@ -176,7 +176,9 @@ def _github_actions(options: GitHubActionsOptions, access: Access, record: Recor
     base_url = github_wire.base_url(options.repository.domain)
     calls = _github_calls(options.repository, access, record, base_url)
     results = result_map(options.results)
-    runs = GitHubActionsTestRuns(http=access.http, base_url=base_url, calls=calls, results=results)
+    runs = GitHubActionsTestRuns(
+        http=access.http, base_url=base_url, credential=access.credential, calls=calls, results=results
+    )
     return RunsAtRef(runs, options.ref) if options.ref else runs
 
 
@@ -207,7 +209,13 @@ def _gitlab_ci(options: GitLabCIOptions, access: Access, record: Recorder) -> Te
         refine=refine_gitlab_ci,
     )
     results = result_map(options.results)
-    return GitLabTestRuns(http=access.http, calls=calls, results=results, parameters_as=options.parameters_as)
+    return GitLabTestRuns(
+        http=access.http,
+        credential=access.credential,
+        calls=calls,
+        results=results,
+        parameters_as=options.parameters_as,
+    )
 
 
 def _jenkins(options: JenkinsOptions, access: Access, record: Recorder) -> TestRuns:

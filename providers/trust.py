@@ -1,4 +1,4 @@
-"""Whom a connection trusts: the usual authorities, and those that a Secret names in addition.
+"""Whom a connection trusts: the usual authorities, those of the operator, and those that a Secret names in addition.
 
 OpenSSL reads a certificate in 0.2 ms and keeps the interpreter to itself meanwhile, so that a Secret full of them would
 stop everybody's work for a third of a second, each time a client is opened.
@@ -22,13 +22,20 @@ _AT_A_TIME = 16
 _KEY = "key `ca.crt` of the Secret that `caSecretRef` or `certSecretRef` names"
 
 
-async def trusting(route: Route) -> ssl.SSLContext:
+async def trusting(route: Route, authorities: str = "") -> ssl.SSLContext:
     """Return a context that trusts a route's authorities too, and proves itself by its certificate.
 
-    Raises ProviderMisconfigured for what is no certificate.
+    `authorities` are the operator's, in PEM and known to be right. Raises ProviderMisconfigured for what is no
+    certificate in the route.
     """
     context = httpx.create_ssl_context(trust_env=False)
+    if authorities:
+        await _trust(context, authorities)
     if route.ca_pem:
+        if len(route.ca_pem) > CA_LIMIT_BYTES:
+            raise ProviderMisconfigured(
+                f"{_KEY} is longer than {CA_LIMIT_BYTES} bytes: name the authorities that are needed"
+            )
         await _trust(context, route.ca_pem)
     if route.certificate_pem and route.key_pem:
         await asyncio.to_thread(_prove, context, route.certificate_pem, route.key_pem)
@@ -48,10 +55,6 @@ def _prove(context: ssl.SSLContext, certificate_pem: str, key_pem: str) -> None:
 
 
 async def _trust(context: ssl.SSLContext, ca_pem: str) -> None:
-    if len(ca_pem) > CA_LIMIT_BYTES:
-        raise ProviderMisconfigured(
-            f"{_KEY} is longer than {CA_LIMIT_BYTES} bytes: name the authorities that are needed"
-        )
     blocks = iter([_BEGIN + block for block in ca_pem.split(_BEGIN)[1:]] or [ca_pem])
     groups = iter(lambda: "".join(islice(blocks, _AT_A_TIME)), "")
     try:

@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 
 from activities.models.tracking import Timings
 from providers.addresses import HostPattern
+from worker.authorities import read_authorities
 from worker.misspellings import Unknown, unknown_variables
 
 PREFIX = "PILOTAGE_"
@@ -66,6 +67,11 @@ def _check_namespace(name: str) -> str:
 def _check_host(entry: str) -> str:
     HostPattern.parse(entry)
     return entry
+
+
+def _check_authorities(path: str) -> str:
+    read_authorities(path)
+    return path
 
 
 Namespace = Annotated[str, AfterValidator(_check_namespace)]
@@ -122,6 +128,9 @@ class Settings(BaseSettings):
     allowed_hosts: Hosts = ()
     """Hosts that may be called, such as `api.github.com,*.example.com,git.example.com:8443`; empty = any but this
     machine, link-local and metadata addresses, and the API server of the cluster, which must be named."""
+
+    extra_ca: Annotated[str, AfterValidator(_check_authorities)] = ""
+    """File with certificate authorities in PEM that calls to hosts trust in addition to the public ones."""
 
     flux_alerts: bool = False
     """Whether Flux's own Providers and Alerts (notification.toolkit.fluxcd.io) are served in addition to Provider and

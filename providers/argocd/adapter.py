@@ -53,9 +53,9 @@ class ArgoCDDeployments:
             authorize=self._headers,
             refine=wire.refine,
         )
-        self._control_plane = http.memory(ControlPlane, base_url)
-        self._sizes = http.memory(ProjectSizes, base_url, self._endpoint.credential_id)
-        self._rights = http.memory(Rights, base_url, self._endpoint.credential_id)
+        self._control_plane = http.memory(ControlPlane, credential, base_url)
+        self._sizes = http.memory(ProjectSizes, credential, base_url)
+        self._rights = http.memory(Rights, credential, base_url)
 
     async def get(self, ref: ApplicationRef, *, refresh: bool = False) -> ApplicationState:
         return await self._application(wire.get(ref, refresh=refresh), ref)

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from providers.credentials import fingerprint, optional_secret, secret
+from providers.credentials import optional_secret, secret
 from providers.documents import required_number, text
 from providers.endpoint import Endpoint
 from providers.errors import ProviderError, ProviderMalformed, ProviderMisconfigured, ProviderUnauthorized
@@ -36,7 +36,7 @@ class AzureDevOpsAuth:
         self._entra = Endpoint(
             http=http, base_url=authority, credential=credential, record=record, refine=refuse_credential
         )
-        self._token = http.memory(KeptToken, "entra", base_url, fingerprint(credential))
+        self._token = http.memory(KeptToken, credential, "entra", base_url)
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ from functools import partial
 
 from providers.azure_devops import wire
 from providers.azure_devops.auth import AzureDevOpsAuth
-from providers.credentials import fingerprint
 from providers.endpoint import Endpoint
 from providers.errors import ProviderError, ProviderMalformed, ProviderUnauthorized
 from providers.http import HttpClients
@@ -42,7 +41,7 @@ class AzureDevOpsCalls:
         self.web = wire.repository_page(base_url, project, repository) if project else ""
         self._auth = AzureDevOpsAuth(http=http, base_url=base_url, credential=credential, record=record)
         self.settled_within = http.options.settled_within
-        self._own = http.memory(OwnAccount, base_url, fingerprint(credential))
+        self._own = http.memory(OwnAccount, credential, base_url)
         endpoint = partial(
             Endpoint,
             http=http,

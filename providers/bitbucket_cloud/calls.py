@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping
 
 from providers.bitbucket_cloud import wire
-from providers.credentials import fingerprint, optional_secret, secret
+from providers.credentials import optional_secret, secret
 from providers.endpoint import Endpoint
 from providers.errors import ProviderError, ProviderMalformed, ProviderNotFound, ProviderUnauthorized
 from providers.http import HttpClients
@@ -83,9 +83,9 @@ class BitbucketCloudCalls:
             refine=wire.refine,
             secrets=(_basic(credential),),
         )
-        self._own = http.memory(OwnAccount, base_url, fingerprint(credential))
-        self._commits = http.memory(KnownCommits, base_url)
-        self.merges = http.memory(MergesAtWork, base_url, fingerprint(credential))
+        self._own = http.memory(OwnAccount, credential, base_url)
+        self._commits = http.memory(KnownCommits, credential, base_url)
+        self.merges = http.memory(MergesAtWork, credential, base_url)
 
     async def call(self, request: Request) -> Reply:
         """Send once."""

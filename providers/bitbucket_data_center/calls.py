@@ -4,7 +4,7 @@ import base64
 from collections.abc import AsyncGenerator, Mapping
 
 from providers.bitbucket_data_center import wire
-from providers.credentials import fingerprint, optional_secret, secret
+from providers.credentials import optional_secret, secret
 from providers.endpoint import Endpoint
 from providers.errors import ProviderError, ProviderMalformed
 from providers.http import HttpClients
@@ -48,7 +48,7 @@ class BitbucketDataCenterCalls:
             refine=wire.refine,
             secrets=(_basic(credential),),
         )
-        self._own = http.memory(OwnAccount, base_url, fingerprint(credential))
+        self._own = http.memory(OwnAccount, credential, base_url)
 
     async def call(self, request: Request) -> Reply:
         """Send once."""

@@ -3,7 +3,7 @@
 import base64
 from collections.abc import AsyncGenerator, Callable, Mapping
 
-from providers.credentials import fingerprint, optional_secret, secret
+from providers.credentials import optional_secret, secret
 from providers.endpoint import Endpoint
 from providers.errors import ProviderError, ProviderMalformed, ProviderMisconfigured, ProviderUnauthorized
 from providers.gitea import wire
@@ -38,7 +38,7 @@ class GiteaCalls:
         self.full_name = f"{owner}/{repository}"
         self.repository = wire.repository_path(owner, repository) if owner else ""
         self._credential = credential
-        self._own = http.memory(OwnAccount, base_url, fingerprint(credential))
+        self._own = http.memory(OwnAccount, credential, base_url)
         self._endpoint = Endpoint(
             http=http,
             base_url=base_url,

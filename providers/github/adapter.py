@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
-from providers.credentials import fingerprint, proof
+from providers.credentials import proof
 from providers.documents import is_sendable
 from providers.errors import ProviderNotFound
 from providers.github import wire, wire_lists
@@ -70,13 +70,12 @@ class KnownLabels:
 
 
 class GitHubPullRequests:
-    def __init__(self, calls: GitHubCalls, remembered: RememberedPulls, scope: str) -> None:
+    def __init__(self, calls: GitHubCalls, remembered: RememberedPulls) -> None:
         self._calls = calls
         self._remembered = remembered
-        self._scope = scope
 
     async def get(self, number: int) -> HostPullRequest:
-        key = f"{self._scope}{self._calls.repository}/{number}"
+        key = f"{self._calls.repository}/{number}"
         known = self._remembered.get(key)
         reply = await self._calls.call(wire.get_pull(self._calls.repository, number, etag=known.etag if known else ""))
         if known is not None and reply.status == 304:
@@ -200,17 +199,16 @@ class GitHubHost:
         calls: GitHubCalls,
         statuses_as: StatusesAs = StatusesAs.COMMIT_STATUSES,
     ) -> None:
-        scope = f"{base_url} {fingerprint(credential)} "
         self._calls = calls
         self.capabilities = Capabilities(label_case=False, deployment_records=True, listed_url=fitting_url)
-        self.pull_requests = GitHubPullRequests(calls, http.memory(RememberedPulls), scope)
+        self.pull_requests = GitHubPullRequests(calls, http.memory(RememberedPulls, credential, base_url))
         self.pull_request_lists = ConditionalLists(
             calls.call, request=partial(wire_lists.list_pulls, calls.repository), reader=wire_lists.read_pulls
         )
         self.revisions = GitHubRevisions(calls)
         as_runs = statuses_as is StatusesAs.CHECK_RUNS
         self.commit_statuses: CommitStatuses = GitHubCheckRuns(calls) if as_runs else GitHubCommitStatuses(calls)
-        self.labels = GitHubLabels(calls, http.memory(KnownLabels, base_url, calls.repository))
+        self.labels = GitHubLabels(calls, http.memory(KnownLabels, credential, base_url, calls.repository))
         self.comments = GitHubComments(calls, credential)
         self.changes: PullRequestChanges | None = GitHubPullRequestChanges(calls)
         self.branches: Branches | None = GitHubBranches(calls)

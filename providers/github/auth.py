@@ -9,7 +9,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from providers.credentials import fingerprint, optional_secret
+from providers.credentials import optional_secret
 from providers.documents import Document, required_moment, required_text, sendable_text
 from providers.endpoint import Endpoint
 from providers.errors import (
@@ -110,10 +110,11 @@ class GitHubAuth:
             refine=_refine,
         )
         scope = self._installation_id or f"{owner}/{repository}"
-        key = (base_url, self._app_id, scope, fingerprint(credential))
-        self._tokens, self._found = http.memory(KeptToken, *key), http.memory(FoundInstallation, *key)
-        self._key = http.memory(AppKey, fingerprint(credential))
-        self._permissions = http.memory(GrantedPermissions, *key)
+        key = (base_url, self._app_id, scope)
+        self._tokens = http.memory(KeptToken, credential, *key)
+        self._found = http.memory(FoundInstallation, credential, *key)
+        self._key = http.memory(AppKey, credential)
+        self._permissions = http.memory(GrantedPermissions, credential, *key)
 
     @property
     def is_app(self) -> bool:

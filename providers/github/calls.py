@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 
-from providers.credentials import fingerprint
 from providers.documents import Document
 from providers.endpoint import Endpoint
 from providers.errors import (
@@ -59,7 +58,7 @@ class GitHubCalls:
             app_id=app_id,
             installation_id=installation_id,
         )
-        self._own = http.memory(OwnAccount, base_url, fingerprint(credential))
+        self._own = http.memory(OwnAccount, credential, base_url)
         self._endpoint = Endpoint(
             http=http,
             base_url=base_url,

@@ -23,7 +23,7 @@ from providers.github_actions.inputs import to_inputs
 from providers.host_clock import clock_of
 from providers.http import HttpClients
 from providers.messages import ListBound, Reply, Request, has_next_page
-from providers.models import Origin, Run, RunPhase, RunReading
+from providers.models import Credential, Origin, Run, RunPhase, RunReading
 from providers.origins import Facts, Ours, foreign_note, judged, own
 from providers.reading import in_thread, read
 from providers.runs import by_number
@@ -56,12 +56,18 @@ class GitHubActionsTestRuns:
     """Secret as for a GitHub host; needs the right actions: write and, to check run-names, contents: read."""
 
     def __init__(
-        self, *, http: HttpClients, base_url: str, calls: GitHubCalls, results: Mapping[str, RunPhase]
+        self,
+        *,
+        http: HttpClients,
+        base_url: str,
+        credential: Credential,
+        calls: GitHubCalls,
+        results: Mapping[str, RunPhase],
     ) -> None:
         self._calls = calls
         self._results = results
-        self._host = http.memory(LearnedHost, base_url)
-        self._repository = http.memory(LearnedRepository, base_url, calls.repository)
+        self._host = http.memory(LearnedHost, credential, base_url)
+        self._repository = http.memory(LearnedRepository, credential, base_url, calls.repository)
 
     async def find(self, job: str, key: str, origin: Origin | None = None) -> tuple[Run, ...]:
         workflow = wire.read_job(job)

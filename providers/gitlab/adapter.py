@@ -174,7 +174,7 @@ class GitLabHost:
         )
         self.revisions = GitLabRevisions(calls)
         self.commit_statuses = GitLabCommitStatuses(calls)
-        self.labels = GitLabLabels(calls, http.memory(KnownLabels, calls.base_url, calls.project))
+        self.labels = GitLabLabels(calls, http.memory(KnownLabels, credential, calls.base_url, calls.project))
         self.comments = GitLabComments(calls, credential)
         self.changes: PullRequestChanges | None = GitLabMergeRequestChanges(calls)
         self.branches: Branches | None = GitLabBranches(calls)

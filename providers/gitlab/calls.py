@@ -61,7 +61,7 @@ class GitLabCalls:
             record=record,
             authorize=self._headers,
         )
-        self._own = http.memory(OwnUser, self.base_url, self._endpoint.credential_id)
+        self._own = http.memory(OwnUser, credential, self.base_url)
 
     @property
     def trigger_token(self) -> str:

@@ -20,7 +20,7 @@ from providers.gitlab_ci.starting import ParametersAs
 from providers.host_clock import clock_of
 from providers.http import HttpClients
 from providers.messages import ListBound, Reply, Request
-from providers.models import Origin, Run, RunPhase, RunReading
+from providers.models import Credential, Origin, Run, RunPhase, RunReading
 from providers.origins import Ours, foreign_note, judged, own
 from providers.reading import read
 from providers.runs import by_number
@@ -49,6 +49,7 @@ class GitLabTestRuns:
         self,
         *,
         http: HttpClients,
+        credential: Credential,
         calls: GitLabCalls,
         results: Mapping[str, RunPhase],
         parameters_as: ParametersAs = ParametersAs.VARIABLES,
@@ -57,7 +58,7 @@ class GitLabTestRuns:
         self._by = parameters_as
         self._calls = calls
         self._project = calls.project
-        self._known = http.memory(PipelineKeys, calls.base_url, calls.project)
+        self._known = http.memory(PipelineKeys, credential, calls.base_url, calls.project)
 
     async def find(self, job: str, key: str, origin: Origin | None = None) -> tuple[Run, ...]:
         named, _ = await self._listed(name=key, pages=1)

@@ -60,7 +60,7 @@ class JenkinsTestRuns:
             authorize=self._headers,
             refine=_refine,
         )
-        self._crumbs = http.memory(Crumbs, base_url, self._endpoint.credential_id)
+        self._crumbs = http.memory(Crumbs, credential, base_url)
 
     async def find(self, job: str, key: str, origin: Origin | None = None) -> tuple[Run, ...]:
         # The queue first: an item that leaves it meanwhile is then seen as a build, never missed.

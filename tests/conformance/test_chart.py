@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
@@ -43,6 +44,8 @@ def test_the_rendered_manifest_is_what_helm_renders(example: str) -> None:
         ("worker.autoscaling.minReplicas=20", "workerGroups.all: autoscaling.minReplicas must not be greater"),
         ("extraEnv[0].name=TEMPORAL_ADDRESS", "TEMPORAL_ADDRESS is set by another value"),
         ("settings.PILOTAGE_SHUTDOWN_GRACE_SECONDS=3", "PILOTAGE_SHUTDOWN_GRACE_SECONDS is set by another value"),
+        ("settings.PILOTAGE_HTTP_PORT=9090", "settings.PILOTAGE_HTTP_PORT: probes"),
+        ("proxy.https=http://proxy:3128", "'proxy' not allowed"),
         ("temporal.address=temporal:7233", "temporal.address: evaluation.temporal.enabled"),
         ("temporal.encryption.secret=keys", "temporal.encryption: secret and key need each other"),
         ("temporal.tls.caSecret=ca", "temporal.tls.caSecret: set temporal.tls.enabled"),
@@ -63,6 +66,35 @@ def test_the_ingress_forwards_webhooks_and_where_it_is_asked_for_events(more: st
         one for one in rendered if one and one["kind"] == "Ingress" and one["metadata"]["name"].endswith("receiver")
     ]
     assert [one["path"] for one in ingress["spec"]["rules"][0]["http"]["paths"]] == paths
+
+
+def rendered(kind: str, *more: str) -> list[dict[str, Any]]:
+    """Return the objects of a kind in the evaluation example, with further values."""
+    documents = YAML(typ="safe").load_all(template("evaluation", *more))
+    return [one for one in documents if one and one["kind"] == kind]
+
+
+@pytest.mark.parametrize(
+    ("groups", "names"),
+    [
+        ("installation=one", ["all"]),
+        ("workerGroups.one.replicas=3", ["one"]),
+        ("workerGroups.all.replicas=3", ["all"]),
+    ],
+)
+def test_groups_of_ones_own_are_the_only_ones(groups: str, names: list[str]) -> None:
+    found = [one["metadata"]["name"] for one in rendered("Deployment", "--set", groups)]
+    assert [name for name in found if "worker" in name] == [f"pilotage-worker-{name}" for name in names]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "port"), [("http://otel:4318", 4318), ("http://otel", 80), ("https://otel.example.com/v1", 443)]
+)
+def test_a_network_policy_lets_traces_out(endpoint: str, port: int) -> None:
+    [policy, *_] = rendered("NetworkPolicy", "--set", f"networkPolicy.enabled=true,traces.endpoint={endpoint}")
+    ports = [one["port"] for rule in policy["spec"]["egress"] for one in rule["ports"]]
+    assert port in ports
+    assert len(ports) == len({*ports}) + 1, "53 stands there for UDP and TCP"
 
 
 @pytest.fixture(scope="module")

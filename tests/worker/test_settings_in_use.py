@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -19,8 +20,9 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from activities.ports import ReferenceMissing
 from activities.record_sinks import RecordLine
 from crds.api.ports import EventTarget
+from deploy.local.environment.certificates import write_certificates
 from providers.endpoint import Endpoint
-from providers.errors import ProviderMisconfigured
+from providers.errors import ProviderMisconfigured, ProviderNotFound
 from providers.http import HttpClients
 from providers.messages import Request
 from providers.metrics import Call
@@ -50,6 +52,25 @@ async def test_records_go_where_the_setting_points(tmp_path: Path) -> None:
     await record_sink(settings(record_file=str(file)), cluster.port()).write((line,))
     assert cluster.posted == [("web", "RecordKept", line.encoded())]
     assert [json.loads(text) for text in file.read_text().splitlines()] == [{"key": "uid-1/1/0", "tracker": "web-1"}]
+
+
+async def test_calls_to_hosts_trust_the_authorities_of_the_setting(tmp_path: Path) -> None:
+    write_certificates(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "apiserver.crt", tmp_path / "apiserver.key")
+    server = TestServer(web.Application())
+    await server.start_server(ssl=context)
+    named = {"allowed_hosts": ("localhost",)}
+    try:
+        async with open_clients(settings(**named, extra_ca=str(tmp_path / "ca.crt"))) as clients:
+            assert clients.options.authorities
+            with pytest.raises(ProviderNotFound):
+                await call(clients, f"https://localhost:{server.port}")
+        async with open_clients(settings(**named)) as clients:
+            with pytest.raises(ProviderMisconfigured, match="caSecretRef"):
+                await call(clients, f"https://localhost:{server.port}")
+    finally:
+        await server.close()
 
 
 @dataclass

@@ -72,6 +72,7 @@ def run(process: str, tmp_path: Path, **variables: str) -> tuple[int, str]:
         ("receiver", "PILOTAGE_INSTALLATION", "Bad Name", "Lower-case letters, digits and dashes"),
         ("receiver", "OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317", "http:// or https://"),
         ("worker", "PILOTAGE_RECORD_FILE", "/nonexistent/records.jsonl", "no such file or directory"),
+        ("worker", "PILOTAGE_EXTRA_CA", "/nonexistent/ca.crt", "the file cannot be read"),
     ],
 )
 def test_a_wrong_setting_ends_a_process_with_2_and_is_named(

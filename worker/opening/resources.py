@@ -4,6 +4,7 @@ How a vendor's options come from what people declare stands in a module of that 
 in providers/registry.py. A new vendor adds a line to each of the tables below.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -36,6 +37,7 @@ from providers.registry import (
     open_scm_host,
     open_test_runs,
 )
+from worker.authorities import read_authorities
 from worker.opening import azure_devops, bitbucket, gitea, github, gitlab, jenkins
 from worker.opening.credentials import Credentials, ScmAccess
 from worker.opening.event_sinks import EventSinks
@@ -60,6 +62,7 @@ async def open_clients(settings: Settings) -> AsyncIterator[HttpClients]:
         allowed_hosts=settings.allowed_hosts,
         # Kubernetes gives it to every pod.
         cluster_addresses=tuple(filter(None, (os.environ.get("KUBERNETES_SERVICE_HOST"),))),
+        authorities=await asyncio.to_thread(read_authorities, settings.extra_ca),
         in_flight_limit=settings.scm_in_flight,
         trace=trace_call,
         answered=note_answer,

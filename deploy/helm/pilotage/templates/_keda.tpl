@@ -17,7 +17,7 @@
 {{- end }}
 
 {{- define "pilotage.keda.used" -}}
-{{- range .Values.workerGroups }}
+{{- range fromYaml (include "pilotage.workerGroups" .) }}
 {{- if eq "keda" (default $.Values.worker.autoscaling.kind (dig "autoscaling" "kind" "" (default (dict) .))) }}yes{{ end }}
 {{- end }}
 {{- end }}

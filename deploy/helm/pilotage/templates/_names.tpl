@@ -55,6 +55,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end }}
 
+{{/* The groups of workers; without any, one that serves all queues. */}}
+{{- define "pilotage.workerGroups" -}}
+{{- default (dict "all" (dict)) .Values.workerGroups | toYaml -}}
+{{- end }}
+
 {{/* The namespaces whose Roles our processes have: those that they work for, and their own, which holds the Secrets of
      cluster-scoped resources. */}}
 {{- define "pilotage.namespaces" -}}

@@ -48,18 +48,15 @@
 {{- end }}
 {{- end }}
 {{- if .Values.extraCA.configMap }}
-- {name: SSL_CERT_FILE, value: /etc/pilotage/ca/ca.crt}
-{{- end }}
-{{- with .Values.proxy.https }}
-- {name: HTTPS_PROXY, value: {{ . | quote }}}
-{{- end }}
-{{- with .Values.proxy.none }}
-- {name: NO_PROXY, value: {{ . | quote }}}
+- {name: PILOTAGE_EXTRA_CA, value: /etc/pilotage/ca/ca.crt}
 {{- end }}
 {{- with .Values.traces.endpoint }}
 - {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }}}
 {{- end }}
 {{- range $name, $value := .Values.settings }}
+{{- if has $name (list "PILOTAGE_HTTP_HOST" "PILOTAGE_HTTP_PORT") }}
+{{- fail (printf "settings.%s: probes, Services and scrapes of the chart use the default; leave it out" $name) }}
+{{- end }}
 - {name: {{ $name }}, value: {{ $value | quote }}}
 {{- end }}
 {{- with .Values.extraEnv }}
