@@ -3,3 +3,5 @@
 GROUP = "pilotage.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
+APPLY_COMMAND = "pilotage crds | kubectl apply --server-side --force-conflicts -f -"
+"""Installs or upgrades the definitions, whoever applied them before."""

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from crds.api.ports import ApiError, ApiForbidden, ApiNotFound, ApiResource, Kubernetes
+from crds.group import APPLY_COMMAND
 from crds.schema.admission import ADMISSIONS, API_GROUP
 from crds.v1alpha1.promotion_command import PromotionCommand
 
@@ -18,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 FRESH = timedelta(minutes=1)
 """How long an answer holds; only who may change admission policies could use the time."""
-APPLY = "apply it with `pilotage crds | kubectl apply --server-side -f -`"
+APPLY = f"apply it with `{APPLY_COMMAND}`"
 
 POLICIES = ApiResource(
     group=API_GROUP,

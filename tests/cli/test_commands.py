@@ -377,7 +377,9 @@ def test_an_environment_hold_is_released_by_its_id(cluster: FakeCluster, run: Ru
     run("release", "-e", "prod", "--hold", "hold-prod-x7f2q")
 
     assert cluster.created[0]["spec"]["hold"] == "hold-prod-x7f2q"
-    assert run("release", "-e", "prod").exit_code == 2
+    asked = run("-n", "team", "release", "-e", "prod")
+    assert asked.exit_code == 2
+    assert "pilotage -n team envs prod" in " ".join(asked.stderr.replace("│", " ").split())
 
 
 @pytest.mark.parametrize(

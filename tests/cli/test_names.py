@@ -33,7 +33,21 @@ def test_a_tracker_is_named_as_people_type_it(typed: str, read: Typed) -> None:
 
 @pytest.mark.parametrize(
     "typed",
-    ["", "Web-412", "web/412", "penv/prod", "../web", "web 412", "web%2f412", "-web", "a" * 254, "#", "web\x1b[2J"],
+    [
+        "",
+        "Web-412",
+        "web/412",
+        "penv/prod",
+        "../web",
+        "web 412",
+        "web%2f412",
+        "-web",
+        "a" * 254,
+        "#",
+        "#0",
+        "0",
+        "web\x1b[2J",
+    ],
 )
 def test_what_can_be_no_name_is_refused_before_anything_is_asked(typed: str) -> None:
     with pytest.raises(CliError) as refused:

@@ -50,6 +50,39 @@ def test_what_cannot_be_declared_is_named(run: Run) -> None:
     ] * 3
 
 
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("github", "acme/web.js"), "--name web-js"),
+        (("github", "acme/web", "--name", "No!"), "--name: `No!`"),
+        (("github", "acme/web/x"), "only at GitLab"),
+        (("github", "acme/web", "-e", "dev", "-e", "dev"), "`dev` is named 2 times"),
+        (("github", "acme/web", "-e", "De v"), "--environment: `De v`"),
+        (("github", "acme/web", "--argocd", "ftp://x"), "--argocd: `ftp://x`"),
+    ],
+)
+def test_a_name_that_no_resource_can_have_is_refused_with_the_option_that_helps(
+    run: Run, arguments: tuple[str, ...], named: str
+) -> None:
+    result = run("init", *arguments)
+    assert (result.exit_code, named in result.stderr) == (2, True), result.stderr
+
+
+def test_the_resources_are_for_the_namespace_that_stands_before_the_command(run: Run) -> None:
+    result = run("-n", "shop", "init", "github", "acme/web")
+    assert {one["metadata"]["namespace"] for one in YAML(typ="safe").load_all(result.stdout)} == {"shop"}
+    assert run("-n", "A B", "init", "github", "acme/web").exit_code == 2
+
+
+def test_a_group_of_groups_owns_a_repository_at_gitlab(run: Run) -> None:
+    [declared] = [
+        one
+        for one in YAML(typ="safe").load_all(run("init", "gitlab", "acme/team/web").stdout)
+        if one["kind"] == "GitRepository"
+    ]
+    assert declared["spec"]["gitlab"] == {"namespace": "acme/team", "name": "web"}
+
+
 def test_a_tracker_is_made_where_discovery_would_make_it(cluster: FakeCluster, run: Run) -> None:
     cluster.add("GitRepository", "web", spec={**WEB, "discovery": TO_DEV})
     judged = run("track", "7", "--dry-run")

@@ -1,6 +1,7 @@
 """`pilotage validate`: files in, every error with its field path out."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -127,6 +128,27 @@ def test_standard_input_and_lists_are_read(run: Run) -> None:
 
     assert result.exit_code == 1
     assert result.stdout.startswith("-:1: Nope/?: kind: ")
+
+
+def test_a_pipe_is_read_as_a_file_is(run: Run) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, POLICY.encode())
+    os.close(writing)
+    try:
+        result = run("validate", f"/dev/fd/{reading}")
+    finally:
+        os.close(reading)
+    assert (result.exit_code, "1 resource in 1 file: valid" in result.stdout + result.stderr) == (0, True)
+
+
+def test_what_is_no_object_is_named_by_its_line_alone(run: Run) -> None:
+    result = run("validate", "-", stdin="- 1\n")
+    assert result.stdout.startswith("-:1: is not a Kubernetes object")
+
+
+def test_a_report_names_no_objects(run: Run, policy: Path) -> None:
+    result = run("validate", "-o", "name", str(policy))
+    assert (result.exit_code, "-o json" in result.stderr) == (ExitCode.USAGE, True)
 
 
 def test_resources_of_others_are_passed_over(run: Run) -> None:

@@ -3,6 +3,7 @@
 Who names a proxy, or whom to trust, may forge every answer of the host that a neighbour calls as well.
 """
 
+import json
 import ssl
 from dataclasses import replace
 
@@ -65,7 +66,7 @@ async def test_a_branch_that_a_neighbours_proxy_names_is_not_where_our_tests_run
     options = GitHubActionsOptions(repository=GitHubOptions(domain="", owner="acme", repository="web"))
     for credential in (THEIRS, OURS):
         await open_test_runs(options, Access(http=clients, credential=credential)).create("e2e.yml", "key", {})
-    assert host.body(-1)["ref"] == "main"
+    assert json.loads(host.requests[-1].content)["ref"] == "main"
 
 
 async def test_a_commit_that_a_neighbours_proxy_names_is_not_what_was_merged(

@@ -35,7 +35,7 @@ def drift(
     """Show whether promoted changes are still in place."""
     from crds.v1alpha1.drift_monitor import DriftMonitor
     from worker.cli.naming import object_name
-    from worker.cli.output import as_list, documents, note, table
+    from worker.cli.output import as_list, documents, listed, note
     from worker.cli.session import Session, parse, with_session
 
     if name and everywhere:
@@ -63,7 +63,7 @@ def drift(
     rows = [_row(one)[: len(columns)] for one in monitors]
     if everywhere:
         rows = [[one.metadata.namespace or "", *cells] for one, cells in zip(monitors, rows, strict=True)]
-    table(("NAMESPACE", *columns) if everywhere else columns, rows)
+    listed(("NAMESPACE", *columns) if everywhere else columns, rows, whole=output == Output.WIDE)
 
 
 def _order(monitor: "DriftMonitor") -> tuple[int, str, str]:

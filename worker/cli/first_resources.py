@@ -1,5 +1,7 @@
 """What a repository begins with: its resources, observed only, and the tracker of one pull request."""
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +10,7 @@ from pydantic import ValidationError
 
 from activities.discovery import tracker_name
 from crds.api.ports import ApiConflict, Document, resource_of
+from crds.fields import NAME_MAX_LENGTH, NAME_PATTERN
 from crds.group import API_VERSION
 from crds.resource import Resource
 from crds.rules.field_errors import errors_of, summarize
@@ -27,6 +30,9 @@ _OWNERS = {
     ScmHost.AZURE_DEVOPS: "project",
 }
 """What a host calls the owner of a repository, where it is not `owner`."""
+_NESTED = (ScmHost.GITLAB,)
+"""Hosts whose owners have groups of their own."""
+_NAME = re.compile(NAME_PATTERN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +65,16 @@ def resources(wanted: KnownRepository) -> tuple[Document, ...]:
     owner, _, hosted = wanted.repository.rpartition("/")
     if not owner or not hosted:
         raise CliError(f"`{wanted.repository}` is no OWNER/NAME", code=ExitCode.USAGE)
-    name, provider = wanted.name or hosted.lower(), host.value.lower()
+    if not wanted.argocd.startswith(("http://", "https://")):
+        raise CliError(f"--argocd: `{wanted.argocd}` is no http(s) URL", code=ExitCode.USAGE)
+    if "/" in owner and host not in _NESTED:
+        text = f"`{wanted.repository}` is no OWNER/NAME: only at GitLab an owner has several parts"
+        raise CliError(text, code=ExitCode.USAGE)
+    name, provider = _name(wanted, hosted), host.value.lower()
+    for one, count in Counter(wanted.environments).items():
+        _named(one, "--environment")
+        if count > 1:
+            raise CliError(f"environment `{one}` is named {count} times: name each once", code=ExitCode.USAGE)
     scm_secret, argocd_secret = wanted.secrets
     block = {"domain": wanted.domain, "organization": wanted.organization}
     declared: list[tuple[type[Resource], str, dict[str, Any]]] = [
@@ -84,6 +99,24 @@ def resources(wanted: KnownRepository) -> tuple[Document, ...]:
         *((Environment, one, _environment(wanted, name, one)) for one in wanted.environments),
     ]
     return tuple(_checked(kind, one, spec, wanted.namespace) for kind, one, spec in declared)
+
+
+def _name(wanted: KnownRepository, hosted: str) -> str:
+    """Return the name of the GitRepository. Raises CliError with USAGE where it can be none."""
+    if wanted.name:
+        return _named(wanted.name, "--name")
+    if _NAME.fullmatch(hosted.lower()) and len(hosted) <= NAME_MAX_LENGTH:
+        return hosted.lower()
+    usable = re.sub(r"[^a-z0-9]+", "-", hosted.lower())[:NAME_MAX_LENGTH].strip("-")
+    advice = f"name it with --name {usable}" if usable else "name it with --name"
+    raise CliError(f"`{hosted}` cannot be the name of a resource", code=ExitCode.USAGE, advice=advice)
+
+
+def _named(name: str, option: str) -> str:
+    if not _NAME.fullmatch(name) or len(name) > NAME_MAX_LENGTH:
+        text = f"{option}: `{name}` cannot be the name of a resource: lowercase letters, digits and `-`"
+        raise CliError(f"{text}, at most {NAME_MAX_LENGTH} characters", code=ExitCode.USAGE)
+    return name
 
 
 def _environment(wanted: KnownRepository, name: str, environment: str) -> dict[str, Any]:

@@ -105,8 +105,8 @@ def release(
     if names and hold_id is not None:
         raise typer.BadParameter("is for an environment, without names of trackers", param_hint="--hold")
     if not names and environment and hold_id is None:
-        namespaced = f"-n {namespace} " if namespace else ""
-        lists = f"`pilotage {namespaced}envs {environment}` lists the holds"
+        target = choose(invocation, namespace, kubeconfig, context)
+        lists = f"`{target.command('envs', environment)}` lists the holds"
         raise typer.BadParameter(f"name the hold that ends: {lists}", param_hint="--hold")
     request = CommandRequest(
         verb="release",

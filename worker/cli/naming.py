@@ -26,6 +26,8 @@ def read_tracker(text: str) -> Typed:
     """Read what names a tracker. Raises CliError with USAGE for what cannot name one."""
     bare = _without_kind(text, TRACKER_KINDS)
     if found := _NUMBER.fullmatch(bare):
+        if int(found[1]) == 0:
+            raise _no_pull_request(text)
         return Typed(number=int(found[1]))
     if found := _OF_REPOSITORY.fullmatch(bare):
         return Typed(name=object_name(f"{found[1]}-{int(found[2])}"))
@@ -39,8 +41,12 @@ def read_pull_request(text: str) -> tuple[str | None, int]:
     """
     repository, _, number = text.rpartition("#")
     if not _NUMBER.fullmatch(number) or int(number) == 0:
-        raise CliError(f"`{text}` is no pull request: write 412, #412 or web#412", code=ExitCode.USAGE)
+        raise _no_pull_request(text)
     return object_name(repository) if repository else None, int(number)
+
+
+def _no_pull_request(text: str) -> CliError:
+    return CliError(f"`{text}` is no pull request: write 412, #412 or web#412", code=ExitCode.USAGE)
 
 
 def object_name(text: str, *kinds: str) -> str:

@@ -32,7 +32,7 @@ WriteOption = Annotated[
 def crds(check: CheckOption = False, write: WriteOption = False) -> None:
     """Print definitions and admission policies.
 
-    Use: pilotage crds | kubectl apply --server-side -f -
+    Use: pilotage crds | kubectl apply --server-side --force-conflicts -f -
     """
     from crds.schema.generate import main as generate
     from crds.schema.generate import render_crds

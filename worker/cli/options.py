@@ -1,5 +1,6 @@
 """Options that several commands share. Imports nothing heavy: it is loaded for `--help`."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,6 +58,13 @@ class ClusterTarget:
     namespace: str | None = None
     kubeconfig: Path | None = None
     context: str | None = None
+
+    def command(self, *arguments: str) -> str:
+        """Return a command line of this program for the same cluster and namespace, to be pasted."""
+        namespace = None if "-A" in arguments else self.namespace
+        options = (("--kubeconfig", self.kubeconfig), ("--context", self.context), ("-n", namespace))
+        named = [str(part) for name, value in options if value for part in (name, value)]
+        return shlex.join(["pilotage", *named, *arguments])
 
 
 def complete_tracker(context: typer.Context, incomplete: str) -> list[str]:

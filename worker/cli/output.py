@@ -190,8 +190,8 @@ def documents(value: Any, output: Output) -> None:
     shown = _without_managed_fields(value)
     match output.form:
         case "name":
-            for one in _each(shown):
-                line(name_line(one))
+            for text in [name_line(one) for one in _each(shown)]:
+                line(text)
         case "jsonpath":
             from worker.cli.jsonpath import read_template
 
@@ -207,7 +207,11 @@ def documents(value: Any, output: Output) -> None:
 
 
 def name_line(one: Any) -> str:
-    """Name a document as `kubectl get -o name` does."""
+    """Name a document as `kubectl get -o name` does. Raises CliError with USAGE for what is no object."""
+    if not isinstance(one, dict) or not one.get("kind") or not one.get("metadata", {}).get("name"):
+        from worker.cli.exits import CliError, ExitCode
+
+        raise CliError("`-o name` names objects, and this answer is none", code=ExitCode.USAGE, advice="use -o json")
     group = str(one.get("apiVersion", "")).rpartition("/")[0].partition("/")[0]
     kind = str(one.get("kind", "")).lower()
     return f"{kind}{f'.{group}' if group else ''}/{one.get('metadata', {}).get('name', '')}"

@@ -35,7 +35,8 @@ def history(
 ) -> None:
     """Explain a promotion from its history. It shows states, commands and failures, also after the end.
 
-    It asks only Temporal, which keeps a history for the retention of its namespace. TEMPORAL_ADDRESS names the server.
+    It reads the tracker from the cluster and its history from Temporal, which keeps a history for the retention of its
+    namespace. With --workflow-id it asks only Temporal. TEMPORAL_ADDRESS names the server.
     """
     import asyncio
     from dataclasses import asdict

@@ -15,6 +15,7 @@ RepositoryArgument = Annotated[
 
 
 def init(
+    invocation: typer.Context,
     host: HostArgument,
     repository: RepositoryArgument,
     name: Annotated[
@@ -53,7 +54,7 @@ def init(
         environments=tuple(environments or ("dev", "staging", "prod")),
         argocd=argocd,
         project=project,
-        namespace=namespace or "",
+        namespace=choose(invocation, namespace, None, None).namespace or "",
     )
     made = resources(wanted)
     document("---\n".join(map(to_yaml, made)).rstrip())

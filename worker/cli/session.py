@@ -1,9 +1,9 @@
 """One connection to the cluster per command, its errors turned into exit codes."""
 
 import asyncio
-import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -20,7 +20,7 @@ from crds.api.ports import (
     WatchEvent,
     resource_of,
 )
-from crds.group import GROUP, VERSION
+from crds.group import APPLY_COMMAND, GROUP, VERSION
 from worker.cli.exits import CliError, ExitCode
 from worker.cli.naming import choose_trackers, read_tracker
 from worker.cli.options import ClusterTarget
@@ -90,10 +90,7 @@ class Session:
 
     def command(self, *arguments: str) -> str:
         """Return a command line of this program for the same cluster and namespace, to be pasted."""
-        namespace = "" if "-A" in arguments else self.namespace
-        options = (("--kubeconfig", self._target.kubeconfig), ("--context", self._target.context), ("-n", namespace))
-        named = [str(part) for name, value in options if value for part in (name, value)]
-        return shlex.join(["pilotage", *named, *arguments])
+        return replace(self._target, namespace=self.namespace).command(*arguments)
 
     async def read(self, model: "type[AnyResource]", name: str) -> AnyResource:
         """Read one object of ours. Raises CliError with NOT_FOUND where it is not there."""
@@ -233,7 +230,7 @@ def _advice(error: ApiError) -> str:
         case ApiUnavailable():
             return "does `kubectl cluster-info` work with the same kubeconfig and context?"
         case ApiNotFound():
-            return "are the custom resources installed? `pilotage crds | kubectl apply --server-side -f -`"
+            return f"are the custom resources installed? `{APPLY_COMMAND}`"
         case ApiUnauthorized():
             return "log in again: the API server does not accept this credential"
         case _:

@@ -68,8 +68,9 @@ class LocatedError:
 
     def to_line(self, mark: str = "") -> str:
         """Write the finding in one line, in the form that editors turn into a link."""
-        subject = f"{self.kind}/{self.name}: " if self.kind else ""
-        field = f"{self.path}: " if self.path else ""
+        # Of what is no object neither is known.
+        subject = f"{self.kind}/{self.name}: " if self.kind not in ("", "?") else ""
+        field = f"{self.path}: " if self.path not in ("", ".") else ""
         return f"{self.place.file}:{self.place.line}: {mark}{subject}{field}{self.message}"
 
     def to_document(self) -> dict[str, Any]:
@@ -183,7 +184,7 @@ def _is_ours(document: dict[str, Any]) -> bool:
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
-        if path == STANDARD_INPUT or path.is_file():
+        if path == STANDARD_INPUT or (path.exists() and not path.is_dir()):
             yield path
         elif path.is_dir():
             found = sorted(inner for inner in path.rglob("*") if inner.suffix in SUFFIXES and inner.is_file())

@@ -5,7 +5,7 @@ from typing import Any
 
 from crds.api.ports import ApiError, ApiForbidden, ApiNotFound, ApiResource, Document
 from crds.conditions import ConditionStatus
-from crds.group import VERSION
+from crds.group import APPLY_COMMAND, VERSION
 from crds.schema.admission import API_GROUP, admission_documents
 from crds.schema.generate import all_definitions
 from worker.cli.findings import Finding, unknown, well, wrong
@@ -18,7 +18,6 @@ DEFINITIONS = ApiResource(
     kind="CustomResourceDefinition",
     namespaced=False,
 )
-APPLY = "pilotage crds | kubectl apply --server-side --force-conflicts -f -"
 _PLURALS = {
     "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
     "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
@@ -35,7 +34,7 @@ async def definitions(kubernetes: Cluster) -> AsyncIterator[Finding]:
         elif not _established(found):
             yield wrong("definition", f"{name} is not served yet", fix=f"kubectl describe crd {name}")
         elif not holds(_schema(found), _schema(wanted)):
-            yield wrong("definition", f"{name} is of another release than this pilotage", fix=APPLY)
+            yield wrong("definition", f"{name} is of another release than this pilotage", fix=APPLY_COMMAND)
         else:
             yield well("definition", f"{name} is installed")
 
@@ -49,7 +48,7 @@ async def admissions(kubernetes: Cluster) -> AsyncIterator[Finding]:
         if isinstance(found, Finding):
             yield found
         elif not holds(found["spec"], wanted["spec"]):
-            yield wrong("admission", f"{kind} {name} is not the one of this release, or was changed", fix=APPLY)
+            yield wrong("admission", f"{kind} {name} is not the one of this release, or was changed", fix=APPLY_COMMAND)
         else:
             yield well("admission", f"{kind} {name} is installed")
 
@@ -69,7 +68,7 @@ async def _read(kubernetes: Cluster, resource: ApiResource, name: str) -> Docume
     try:
         return await kubernetes.get(resource, None, name)
     except ApiNotFound:
-        return wrong(subject, f"{resource.kind} {name} is not installed", fix=APPLY)
+        return wrong(subject, f"{resource.kind} {name} is not installed", fix=APPLY_COMMAND)
     except ApiForbidden as error:
         return unknown(subject, f"{resource.kind} {name}: {error.message}")
     except ApiError as error:
