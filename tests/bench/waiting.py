@@ -25,7 +25,9 @@ TIMINGS: Mapping[str, float] = {
 WINDOW_SECONDS = 60.0
 SETTLING_SECONDS = 5.0
 SHOWN_SECONDS = 330.0
-"""So long the looks still read the presentations of those who have just begun: each reads back five minutes."""
+"""So long the looks still read the last presentation of those who have just begun: each reads back five minutes."""
+SHOWING_SECONDS = 1800.0
+"""Until when the last presentation must have been made; a later one is an error."""
 CREATED_AT_ONCE = 16
 LEAST_PER_SECOND = 4.0
 """Trackers that must get to their wait per second; slower is an error."""
@@ -53,13 +55,27 @@ async def fill(stage: Stage, count: int, report: Report) -> list[str]:
 
 async def measure_waiting(stage: Stage, count: int) -> list[Row]:
     """Watch all of them wait, once the looks at the list meet nothing that we wrote ourselves."""
-    await asyncio.sleep(SHOWN_SECONDS)
+    await _presented(stage)
     calls_before = len(await stage.calls(_asks_host))
     before = stage.usage()
     await asyncio.sleep(max(0.0, before.at + WINDOW_SECONDS - time.monotonic()))
     after = stage.usage()
     calls = len(await stage.calls(_asks_host)) - calls_before
     return _rows(count, calls, before, after)
+
+
+async def _presented(stage: Stage) -> None:
+    """Return once the last write to the host is so long ago that no look reads it any more."""
+    began = time.time()
+    while (quiet := time.time() - await _last_write(stage, began)) < SHOWN_SECONDS:
+        if time.time() - began > SHOWING_SECONDS + SHOWN_SECONDS:
+            raise LocalEnvironmentError(f"the host is still written to {time.time() - began:.0f} s after all waited")
+        await asyncio.sleep(min(SETTLING_SECONDS, SHOWN_SECONDS - quiet))
+
+
+async def _last_write(stage: Stage, began: float) -> float:
+    writes = await stage.calls(lambda entry: _asks_host(entry) and entry["method"] != "GET")
+    return max((began, *(entry["time"] for entry in writes)))
 
 
 def _rows(count: int, calls: int, before: Usage, after: Usage) -> list[Row]:
