@@ -35,7 +35,9 @@ def tracker_name(repository: str, number: int) -> str:
     return f"{repository}-{number}"
 
 
-def environment_for(discovery: Discovery, listed: ListedPullRequest, now: datetime) -> str | None:
+def environment_for(
+    discovery: Discovery, listed: ListedPullRequest, now: datetime, *, at_any_age: bool = False
+) -> str | None:
     """Return where a pull request's change is first deployed; None where `discovery` does not match it."""
     change = listed.change
     environment = next(
@@ -49,7 +51,7 @@ def environment_for(discovery: Discovery, listed: ListedPullRequest, now: dateti
     if not {label.lower() for label in discovery.required_labels} <= labels:
         return None
     merged_at = listed.merged_at or listed.updated_at
-    if change.state is ChangeState.MERGED and now - merged_at > discovery.merged_within:
+    if change.state is ChangeState.MERGED and not at_any_age and now - merged_at > discovery.merged_within:
         return None
     return environment
 
@@ -135,6 +137,7 @@ class Memory:
     made: set[int]
     floor: int
     later: set[int]
+    matched: set[int]
     read_again: bool
 
     @classmethod
@@ -145,6 +148,7 @@ class Memory:
             made=set(remembered.made),
             floor=remembered.floor,
             later=set(remembered.later),
+            matched=set(remembered.matched),
             read_again=remembered.read_again,
         )
 
@@ -152,25 +156,52 @@ class Memory:
         """Return whether a pull request differs from what was sent last."""
         return self.seen.get(change.number) != digest(change)
 
+    def was_open(self, number: int) -> bool:
+        """Return whether a pull request was open when news of it were sent last."""
+        return self.seen.get(number, "")[:1] == OPEN_MARK
+
     def may_be_made(self, number: int) -> bool:
         """Return whether a pull request never got a tracker, as far as is remembered."""
         return number > self.floor and number not in self.made
 
+    def environment_for(self, discovery: Discovery | None, listed: ListedPullRequest, now: datetime) -> str | None:
+        """Return where a pull request's tracker is to begin, and note that it matches; None where none is to be made.
+
+        One that matched when it was seen first grows not too old while it waits for room or for a call that fails.
+        """
+        number = listed.change.number
+        if discovery is None or not self.may_be_made(number):
+            return None
+        environment = environment_for(discovery, listed, now, at_any_age=number in self.matched)
+        if environment is not None:
+            self.matched.add(number)
+        return environment
+
+    def read_alone(
+        self, change: HostPullRequest, listed: ListedPullRequest | None, *, now: datetime, labels_listed: bool
+    ) -> ListedPullRequest:
+        """Return a pull request that was read by itself as a list would show it."""
+        merged_at = (listed.merged_at if listed is not None else None) or change.merged_at
+        # What was open in an earlier look was merged since. Of others, at a host that does not date merges, nothing is
+        # known: rather no tracker than one of what was merged a year ago.
+        since = now if self.was_open(change.number) else EARLIEST
+        return ListedPullRequest(change=change, updated_at=since, merged_at=merged_at, labels_listed=labels_listed)
+
     def vanished(self, open_now: Collection[int]) -> list[int]:
         """Return what was open and is not listed as open any more, oldest first."""
-        return sorted(
-            number for number, shown in self.seen.items() if shown[:1] == OPEN_MARK and number not in open_now
-        )
+        return sorted(number for number in self.seen if self.was_open(number) and number not in open_now)
 
     def kept(self, *, seen: Collection[int]) -> Remembered:
         """Return what the next look is to know; of what was sent only these."""
         made, later = sorted(self.made), sorted(self.later)
+        kept = later[:LATER_KEPT]
         # The lowest go first, and then nothing below them is made: rather none than one that was deleted.
         dropped = made[:-MADE_KEPT]
         return Remembered(
             seen=tuple(f"{number}:{shown}" for number, shown in self.seen.items() if number in seen),
             made=tuple(made[-MADE_KEPT:]),
-            later=tuple(later[:LATER_KEPT]),
+            later=tuple(kept),
+            matched=tuple(number for number in kept if number in self.matched),
             read_again=self.read_again or len(later) > LATER_KEPT,
             floor=max([self.floor, *dropped]),
         )

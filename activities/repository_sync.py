@@ -28,6 +28,7 @@ from activities.pull_requests import to_pull_request
 from activities.record_sinks import RecordSink
 from activities.state_labels import LabelNames
 from crds.api.live_trackers import LiveTracker, live_tracker, live_trackers
+from crds.api.mirror import read_through
 from crds.api.ports import ApiConflict, ApiError, ApiNotFound, Kubernetes, resource_of
 from crds.reasons.conditions import ConditionReason
 from crds.reasons.problems import FailureKind
@@ -106,11 +107,16 @@ class RepositorySyncs(RepositorySyncActivities):
 
     async def _declared(self, namespace: str, name: str, uid: str) -> GitRepository | None:
         """Return the resource; None where it is gone, or another one by now."""
-        try:
-            document = await self._kubernetes.get(_REPOSITORIES, namespace, name)
-        except ApiNotFound:
-            return None
-        return GitRepository.from_wire(document) if document["metadata"].get("uid") == uid else None
+        # A workflow ends without it: a worker's memory may be older than one that was made again.
+        for fresh in (False, True):
+            try:
+                with read_through(when=fresh):
+                    document = await self._kubernetes.get(_REPOSITORIES, namespace, name)
+            except ApiNotFound:
+                return None
+            if document["metadata"].get("uid") == uid:
+                return GitRepository.from_wire(document)
+        return None
 
     async def _rival(self, declared: GitRepository) -> GitRepository | None:
         page = await self._kubernetes.list_all(_REPOSITORIES, declared.metadata.namespace)
@@ -159,6 +165,7 @@ class _Look:
             # What was sent is looked at once more, for what is wanted now.
             self.memory.seen.clear()
             self.memory.later.clear()
+            self.memory.matched.clear()
         self.began_here = not self.cursor.following
 
     async def read(self) -> None:
@@ -260,10 +267,8 @@ class _Look:
             self._failed(number, error)
             return None
         self.memory.later.discard(number)
-        listed = self.listed.get(number)
-        known = listed.merged_at if listed is not None else None
         labels = self.repository.host.capabilities.labels
-        return ListedPullRequest(change=change, updated_at=self.now, merged_at=known, labels_listed=labels)
+        return self.memory.read_alone(change, self.listed.get(number), now=self.now, labels_listed=labels)
 
     async def _inform(self, one: ListedPullRequest) -> ListedPullRequest | None:
         """Send news to the pull request's tracker; return what has none."""
@@ -279,6 +284,8 @@ class _Look:
                     return None
                 await self._send(tracker, sent)
         except Exception as error:  # noqa: BLE001 -- one pull request's failure hides no other
+            # Judged while its age is known: the next look may come when it is too old, or be shown no time.
+            self.memory.environment_for(self.discovery, one, self.now)
             self._failed(number, error)
             return None
         self.memory.made.add(number)
@@ -304,10 +311,7 @@ class _Look:
         self.signalled += await self.receivers.send_news(reference, news)
 
     async def _make(self, one: ListedPullRequest) -> None:
-        number, discovery = one.change.number, self.discovery
-        if discovery is None or not self.memory.may_be_made(number):
-            return
-        environment = rules.environment_for(discovery, one, self.now)
+        number, environment = one.change.number, self.memory.environment_for(self.discovery, one, self.now)
         if environment is None:
             return
         try:

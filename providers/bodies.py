@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 
 from providers.errors import ProviderMalformed
+from providers.messages import TooMuch
 
 BODY_LIMIT_BYTES = 8 * 1024 * 1024
 ACCEPTED_CODING = "gzip"
@@ -33,11 +34,14 @@ class _Cut(ProviderMalformed):
 
 
 async def read_body(response: httpx.Response, limit: int = BODY_LIMIT_BYTES) -> bytes:
-    """Return the whole body, decoded. Raises ProviderMalformed beyond `limit` bytes or for another coding than gzip."""
+    """Return the whole body, decoded.
+
+    Raises TooMuch beyond `limit` bytes, and ProviderMalformed for another coding than gzip.
+    """
     body = bytearray()
     async for piece in _pieces(response):
         if len(body) + len(piece) > limit:
-            raise ProviderMalformed(f"the answer is larger than {limit} bytes")
+            raise TooMuch(f"the answer is larger than {limit} bytes")
         body += piece
     return bytes(body)
 

@@ -13,7 +13,7 @@ from providers.bodies import read_body, read_lines
 from providers.call_budgets import budget_of
 from providers.credentials import check_destination, check_proxy, fingerprint
 from providers.decoding import decoded, decoded_in_steps, is_crowded
-from providers.error_mapping import asked_wait, moved, refusal
+from providers.error_mapping import asked_wait, is_limit, moved, refusal
 from providers.errors import (
     ProviderError,
     ProviderMalformed,
@@ -23,7 +23,7 @@ from providers.errors import (
 )
 from providers.host_names import canonical
 from providers.http import HttpClients
-from providers.messages import Reply, Request
+from providers.messages import Reply, Request, TooMuch
 from providers.metrics import Call, Recorder
 from providers.models import Credential
 from providers.reading import AT_ONCE_BYTES
@@ -74,14 +74,17 @@ class Endpoint:
         self._secrets = variants([*hidden, *secrets])
 
     async def call(self, request: Request) -> Reply:
-        """Send once and return a success or an accepted status. Raises ProviderError for all else."""
+        """Send once and return a success or an accepted status. Raises ProviderError for all else.
+
+        A limit is no accepted status: who accepts 403 means a missing right, and would take the limit for one.
+        """
         url = self._address()
         headers = await self._all_headers(request)
         admission = self._http.admission(canonical(host_of(url)), self.credential_id)
         async with self._http.client(self._credential.route) as client, admission.place():
             reply = await self._follow(client, request, url, headers)
             admission.note_budget(budget_of(reply.headers))
-            if reply.ok or reply.status in request.accepts:
+            if reply.ok or (reply.status in request.accepts and not is_limit(reply)):
                 return reply
             # While the place is held, so that the call that gets it next is not sent.
             admission.note(asked_wait(reply))
@@ -130,7 +133,8 @@ class Endpoint:
 
     def _malformed(self, request: Request, error: ProviderMalformed, code: int) -> ProviderMalformed:
         """Name the call whose answer could not be read; what stands in a header may be shown as well."""
-        return ProviderMalformed(self.shown(f"{self._name(request)}: {error}"), status=error.status or code)
+        kind = TooMuch if isinstance(error, TooMuch) else ProviderMalformed
+        return kind(self.shown(f"{self._name(request)}: {error}"), status=error.status or code)
 
     def _name(self, request: Request) -> str:
         return f"`{request.method} {request.path}` at {httpx.URL(self._base_url.strip()).netloc.decode()}"

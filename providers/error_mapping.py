@@ -87,6 +87,11 @@ def asked_wait(reply: Reply) -> timedelta | None:
     return None
 
 
+def is_limit(reply: Reply) -> bool:
+    """Return whether an answer is a limit, by all that it states."""
+    return is_rate_limited(reply, message_of(reply) if reply.status == 403 else "")
+
+
 def is_rate_limited(reply: Reply, message: str) -> bool:
     """Separate a limit from a missing right: GitHub answers both with 403.
 

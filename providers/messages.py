@@ -96,6 +96,10 @@ class Reply:
         return documents(self.value())
 
 
+class TooMuch(ProviderMalformed):
+    """An answer, or all pages of a list together, hold more than is read."""
+
+
 class ListBound:
     """Count the bytes of a list's pages. Give each page back before the next one is asked for."""
 
@@ -103,10 +107,10 @@ class ListBound:
         self._limit = self._left = limit
 
     def take(self, reply: Reply) -> Reply:
-        """Return the page. Raises ProviderMalformed where all pages so far are larger than the limit."""
+        """Return the page. Raises TooMuch where all pages so far are larger than the limit."""
         self._left -= len(reply.body)
         if self._left < 0:
-            raise ProviderMalformed(f"the pages of a list are larger than {self._limit} bytes", status=reply.status)
+            raise TooMuch(f"the pages of a list are larger than {self._limit} bytes", status=reply.status)
         return reply
 
 

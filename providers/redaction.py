@@ -10,8 +10,9 @@ from urllib.parse import quote
 TEXT_LIMIT = 500
 _REDACTED = "***"
 _CUT = "…"
+_CUTS = (_CUT, "...")
 _CUT_AT_LEAST = 20
-"""A stored text shorter than this was not cut by the host."""
+"""A stored text shorter than this was not cut: no host has room for so little."""
 # Text is cut to this before the patterns run, so that a hostile body cannot make them slow.
 _SCANNED_LIMIT = 20_000
 # Shorter texts are no secrets worth the name, and hiding them would blank out innocent text.
@@ -113,9 +114,14 @@ def shown(text: str, secrets: Iterable[str] = (), *, limit: int = TEXT_LIMIT) ->
 
 
 def reads_as(found: str, whole: str) -> bool:
-    """Return whether a text that a host shows is the one that it was sent, or what it cut from that."""
+    """Return whether a text that a host shows is the one that it was sent, or what was cut from that for the host.
+
+    Each cut leaves an ellipsis: without one a text that others begin with is another text.
+    """
+    if found.strip() == whole.strip():
+        return True
     stem = found.rstrip("….")
-    return found == whole or (len(stem) >= _CUT_AT_LEAST and whole.startswith(stem))
+    return found.endswith(_CUTS) and len(stem) >= _CUT_AT_LEAST and whole.startswith(stem)
 
 
 def shortened(text: str, limit: int) -> str:

@@ -53,6 +53,8 @@ class Remembered(Bounded):
     """Pull requests that got a tracker and may match again, in order: a tracker that was deleted stays so."""
     later: Annotated[tuple[int, ...], First(LATER_KEPT)] = ()
     """Pull requests to be looked at again one by one: what they led to failed, or there was no room for a tracker."""
+    matched: Annotated[tuple[int, ...], First(LATER_KEPT)] = ()
+    """Those of `later` that matched `discovery` when they were seen: they are not too old, however long they wait."""
     read_again: bool = False
     """Whether more of them were left out, so that all is read again once these are done."""
     floor: int = 0

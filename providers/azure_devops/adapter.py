@@ -1,14 +1,16 @@
 """Azure DevOps as an SCM host: one repository with one credential."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from providers.azure_devops import wire, wire_comments, wire_lists, wire_statuses
+from providers.azure_devops import wire, wire_branches, wire_comments, wire_lists, wire_statuses
 from providers.azure_devops.branches import AzureDevOpsBranches
 from providers.azure_devops.calls import AzureDevOpsCalls, after_full_page
 from providers.azure_devops.changes import AzureDevOpsPullRequestChanges
 from providers.azure_devops.steering import AzureDevOpsSteering
+from providers.changed_files import read_files
 from providers.credentials import proof
 from providers.errors import ProviderNotFound, ProviderUnauthorized
 from providers.models import (
@@ -25,6 +27,7 @@ from providers.ports import NO_LOOKS, Branches, DeploymentRecords, PullRequestCh
 from providers.pull_request_lists import ConditionalLists
 from providers.reading import read
 
+_WHOLE_HASH = re.compile(r"[0-9a-fA-F]{40}")
 # Of the default branch so many pages are searched for the commit that an abbreviation means.
 _SEARCHED_PAGES = 3
 
@@ -47,13 +50,11 @@ class AzureDevOpsPullRequests:
         if not newest:
             # Of those from before the host kept pushes no more is known.
             return ChangedFiles(paths=(), complete=False)
-        paths: dict[str, None] = {}
-        async for reply in self._calls.pages(
+        pages = self._calls.pages(
             lambda skip: wire.list_files(self._calls.repository, number, newest, skip),
             lambda _, reply: wire.read_next_skip(reply.document()),
-        ):
-            paths.update(dict.fromkeys(await read(reply, partial(wire.read_files, reply.document()))))
-        return ChangedFiles(paths=tuple(paths))
+        )
+        return await read_files(pages, lambda page: wire.read_files(page.document()))
 
 
 class AzureDevOpsRevisions:
@@ -71,7 +72,12 @@ class AzureDevOpsRevisions:
         return await read(reply, lambda: wire.read_ancestry(wire.items_of(reply), base, head))
 
     async def resolve(self, revision: str) -> str | None:
-        """Search the newest commits of the default branch: the host itself completes no abbreviation."""
+        """Search the newest commits of the default branch: the host itself completes no abbreviation.
+
+        A whole hash needs no search, which would miss what is on another branch or older.
+        """
+        if _WHOLE_HASH.fullmatch(revision):
+            return await self._existing(revision)
         found: set[str] = set()
         searched = 0
         pages = self._calls.pages(partial(wire.list_commits, self._calls.repository), after_full_page)
@@ -87,6 +93,13 @@ class AzureDevOpsRevisions:
             if searched == _SEARCHED_PAGES:
                 break
         return found.pop() if len(found) == 1 else None
+
+    async def _existing(self, sha: str) -> str | None:
+        reply = await self._calls.call(wire_branches.find_commit(self._calls.repository, sha))
+        if reply.ok:
+            return wire_branches.read_commit(reply.document()).sha
+        await self._calls.prove_seen()
+        return None
 
 
 class AzureDevOpsCommitStatuses:

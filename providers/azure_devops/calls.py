@@ -7,9 +7,9 @@ from functools import partial
 from providers.azure_devops import wire
 from providers.azure_devops.auth import AzureDevOpsAuth
 from providers.endpoint import Endpoint
-from providers.errors import ProviderError, ProviderMalformed, ProviderUnauthorized
+from providers.errors import ProviderError, ProviderUnauthorized
 from providers.http import HttpClients
-from providers.messages import ListBound, Reply, Request
+from providers.messages import ListBound, Reply, Request, TooMuch
 from providers.metrics import Recorder
 from providers.models import Credential
 
@@ -106,7 +106,7 @@ class AzureDevOpsCalls:
             skip = following(skip, reply)
             if not skip:
                 return
-        raise ProviderMalformed(f"the host names more than {wire.PAGE_LIMIT} pages")
+        raise TooMuch(f"the host names more than {wire.PAGE_LIMIT} pages")
 
 
 async def _send(endpoint: Endpoint, request: Request, headers: Mapping[str, str]) -> Reply:

@@ -65,6 +65,11 @@ def get_commit(repository: str, sha: str) -> Request:
     return request("GET", f"{repository}/commits/{segment(sha)}", "get-commit")
 
 
+def find_commit(repository: str, sha: str) -> Request:
+    """Ask for a commit by its whole hash, on whichever branch; 404 is answered for one that is not there."""
+    return replace(get_commit(repository, sha), accepts=frozenset({404}))
+
+
 def read_commit(value: Document) -> BranchCommit:
     message = text(value, "comment", limit_bytes=MESSAGE_LIMIT_BYTES)
     return BranchCommit(sha=required_text(value, "commitId"), message=message)

@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator, Mapping
 from providers.bitbucket_cloud import wire
 from providers.credentials import optional_secret, secret
 from providers.endpoint import Endpoint
-from providers.errors import ProviderError, ProviderMalformed, ProviderNotFound, ProviderUnauthorized
+from providers.errors import ProviderError, ProviderNotFound, ProviderUnauthorized
 from providers.http import HttpClients
-from providers.messages import ListBound, Reply, Request
+from providers.messages import ListBound, Reply, Request, TooMuch
 from providers.metrics import Recorder
 from providers.models import Credential
 
@@ -121,7 +121,7 @@ class BitbucketCloudCalls:
             if following is None:
                 return
             asked = following
-        raise ProviderMalformed(f"the host names more than {wire.PAGE_LIMIT} pages")
+        raise TooMuch(f"the host names more than {wire.PAGE_LIMIT} pages")
 
     async def expanded(self, sha: str) -> str | None:
         """Return the full hash of an abbreviated one; None where the repository has no such commit, or several."""

@@ -5,6 +5,7 @@ from functools import partial
 
 from providers.bitbucket_cloud import wire
 from providers.bitbucket_cloud.calls import BitbucketCloudCalls
+from providers.changed_files import read_files
 from providers.errors import ProviderNotFound
 from providers.models import ChangedFiles, HostPullRequest
 from providers.reading import read
@@ -19,10 +20,7 @@ class BitbucketCloudPullRequests:
         return await expanded(self._calls, await read(reply, partial(wire.read_pull, reply.document())))
 
     async def changed_files(self, number: int) -> ChangedFiles:
-        paths: dict[str, None] = {}
-        async for reply in self._calls.pages(wire.list_files(self._calls.repository, number)):
-            paths.update(dict.fromkeys(await read(reply, partial(wire.read_files, reply))))
-        return ChangedFiles(paths=tuple(paths))
+        return await read_files(self._calls.pages(wire.list_files(self._calls.repository, number)), wire.read_files)
 
 
 async def expanded(calls: BitbucketCloudCalls, change: HostPullRequest) -> HostPullRequest:

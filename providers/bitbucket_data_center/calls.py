@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator, Mapping
 from providers.bitbucket_data_center import wire
 from providers.credentials import optional_secret, secret
 from providers.endpoint import Endpoint
-from providers.errors import ProviderError, ProviderMalformed
+from providers.errors import ProviderError
 from providers.http import HttpClients
-from providers.messages import ListBound, Reply, Request
+from providers.messages import ListBound, Reply, Request, TooMuch
 from providers.metrics import Recorder
 from providers.models import Credential
 
@@ -68,7 +68,7 @@ class BitbucketDataCenterCalls:
             if following is None:
                 return
             start = following
-        raise ProviderMalformed(f"the host names more than {wire.PAGE_LIMIT} pages")
+        raise TooMuch(f"the host names more than {wire.PAGE_LIMIT} pages")
 
     def shown(self, text: str) -> str:
         """Make a host's text fit to be shown."""

@@ -5,6 +5,7 @@ from functools import partial
 
 from providers.bitbucket_data_center import wire
 from providers.bitbucket_data_center.calls import BitbucketDataCenterCalls
+from providers.changed_files import read_files
 from providers.models import ChangedFiles, ChangeState, HostPullRequest
 from providers.reading import read
 
@@ -18,13 +19,12 @@ class BitbucketDataCenterPullRequests:
         return await with_merge_commit(self._calls, await read(reply, partial(wire.read_pull, reply.document())))
 
     async def changed_files(self, number: int) -> ChangedFiles:
-        paths: dict[str, None] = {}
-        cut = False
         request = wire.list_files(self._calls.repository, number)
-        async for reply in self._calls.pages(request, size=wire.CHANGES_PAGE):
-            paths.update(dict.fromkeys(await read(reply, partial(wire.read_files, reply))))
-            cut = await read(reply, partial(wire.is_cut, reply))
-        return ChangedFiles(paths=tuple(paths), complete=not cut)
+        return await read_files(
+            self._calls.pages(request, size=wire.CHANGES_PAGE),
+            wire.read_files,
+            is_whole=lambda _, last: not wire.is_cut(last),
+        )
 
 
 async def with_merge_commit(calls: BitbucketDataCenterCalls, change: HostPullRequest) -> HostPullRequest:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from providers.changed_files import read_files
 from providers.credentials import proof
 from providers.errors import ProviderNotFound, ProviderUnauthorized, ProviderUnavailable
 from providers.gitea import wire, wire_lists
@@ -34,14 +35,12 @@ class GiteaPullRequests:
         return await read(reply, partial(wire.read_pull, reply.document()))
 
     async def changed_files(self, number: int) -> ChangedFiles:
-        paths: dict[str, None] = {}
-        listed = 0
-        async for reply in self._calls.pages(lambda page: wire.list_files(self._calls.repository, number, page)):
-            paths.update(dict.fromkeys(await read(reply, partial(wire.read_files, reply))))
-            listed += wire.items_on(reply)
-            if listed >= wire.FILES_READ:
-                return ChangedFiles(paths=tuple(paths), complete=False)
-        return ChangedFiles(paths=tuple(paths))
+        return await read_files(
+            self._calls.pages(lambda page: wire.list_files(self._calls.repository, number, page)),
+            wire.read_files,
+            rows_on=wire.items_on,
+            most=wire.FILES_READ,
+        )
 
 
 class GiteaCommitStatuses:

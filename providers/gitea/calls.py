@@ -5,10 +5,10 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 
 from providers.credentials import optional_secret, secret
 from providers.endpoint import Endpoint
-from providers.errors import ProviderError, ProviderMalformed, ProviderMisconfigured, ProviderUnauthorized
+from providers.errors import ProviderError, ProviderMisconfigured, ProviderUnauthorized
 from providers.gitea import wire
 from providers.http import HttpClients
-from providers.messages import ListBound, Reply, Request, has_next_page
+from providers.messages import ListBound, Reply, Request, TooMuch, has_next_page
 from providers.metrics import Recorder
 from providers.models import Credential
 
@@ -95,7 +95,7 @@ class GiteaCalls:
             seen += found
             if not (has_next_page(reply) or wire.has_more(reply, seen, found)):
                 return
-        raise ProviderMalformed(f"the host names more than {wire.PAGE_LIMIT} pages")
+        raise TooMuch(f"the host names more than {wire.PAGE_LIMIT} pages")
 
     async def _headers(self) -> Mapping[str, str]:
         """Make the header of the credential.

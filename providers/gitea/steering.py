@@ -4,12 +4,15 @@ from datetime import datetime
 from functools import partial
 
 from providers.accounts import known
-from providers.cursors import BEGINNING, LOOK_PAGES, RemarkCursor, RemarkLook, remark_cursor
+from providers.cursors import BEGINNING, LOOK_PAGES, RemarkLook, remark_cursor
 from providers.errors import ProviderUnauthorized
 from providers.gitea import wire, wire_steering
 from providers.gitea.calls import GiteaCalls
 from providers.models import LabelEvent, LabelEvents, Person, Remarks
 from providers.reading import read
+
+_MOST_PAGES = 20
+"""Of one look, where so many rows have one time that the next look would be given the same pages."""
 
 
 class GiteaSteering:
@@ -20,18 +23,18 @@ class GiteaSteering:
         self._calls = calls
 
     async def label_events(self, number: int, cursor: str) -> LabelEvents:
-        own, at, seen = await self._own(), remark_cursor(cursor, BEGINNING), 0
-        found: list[LabelEvent] = []
-        for page in range(1, LOOK_PAGES + 1):
+        own, begun = await self._own(), remark_cursor(cursor, BEGINNING)
+        at, page, found = begun, 1, list[LabelEvent]()
+        for asked in range(1, _MOST_PAGES + 1):
             request = wire_steering.list_timeline(self._calls.repository, number, at.since, page)
             reply = await self._calls.call(request)
-            found += await read(reply, partial(wire_steering.read_label_events, own, at.newest, reply))
-            items = wire.items_on(reply)
-            seen += items
-            if not wire.has_more(reply, seen, items):
+            listed = await read(reply, partial(wire_steering.read_timeline, own, at, reply))
+            found += listed.events
+            # Behind a moment that has moved on the pages begin again: a comment that is deleted meanwhile shifts none.
+            page = 1 if listed.behind.since > at.since else page + 1
+            at = listed.behind
+            if not listed.rows or (asked >= LOOK_PAGES and at.since > begun.since):
                 break
-        if found:
-            at = RemarkCursor(since=max(at.since, found[-1].at), newest=int(found[-1].id))
         return LabelEvents(events=tuple(found), cursor=str(at))
 
     async def remarks(self, number: int, since: datetime, cursor: str) -> Remarks:

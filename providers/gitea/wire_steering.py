@@ -1,10 +1,20 @@
 """Who labelled, wrote and may write, in the REST shapes of Gitea and Forgejo, as pure functions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
-from providers.cursors import REMARK_BYTES, was_edited
-from providers.documents import Document, moment, required_moment, required_number, required_text, text
+from providers.cursors import REMARK_BYTES, RemarkCursor, was_edited
+from providers.documents import (
+    Document,
+    likely_moment,
+    moment,
+    number,
+    required_moment,
+    required_number,
+    required_text,
+    text,
+)
 from providers.gitea.wire import PAGE_SIZE
 from providers.messages import Reply, Request, segment
 from providers.models import LabelEvent, Person, Remark
@@ -13,25 +23,54 @@ _WRITERS = frozenset({"write", "admin", "owner"})
 _ADDED = "1"
 
 
-def list_timeline(repository: str, number: int, since: datetime, page: int) -> Request:
+def list_timeline(repository: str, number_: int, since: datetime, page: int) -> Request:
     """Ask for a page of what happened since a moment, oldest first.
 
     https://docs.gitea.com/api/#tag/issue/operation/issueGetCommentsAndTimeline
     """
     query = {"page": str(page), "limit": str(PAGE_SIZE), "since": since.strftime("%Y-%m-%dT%H:%M:%SZ")}
-    path = f"{repository}/issues/{number}/timeline"
+    path = f"{repository}/issues/{number_}/timeline"
     return Request(method="GET", path=path, query=query, api="PullRequest", operation="list-events")
 
 
-def read_label_events(own: str, after: int, reply: Reply) -> tuple[LabelEvent, ...]:
-    """Return the events of labels after one."""
-    return tuple(_label_events(own, after, reply.documents()))
+@dataclass(frozen=True, kw_only=True)
+class TimelinePage:
+    """One page of a timeline, as far as it lies behind a cursor."""
+
+    rows: int
+    """Of any kind, comments too; a page may have fewer than there are, since the host leaves some out of it."""
+    events: tuple[LabelEvent, ...]
+    behind: RemarkCursor
+    """Where the last row of the page stands."""
 
 
-def _label_events(own: str, after: int, rows: tuple[Document, ...]) -> Iterator[LabelEvent]:
+def read_timeline(own: str, after: RemarkCursor, reply: Reply) -> TimelinePage:
+    """Read a page. The host sends `null` for one that has nothing, and as the total what the page has."""
+    rows = reply.documents()
+    return TimelinePage(rows=len(rows), events=tuple(_label_events(own, after, rows)), behind=_behind(after, rows))
+
+
+def _behind(at: RemarkCursor, rows: Iterable[Document]) -> RemarkCursor:
+    """Move a cursor behind rows of any kind: one that stayed at the last label would read the same comments forever."""
+    for row in rows:
+        made, newest = likely_moment(row, "created_at"), number(row, "id")
+        if made is not None and newest and _comes_after(at, made, newest):
+            at = RemarkCursor(since=made, newest=newest)
+    return at
+
+
+def _comes_after(at: RemarkCursor, made: datetime, row_number: int) -> bool:
+    """Return whether a row comes behind another one in the host's order; those of one second have their numbers."""
+    return (made, row_number) > (at.since, at.newest)
+
+
+def _label_events(own: str, after: RemarkCursor, rows: Iterable[Document]) -> Iterator[LabelEvent]:
     for row in rows:
         label = text(row, "label", "name")
-        if text(row, "type") != "label" or not label or required_number(row, "id") <= after:
+        if text(row, "type") != "label" or not label:
+            continue
+        at = required_moment(row, "created_at")
+        if not _comes_after(after, at, required_number(row, "id")):
             continue
         by = person(row)
         yield LabelEvent(
@@ -40,15 +79,15 @@ def _label_events(own: str, after: int, rows: tuple[Document, ...]) -> Iterator[
             # The host stores nothing else of the change: `1` for a label that was put there, nothing for one taken off.
             added=text(row, "body") == _ADDED,
             by=by,
-            at=required_moment(row, "created_at"),
+            at=at,
             own=by.name.lower() == own,
         )
 
 
-def list_remarks(repository: str, number: int, since: datetime) -> Request:
+def list_remarks(repository: str, number_: int, since: datetime) -> Request:
     """Ask for all comments that changed since a moment, oldest first, which have no pages."""
     query = {"since": since.strftime("%Y-%m-%dT%H:%M:%SZ")}
-    path = f"{repository}/issues/{number}/comments"
+    path = f"{repository}/issues/{number_}/comments"
     return Request(method="GET", path=path, query=query, api="PullRequest", operation="list-comments")
 
 

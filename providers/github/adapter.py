@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
+from providers.changed_files import read_files
 from providers.credentials import proof
 from providers.documents import is_sendable
 from providers.errors import ProviderNotFound
@@ -87,12 +88,12 @@ class GitHubPullRequests:
         return change
 
     async def changed_files(self, number: int) -> ChangedFiles:
-        paths: dict[str, None] = {}
-        listed = 0
-        async for reply in self._calls.pages(lambda page: wire.list_files(self._calls.repository, number, page)):
-            paths.update(dict.fromkeys(await read(reply, partial(wire.read_files, reply))))
-            listed += wire.items_on(reply)
-        return ChangedFiles(paths=tuple(paths), complete=listed < wire.FILES_LISTED)
+        return await read_files(
+            self._calls.pages(lambda page: wire.list_files(self._calls.repository, number, page)),
+            wire.read_files,
+            rows_on=wire.items_on,
+            most=wire.FILES_LISTED,
+        )
 
 
 class GitHubRevisions:

@@ -16,7 +16,7 @@ from providers.github import rights, wire
 from providers.github.auth import GitHubAuth
 from providers.hindrances import prove_writable
 from providers.http import HttpClients
-from providers.messages import ListBound, Reply, Request, has_next_page
+from providers.messages import ListBound, Reply, Request, TooMuch, has_next_page
 from providers.metrics import Recorder
 from providers.models import Credential
 
@@ -140,16 +140,19 @@ class GitHubCalls:
                 self._own.login = await self._viewer()
             else:
                 self._own.login = wire.read_author(account, app=self.auth.is_app)
-        return self._own.login
+        return self._own.login or ""
 
-    async def _viewer(self) -> str:
-        """Ask in GraphQL; empty where that is not there, or refused as well."""
+    async def _viewer(self) -> str | None:
+        """Ask in GraphQL; empty where that is not there, or refused as well, and None where it may answer later."""
         try:
             return wire.read_viewer((await self.query(wire.ask_viewer())).document())
-        except (ProviderUnauthorized, ProviderNotFound, ProviderRejected, ProviderMalformed) as error:
+        except (ProviderUnauthorized, ProviderNotFound, ProviderRejected) as error:
             if error.status == 401:
                 raise
             return ""
+        except ProviderMalformed:
+            # Such as a limit or an outage, which GraphQL answers with success.
+            return None
 
     def learn_login(self, login: str) -> None:
         """Take the author of what was just written for the account, where the host did not show it before."""
@@ -165,7 +168,7 @@ class GitHubCalls:
             full = "link" not in reply.headers and wire.items_on(reply, *path) == wire.PAGE_SIZE
             if not (full or has_next_page(reply)):
                 return
-        raise ProviderMalformed(f"the host names more than {wire.PAGE_LIMIT} pages")
+        raise TooMuch(f"the host names more than {wire.PAGE_LIMIT} pages")
 
 
 def _with(request: Request, headers: Mapping[str, str]) -> Request:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain
 
+from providers.changed_files import read_files
 from providers.credentials import proof
 from providers.decoding import giving_way
 from providers.errors import ProviderMalformed, ProviderMisconfigured, ProviderRejected, ProviderUnauthorized
@@ -47,12 +48,12 @@ class GitLabMergeRequests:
 
     async def changed_files(self, number: int) -> ChangedFiles:
         shown = (await self._calls.call(merge_requests.get_merge_request(self._calls.project, number))).document()
-        paths: dict[str, None] = {}
-        listed = 0
-        async for reply in self._calls.pages(partial(merge_requests.list_diffs, self._calls.project, number)):
-            paths.update(dict.fromkeys(await read(reply, partial(merge_requests.read_paths, reply))))
-            listed += merge_requests.files_on(reply)
-        return ChangedFiles(paths=tuple(paths), complete=merge_requests.lists_all(shown, listed))
+        return await read_files(
+            self._calls.pages(partial(merge_requests.list_diffs, self._calls.project, number)),
+            merge_requests.read_paths,
+            rows_on=merge_requests.files_on,
+            is_whole=lambda rows, _: merge_requests.lists_all(shown, rows),
+        )
 
 
 class GitLabRevisions:

@@ -6,7 +6,6 @@ from providers.credentials import optional_secret
 from providers.endpoint import Endpoint, Refine
 from providers.errors import (
     ProviderError,
-    ProviderMalformed,
     ProviderMisconfigured,
     ProviderNotFound,
     ProviderUnauthorized,
@@ -14,7 +13,7 @@ from providers.errors import (
 from providers.gitlab import wire
 from providers.gitlab.options import GitLabOptions
 from providers.http import HttpClients
-from providers.messages import ListBound, Reply, Request
+from providers.messages import ListBound, Reply, Request, TooMuch
 from providers.metrics import Recorder
 from providers.models import Credential
 
@@ -84,7 +83,7 @@ class GitLabCalls:
             yield reply
             if not wire.has_more(reply):
                 return
-        raise ProviderMalformed(f"the host names more than {wire.PAGE_LIMIT} pages")
+        raise TooMuch(f"the host names more than {wire.PAGE_LIMIT} pages")
 
     async def username(self) -> str | None:
         """Return under which name the token acts; None where it may not ask."""

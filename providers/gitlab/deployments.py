@@ -1,4 +1,7 @@
-"""GitLab's own view of deployments: one per commit and environment, whose status changes."""
+"""GitLab's own view of deployments: one per commit and environment, whose status changes.
+
+Other tools record theirs in the same list: only what our own account made is changed.
+"""
 
 from functools import partial
 
@@ -18,8 +21,9 @@ class GitLabDeploymentRecords:
         calls, state = self._calls, deployments.STATES.get(wanted.state)
         if state is None:
             return
+        own = await calls.username()
         listed = await calls.call(deployments.list_newest(calls.project, wanted.environment))
-        found = await read(listed, partial(deployments.read_newest, listed, wanted.sha))
+        found = await read(listed, partial(deployments.read_newest, listed, wanted.sha, own))
         if found is None or not deployments.may_become(found, state):
             project = (await calls.call(wire.get_project(calls.project))).document()
             request = deployments.create(calls.project, wanted, deployments.read_default_branch(project))

@@ -44,9 +44,13 @@ def list_newest(project: str, environment: str) -> Request:
     )
 
 
-def read_newest(reply: Reply, sha: str) -> Deployment | None:
-    """Return the newest one of a commit. What a CI job made cannot be changed by the API, and is not ours."""
-    ours = (one for one in reply.documents() if at(one, "sha") == sha and at(one, "deployable") is None)
+def read_newest(reply: Reply, sha: str, own: str | None) -> Deployment | None:
+    """Return the newest one of a commit that an account made, or anybody where no account is known.
+
+    What a CI job made cannot be changed by the API, and is not ours.
+    """
+    made = (one for one in reply.documents() if at(one, "sha") == sha and at(one, "deployable") is None)
+    ours = (one for one in made if own is None or text(one, "user", "username").lower() == own.lower())
     return next(map(read_deployment, ours), None)
 
 

@@ -176,8 +176,8 @@ async def test_a_pull_request_without_kept_pushes_may_change_anything(host: Fake
 async def test_a_host_that_names_pages_without_end_is_left(host: FakeHost) -> None:
     host.on("GET", PULL_PATH + r"/iterations\?.*", listed({"id": 1}))
     host.on("GET", PULL_PATH + r"/iterations/1/changes\?.*", answer({"changeEntries": [], "nextSkip": 1}))
-    with pytest.raises(ProviderMalformed, match="pages"):
-        await azure_devops(host.http()).pull_requests.changed_files(412)
+    assert not (await azure_devops(host.http()).pull_requests.changed_files(412)).complete
+    assert len(host.requests) == 101
 
 
 @pytest.mark.parametrize(
@@ -228,6 +228,19 @@ async def test_an_abbreviation_that_may_be_older_than_what_was_searched_is_not_c
     with pytest.raises(ProviderNotFound, match="newest 3000 commits"):
         await azure_devops(host.http()).revisions.resolve("abc1234")
     assert len(host.requests) == 3
+
+
+async def test_a_whole_hash_is_asked_for_on_whichever_branch_it_is(host: FakeHost) -> None:
+    host.on("GET", rf"{REPOSITORY}/commits\?.*", listed(*({"commitId": f"{number:040x}"} for number in range(1000))))
+    host.on("GET", rf"{REPOSITORY}/commits/{'A' * 40}\?.*", answer({"commitId": "a" * 40, "comment": "on staging"}))
+    host.on("GET", rf"{REPOSITORY}\?.*", answer({"id": "x"}))
+    revisions = azure_devops(host.http()).revisions
+    assert await revisions.resolve("A" * 40) == "a" * 40
+    assert len(host.requests) == 1
+    assert await revisions.resolve("b" * 40) is None
+    host.on("GET", rf"{REPOSITORY}\?.*", answer({"message": "TF401019"}, 404))
+    with pytest.raises(ProviderNotFound):
+        await revisions.resolve("b" * 40)
 
 
 async def test_the_newest_of_all_statuses_counts_whatever_they_link_to(host: FakeHost) -> None:

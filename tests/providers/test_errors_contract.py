@@ -22,7 +22,7 @@ from providers.errors import (
     ProviderUnavailable,
 )
 from providers.http import HttpClients
-from providers.models import Comment, CommitStatus, Run, StatusState
+from providers.models import ChangedFiles, Comment, CommitStatus, Run, StatusState
 from tests.activities.fakes import application
 from tests.providers.hosts import (
     TOKEN,
@@ -260,9 +260,16 @@ async def test_an_answer_that_is_not_the_promised_json_is_malformed(
 
 
 @READING
-async def test_an_answer_beyond_the_limit_is_not_read_to_its_end(host: FakeHost, operation: Operation) -> None:
+async def test_an_answer_beyond_the_limit_is_not_read_to_its_end(
+    host: FakeHost, operation: Operation, request: pytest.FixtureRequest
+) -> None:
     host.always(httpx.Response(200, content=b"x" * (BODY_LIMIT_BYTES + 1)))
-    assert isinstance(await fails(host, operation), ProviderMalformed)
+    name = request.node.callspec.id
+    # The others read the pull request before its files.
+    if name.endswith("changed files") and not name.startswith(("azure", "gitlab")):
+        assert await operation(host.http()) == ChangedFiles(paths=(), complete=False)
+    else:
+        assert isinstance(await fails(host, operation), ProviderMalformed)
 
 
 @ALL

@@ -1,7 +1,10 @@
 """What is particular about Gitea and Forgejo, each of it read in their sources or recorded."""
 
 import base64
+import json
+from typing import Any
 
+import httpx
 import pytest
 
 from providers.errors import (
@@ -15,7 +18,8 @@ from providers.errors import (
 )
 from providers.gitea import wire
 from providers.gitea.options import ForgejoOptions, GiteaOptions
-from providers.models import Ancestry, Comment, CommitStatus, StatusState
+from providers.models import Ancestry, Comment, CommitStatus, LabelEvent, StatusState
+from providers.ports import Steering
 from tests.providers.hosts import TOKEN, FakeHost, answer, gitea
 
 REPOSITORY = "/api/v1/repos/acme/web"
@@ -253,3 +257,76 @@ async def test_a_token_without_a_scope_is_answered_with_the_ones_it_needs(host: 
     host.on("GET", rf"{REPOSITORY}/labels\?.*", answer(refusal, 403))
     with pytest.raises(ProviderUnauthorized, match="`write:repository` and `write:issue`"):
         await gitea(host.http()).check()
+
+
+def commented(number: int, minute: int) -> dict[str, Any]:
+    """Return a comment of a timeline."""
+    made = f"2026-01-01T{minute // 60:02d}:{minute % 60:02d}:00Z"
+    return {"id": number, "type": "comment", "body": "x", "user": {"login": "bot"}, "created_at": made}
+
+
+def labelled(number: int, name: str) -> dict[str, Any]:
+    """Return the last row of a timeline: a person puts a label there."""
+    made = {"user": {"login": "ada"}, "created_at": "2026-01-02T00:00:00Z"}
+    return {"id": number, "type": "label", "body": "1", "label": {"name": name}, **made}
+
+
+def timeline(host: FakeHost, rows: list[dict[str, Any]]) -> Steering:
+    """Serve a timeline as the host does: the total is that of the page, and a page that has nothing is `null`."""
+
+    def page(request: httpx.Request) -> httpx.Response:
+        asked = request.url.params
+        behind = [row for row in rows if row["created_at"] >= asked["since"]]
+        size = int(asked["limit"])
+        found = behind[(int(asked["page"]) - 1) * size : int(asked["page"]) * size]
+        return httpx.Response(200, content=json.dumps(found or None), headers={"x-total-count": str(len(found))})
+
+    host.on("GET", "/api/v1/user", answer({"login": "pilot"}))
+    host.on("GET", rf"{REPOSITORY}/issues/1/timeline\?.*", page)
+    steering = gitea(host.http()).steering
+    assert steering is not None
+    return steering
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("comments", [60, 250, 900])
+async def test_a_label_behind_any_number_of_comments_is_seen_once(host: FakeHost, comments: int, at_once: bool) -> None:
+    rows = [commented(number, 0 if at_once else number) for number in range(1, comments + 1)]
+    steering = timeline(host, [*rows, labelled(1_000, "pilotage/hold")])
+    cursor, found = "", list[LabelEvent]()
+    for _ in range(6):
+        host.requests.clear()
+        answered = await steering.label_events(1, cursor)
+        cursor, found = answered.cursor, [*found, *answered.events]
+        assert len(host.requests) <= (21 if at_once else 6)
+    assert [(one.label, one.added, one.by.name) for one in found] == [("pilotage/hold", True, "ada")]
+    assert [request.url.params["since"] for request in host.requests] == ["2026-01-02T00:00:00Z"] * 2
+
+
+async def test_comments_move_the_look_on_where_there_is_no_label(host: FakeHost) -> None:
+    steering = timeline(host, [commented(number, number) for number in range(1, 61)])
+    cursor = (await steering.label_events(1, "")).cursor
+    host.requests.clear()
+    assert (await steering.label_events(1, cursor)).cursor == cursor
+    assert {request.url.params["since"] for request in host.requests} == {"2026-01-01T01:00:00Z"}
+
+
+async def test_a_comment_that_is_deleted_between_two_pages_hides_no_label(host: FakeHost) -> None:
+    rows = [
+        *(commented(number, number) for number in range(1, 51)),
+        labelled(51, "pilotage/hold"),
+        commented(52, 2_880),
+    ]
+    rows[-1]["created_at"] = "2026-01-03T00:00:00Z"
+    steering = timeline(host, rows)
+    page = host.routes[0].answers[0]
+
+    def deleting(request: httpx.Request) -> httpx.Response:
+        assert callable(page)
+        found = page(request)
+        if len(rows) == 52:
+            del rows[0]
+        return found
+
+    host.on("GET", rf"{REPOSITORY}/issues/1/timeline\?.*", deleting)
+    assert [one.label for one in (await steering.label_events(1, "")).events] == ["pilotage/hold"]

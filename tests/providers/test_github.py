@@ -1,5 +1,6 @@
 """GitHub as an SCM host, request by request."""
 
+import httpx
 import pytest
 
 from providers.errors import (
@@ -114,11 +115,48 @@ async def test_a_full_page_without_a_link_is_not_taken_for_the_last(host: FakeHo
 
 
 async def test_all_pages_of_a_list_are_bounded_together(host: FakeHost) -> None:
-    heavy = [{"filename": "a", "patch": "x" * 4_000_000}]
+    heavy = [{"name": "a", "filename": "a", "patch": "x" * 4_000_000}]
     host.always(answer(heavy, link='<https://x/?page=2>; rel="next"'))
-    with pytest.raises(ProviderMalformed, match="pages of a list"):
-        await github(host.http()).pull_requests.changed_files(1)
+    files = await github(host.http()).pull_requests.changed_files(1)
+    assert (files.paths, files.complete) == (("a",), False)
     assert len(host.requests) == 9
+    with pytest.raises(ProviderMalformed, match="pages of a list"):
+        await github(host.http()).labels.list(1)
+
+
+@pytest.mark.parametrize("shown", [{"retry_after": "60"}, {"x_ratelimit_remaining": "0"}, {}])
+async def test_a_limit_is_not_taken_for_a_right_to_create_labels_that_misses(
+    host: FakeHost, shown: dict[str, str]
+) -> None:
+    limit = answer({"message": "You have exceeded a secondary rate limit."}, 403, **shown)
+    host.on("POST", f"{REPOSITORY}/labels", limit, answer({}, 201))
+    host.on("POST", f"{REPOSITORY}/issues/412/labels", answer([{"name": "Bug"}]))
+    http = host.http()
+    with pytest.raises(ProviderRateLimited):
+        await github(http).labels.add(412, ["Bug"])
+    assert host.paths() == [f"POST {REPOSITORY}/labels"]
+
+
+@pytest.mark.parametrize(
+    ("first", "asked"),
+    [
+        # A limit is answered with success.
+        (answer({"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}), 2),
+        (answer({"message": "Not Found"}, 404), 1),
+        (answer({"message": "Resource not accessible"}, 403), 1),
+        (answer({"message": "Bad request"}, 400), 1),
+    ],
+)
+async def test_an_account_that_is_not_shown_is_remembered_only_where_it_never_will_be(
+    host: FakeHost, first: httpx.Response, asked: int
+) -> None:
+    host.on("GET", "/user", answer({"message": "Resource not accessible by integration"}, 403))
+    host.on("POST", ".*/graphql", first, answer({"data": {"viewer": {"login": "pilot[bot]"}}}))
+    host.on("GET", ".*/comments.*", answer([{"id": 1, "body": "x", "user": {"login": "pilot[bot]"}}]))
+    comments = github(host.http()).comments
+    assert [one.account_known for one in await comments.own(412)] == [False]
+    assert [one.account_known for one in await comments.own(412)] == [asked == 2]
+    assert len([path for path in host.paths() if "graphql" in path]) == asked
 
 
 async def test_a_host_that_always_names_a_next_page_is_left(host: FakeHost) -> None:

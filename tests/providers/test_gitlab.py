@@ -123,6 +123,18 @@ async def test_files_are_all_only_where_the_host_counts_no_more_of_them(
     assert (set(found.paths), found.complete) == ({"a.py", "b.py", "c.py", "d.py"}, complete)
 
 
+async def test_of_more_files_than_are_read_it_is_known_that_there_are_others(host: FakeHost) -> None:
+    def page(request: httpx.Request) -> httpx.Response:
+        first = 20 * int(request.url.params["page"])
+        rows = [{"new_path": f"{number}.py", "old_path": f"{number}.py"} for number in range(first, first + 20)]
+        return answer(rows, x_next_page=str(int(request.url.params["page"]) + 1))
+
+    host.on("GET", f"{PROJECT}/merge_requests/412", answer(MERGE_REQUEST | {"changes_count": "2100"}))
+    host.on("GET", rf"{PROJECT}/merge_requests/412/diffs\?.*", page)
+    found = await gitlab(host.http()).pull_requests.changed_files(412)
+    assert (len(found.paths), found.complete) == (2000, False)
+
+
 async def test_a_list_without_end_is_refused(host: FakeHost) -> None:
     host.always(answer([], link='<https://gitlab.example.com/x>; rel="next"'))
     with pytest.raises(ProviderMalformed, match="pages"):

@@ -94,3 +94,24 @@ async def test_a_credential_without_the_right_is_refused_as_such(host: FakeHost)
     host.on("POST", f"{PROJECT}/deployments", answer({"message": "403 Forbidden"}, 403))
     with pytest.raises(ProviderUnauthorized):
         await records(host).record(WANTED)
+
+
+@pytest.mark.parametrize(
+    ("by", "sent"),
+    [
+        ("Pilot", [f"PUT {PROJECT}/deployments/31"]),
+        ("spinnaker", [f"POST {PROJECT}/deployments", f"PUT {PROJECT}/deployments/32"]),
+    ],
+)
+async def test_a_deployment_that_another_tool_recorded_is_left_alone(host: FakeHost, by: str, sent: list[str]) -> None:
+    theirs = {**RUNNING, "user": {"username": by}}
+    host = listing(host, theirs)
+    host.on("GET", "/api/v4/user", answer({"username": "pilot"}))
+    ours = {**RUNNING, "id": 32, "user": {"username": "pilot"}}
+    host.on("POST", f"{PROJECT}/deployments", answer(ours, 201))
+    found = records(host)
+    if len(sent) > 1:
+        await found.record(WANTED)
+        host.on("GET", rf"{PROJECT}/deployments\?.*", answer([theirs, ours]))
+    await found.record(DeploymentRecord(environment="staging", sha=SHA, state=DeploymentState.FAILED))
+    assert writes(host) == sent

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from providers.redaction import TEXT_LIMIT, redact, shortened, shown, variants
+from providers.redaction import TEXT_LIMIT, reads_as, redact, shortened, shown, variants
 
 SECRETS = st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=60)
 AROUND = st.text(max_size=120)
@@ -101,3 +101,23 @@ def test_a_secret_quoted_for_a_path_a_query_or_a_form_is_known(secret: str) -> N
 def test_a_cut_text_ends_with_an_ellipsis_and_fits() -> None:
     assert shortened("abcdef", 6) == "abcdef"
     assert shortened("abcdefg", 6) == "abcde…"
+
+
+@pytest.mark.parametrize(
+    ("found", "whole", "same"),
+    [
+        ("waits for the lane of prod", "waits for the lane of prod", True),
+        ("waits for the lane of prod", "waits for the lane of prod, which ada holds", False),
+        ("waits for the lane of…", "waits for the lane of prod", True),
+        ("waits for the lane of...", "waits for the lane of prod", True),
+        ("waits for the lane of…", "waits for the tests of prod", False),
+        ("waits…", "waits for the lane of prod", False),
+    ],
+)
+def test_only_a_text_that_was_cut_reads_as_a_longer_one(found: str, whole: str, same: bool) -> None:
+    assert reads_as(found, whole) is same
+
+
+def test_what_is_cut_for_a_host_reads_as_the_whole() -> None:
+    whole = "waits for the lane of prod " * 20
+    assert reads_as(shortened(whole, 140), whole)

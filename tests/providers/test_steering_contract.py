@@ -121,6 +121,20 @@ async def test_events_go_on_behind_full_pages(sandbox: Sandbox, by_labels: ScmHo
     assert [one.by.name for one in (*found, *answer.events)] == [f"person-{number}" for number in range(120)]
 
 
+async def test_a_label_among_hundreds_of_comments_is_seen_once(sandbox: Sandbox, by_labels: ScmHost) -> None:
+    steering, cursor = steering_of(by_labels), await everything(by_labels)
+    for number in range(300):
+        sandbox.state.clock.advance(1)
+        comment(sandbox.state, "Looks good", "mallory")
+        if number % 100 == 99:
+            label(sandbox.state, f"pilotage/at-{number}", "grace")
+    found: list[LabelEvent] = []
+    for _ in range(3):
+        answer = await steering.label_events(NUMBER, cursor)
+        cursor, found = answer.cursor, [*found, *answer.events]
+    assert [one.label for one in found] == ["pilotage/at-99", "pilotage/at-199", "pilotage/at-299"]
+
+
 async def test_what_people_wrote_since_is_read_once_and_an_edit_is_no_new_remark(
     sandbox: Sandbox, scm: ScmHost
 ) -> None:

@@ -91,21 +91,28 @@ def change_comment(call: Call) -> Reply:
 
 
 def list_timeline(call: Call) -> Reply:
-    """List what happened to labels, oldest first; the body of one that was put there is `1`."""
-    events = changed_since(call.pull(call.repository()).events, call.request.query.get("since"), "created_at")
-    page, headers = call.paged([event for event in events if event["event"] in ("labeled", "unlabeled")])
-    rows = [
-        {
-            "id": event["id"],
-            "type": "label",
-            "body": "1" if event["event"] == "labeled" else "",
-            "user": show_user(call, event["actor"]["login"]),
-            "label": {"id": sum(event["label"]["name"].encode()), "name": event["label"]["name"]},
-            "created_at": event["created_at"],
-        }
-        for event in page
-    ]
-    return Reply(body=rows, headers=headers)
+    """List comments and what happened to labels, oldest first; the body of a label that was put there is `1`.
+
+    The total is that of the page, no header names the next one, and a page without a row is `null`:
+    https://github.com/go-gitea/gitea/blob/main/routers/api/v1/repo/issue_comment.go
+    """
+    pull, since = call.pull(call.repository()), call.request.query.get("since")
+    labelled = [event for event in pull.events if event["event"] in ("labeled", "unlabeled")]
+    comments = [{**comment, "type": "comment"} for comment in changed_since(pull.comments, since)]
+    rows = comments + [_label_row(call, event) for event in changed_since(labelled, since, "created_at")]
+    page, _ = call.paged(sorted(rows, key=lambda row: (str(row["created_at"]), int(row["id"]))))
+    return Reply(body=list(page) or "null", headers={"X-Total-Count": str(len(page))})
+
+
+def _label_row(call: Call, event: Json) -> Json:
+    return {
+        "id": event["id"],
+        "type": "label",
+        "body": "1" if event["event"] == "labeled" else "",
+        "user": show_user(call, event["actor"]["login"]),
+        "label": {"id": sum(event["label"]["name"].encode()), "name": event["label"]["name"]},
+        "created_at": event["created_at"],
+    }
 
 
 def read_permission(call: Call) -> Reply:
