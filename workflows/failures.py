@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, TimeoutType
 from temporalio.exceptions import TimeoutError as TimedOut
 
 from activities.models.failures import Failure
@@ -32,6 +32,9 @@ def _read(cause: BaseException) -> Failure:
         # What the last attempt but this one failed of is better evidence than a timeout, except of what this one did.
         last = cause.__cause__
         found = _read(last) if isinstance(last, ApplicationError) else None
+        if cause.type is TimeoutType.SCHEDULE_TO_START and not isinstance(last, TimedOut):
+            # No worker took this attempt, and none ever will: what came of those before is what they reported.
+            return found or Failure(kind=FailureKind.EXPIRED, message=str(cause), began=False)
         return replace(found or Failure(kind=FailureKind.EXPIRED, message=str(cause)), began=True)
     if not isinstance(cause, ApplicationError):
         return Failure(kind=FailureKind.UNEXPECTED, message=str(cause))

@@ -36,6 +36,9 @@ AWAITED_WITHIN = timedelta(minutes=6)
 """What a step awaits ends by then, also where no worker takes it: commands and deadlines wait meanwhile. All attempts
 of a policy with their pauses are shorter."""
 
+PUBLISHED_WITHIN = timedelta(seconds=10)
+"""A watcher that serves its queue writes in milliseconds; one that is away for longer comes back to a newer status."""
+
 PRESENT_ATTEMPTS = 4
 """On the way: a presentation gives way to the next one."""
 
@@ -130,14 +133,20 @@ def scm_present_briefly(queues: Queues, timings: Timings, *, summary: str) -> Ac
     return config
 
 
-def ci_trigger(queues: Queues, timings: Timings, *, summary: str, attempts: int = 3) -> ActivityConfig:
-    """Trigger test runs: a retry must find the run of a lost reply, so it waits at least the list's lag.
+def ci_trigger(
+    queues: Queues, timings: Timings, *, summary: str, attempts: int = 3, at_most: timedelta = AWAITED_WITHIN
+) -> ActivityConfig:
+    """Trigger test runs within `at_most`: a retry must find the run of a lost reply, so it waits for the list's lag.
 
     Of a round, only an attempt that was lost as a whole is retried here: a test that failed is an answer, and the
     workflow triggers it again alone. The parts end before the attempt does (activities/parts.py).
     """
     lag = timings.listing_lag.total_seconds()
-    return _config(queues.ci, timings, _backoff(initial=lag, maximum=max(lag, 120), attempts=attempts), summary)
+    config = _config(queues.ci, timings, _backoff(initial=lag, maximum=max(lag, 120), attempts=attempts), summary)
+    within = min(at_most, AWAITED_WITHIN)
+    # Of a trigger that no worker took this proves that it began no run; the other end would leave that open.
+    config["schedule_to_close_timeout"] = config["schedule_to_start_timeout"] = within
+    return config
 
 
 def ci_poll(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
@@ -191,6 +200,15 @@ def observation_watch(queues: Queues, timings: Timings, *, summary: str) -> Acti
 def kubernetes_publish(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
     """Write status: unlimited, since a dead watcher delays status and must lose none; steps never wait for it."""
     return _config(queues.kubernetes, timings, _backoff(initial=1, maximum=30), summary)
+
+
+def kubernetes_publish_briefly(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+    """Write status where the workflow awaits it and offers it again later: a watcher that is away holds nothing up."""
+    config = kubernetes_publish(queues, timings, summary=summary)
+    config["schedule_to_close_timeout"] = PUBLISHED_WITHIN
+    # One that was given up must not write over the next one.
+    config["start_to_close_timeout"] = min(PUBLISHED_WITHIN, timings.activity_start_to_close)
+    return config
 
 
 def _present(queues: Queues, timings: Timings, summary: str, *, attempts: int) -> ActivityConfig:

@@ -8,6 +8,7 @@ from crds.paths import Overlaps, TooCostly, path_error
 from crds.rules.field_errors import FieldError
 from crds.rules.flux_deliveries import flux_errors
 from crds.rules.git_writes import git_write_errors
+from crds.rules.label_syntax import selector_errors
 from crds.rules.promotion_policies import missing, repository_errors, template_errors
 from crds.rules.substitution import VARIABLE_NAME, SubstitutionError, names_in, render
 from crds.v1alpha1.deployment import ArgoCDDeployment
@@ -74,6 +75,8 @@ def _argocd_errors(
         errors.append(missing(f"{path}.instanceRef.name", "ArgoCDInstance", argocd.instance_ref.name))
     if argocd.selector is not None and not argocd.selector.to_query():
         errors.append(FieldError(path=f"{path}.selector", message="is empty, which selects nothing"))
+    if argocd.selector is not None:
+        errors += selector_errors(f"{path}.selector", argocd.selector)
     if argocd.application is not None:
         key = (argocd.instance_ref.name, argocd.application)
         if applications.setdefault(key, index) != index:

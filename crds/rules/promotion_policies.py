@@ -15,7 +15,7 @@ from crds.rules.selection import WAY_LIMIT, PolicyIndex
 from crds.rules.substitution import SubstitutionError, allowed_names, names_in, unknown_names
 from crds.rules.ways import Chain, TooManyWays, Ways
 from crds.v1alpha1.environment import Environment
-from crds.v1alpha1.git_repository import GitRepository
+from crds.v1alpha1.git_repository import GitRepository, Labels
 from crds.v1alpha1.kinds import BY_KIND
 from crds.v1alpha1.promotion_policy import PolicyTest, PromotionPolicy
 from crds.v1alpha1.test_runner import TestRunner
@@ -47,6 +47,7 @@ def validate_policy(
     errors += _target_errors(policy, environments)
     errors += gate_errors(policy, (environments or {}).get(policy.spec.target_environment))
     # The parameters of tests beyond the bound take longer to read than others can wait.
+    errors += _label_errors(policy, repositories)
     errors += _size_errors(policy) or _test_errors(policy, runners, environments, repositories)
     if policy.spec.source_environment != policy.spec.target_environment:
         errors += _chain_errors(policy, environments or {}, all_policies, require_final=require_final)
@@ -64,6 +65,22 @@ def _size_errors(policy: PromotionPolicy) -> list[FieldError]:
         "them: shorten their parameters, or let the job read long ones itself"
     )
     return [FieldError(path="spec.tests", message=message)]
+
+
+def _label_errors(policy: PromotionPolicy, repositories: Mapping[str, GitRepository] | None) -> list[FieldError]:
+    """Find a label that Pilotage would take for one of its own: for a state, or for the place of a change."""
+    label = policy.spec.label
+    if label is None:
+        return []
+    named = [reference.name for reference in policy.spec.repository_refs] or list(repositories or ())
+    meant = [repositories[name] for name in named if name in repositories] if repositories is not None else []
+    prefixes = dict.fromkeys([Labels().prefix, *(one.spec.labels.prefix for one in meant)])
+    # At most hosts labels that differ in case alone are the same.
+    taken = [prefix for prefix in prefixes if label.lower().startswith(prefix.lower())]
+    return [
+        FieldError(path="spec.label", message=f"`{label}` begins with `{prefix}`, as Pilotage's own labels do")
+        for prefix in taken
+    ]
 
 
 def repository_errors(path: str, name: str, repositories: Mapping[str, GitRepository] | None) -> list[FieldError]:

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from crds.reasons.conditions import ConditionReason
 from crds.rules.field_errors import FieldError
+from crds.rules.label_syntax import annotation_errors, label_errors
 from crds.v1alpha1.git_repository import GitRepository
 
 Oldest: TypeAlias = Mapping[tuple[str, ...], GitRepository]
@@ -40,11 +41,19 @@ def conflict_errors(repository: GitRepository, oldest: Oldest) -> list[FieldErro
 
 
 def discovery_errors(repository: GitRepository, environments: Collection[str] | None) -> list[FieldError]:
-    """Name the environments of `discovery` that are not there; None judges none."""
+    """Find what keeps `discovery` from making trackers: missing environments, labels that no object can have.
+
+    None as `environments` judges none of them.
+    """
     discovery = repository.spec.discovery
-    if discovery is None or environments is None:
+    if discovery is None:
         return []
-    return [
+    path, template = "spec.discovery.trackerTemplate", discovery.tracker_template
+    errors = label_errors(f"{path}.labels", template.labels)
+    errors += annotation_errors(f"{path}.annotations", template.annotations)
+    if environments is None:
+        return errors
+    return errors + [
         FieldError(
             path=f"spec.discovery.baseBranches[{position}].environment",
             message=f"Environment `{one.environment}` does not exist",

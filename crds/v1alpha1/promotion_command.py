@@ -50,6 +50,12 @@ class PromotionCommandSpec(Model):
             message="hold is for the release of an environment",
             field_path=".hold",
         ),
+        # The schema has no bound for keys; Pilotage carries what a person saw along with the promotion.
+        Rule(
+            rule="!has(self.targetRevisions) || self.targetRevisions.all(name, size(name) <= 320)",
+            message="names of deployments must have at most 320 characters",
+            field_path=".targetRevisions",
+        ),
     )
 
     tracker_ref: TrackerReference | None = None

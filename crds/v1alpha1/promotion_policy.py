@@ -75,7 +75,8 @@ class PromotionPolicySpec(Model):
     tests: Annotated[tuple[PolicyTest, ...], Field(max_length=50, json_schema_extra=extra(keys=("name",)))] = ()
     """Tests of the hop. Pilotage starts all of them at the same time. None means that nothing gates the hop."""
     label: Annotated[str, Field(min_length=1, max_length=50)] | None = None
-    """Label that the pull request gets after the hop; `promoted/<target>` if not given."""
+    """Label that the pull request gets after the hop; `promoted/<target>` if not given. It must not begin as Pilotage's
+    own labels do, such as `pilotage/`."""
     on_source_moved: OnSourceMoved = OnSourceMoved.ACCEPT
     """What happens when the source moves after all tests of a round were started."""
 

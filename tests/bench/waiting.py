@@ -75,7 +75,7 @@ async def _presented(stage: Stage) -> None:
 
 async def _last_write(stage: Stage, began: float) -> float:
     writes = await stage.calls(lambda entry: _asks_host(entry) and entry["method"] != "GET")
-    return max((began, *(entry["time"] for entry in writes)))
+    return max((began, *(float(entry["time"]) for entry in writes)))
 
 
 def _rows(count: int, calls: int, before: Usage, after: Usage) -> list[Row]:

@@ -391,6 +391,12 @@ BAD_DOCUMENTS = (
         "spec.hold: hold is for the release of an environment",
     ),
     bad(
+        "command that repeats a name that no deployment can have",
+        _command(targetRevisions={"n" * 321: "aaaaaaaaaaaa"}),
+        "spec.targetRevisions",
+        "names of deployments must have at most 320 characters",
+    ),
+    bad(
         "command of no one",
         _command(requestedBy=""),
         "spec.requestedBy",

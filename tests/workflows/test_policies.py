@@ -17,7 +17,6 @@ IN_THE_BACKGROUND = {
     "workflows/subscription_fault/workflow.py",
     "workflows/drift/workflow.py",
     "workflows/event_sink/workflow.py",
-    "workflows/repository/workflow.py",
     "workflows/promotion/steps/publishing.py",
     "workflows/environment/reports.py",
 }

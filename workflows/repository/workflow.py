@@ -110,7 +110,7 @@ class RepositorySyncWorkflow:
         """Write the condition where it differs from the one before."""
         if discovered == self._published:
             return
-        config = policies.kubernetes_publish(
+        config = policies.kubernetes_publish_briefly(
             self._queues, self._start.timings, summary=f"publish {self._name}: {discovered.reason}"
         )
         request = PublishDiscoveryInput(repository=self._start.repository, discovered=discovered)
@@ -118,8 +118,8 @@ class RepositorySyncWorkflow:
             await workflow.execute_activity_method(DiscoveryActivities.publish_discovery, request, **config)
             self._published = discovered
         except ActivityError as refusal:
-            # Only a refusal that no retry fixes gets here. It is offered again after the next look.
-            workflow.logger.warning("condition was refused", exc_info=refusal)
+            # It was refused, or no watcher is there: trackers need the next look, after which it is offered again.
+            workflow.logger.warning("condition was not written", exc_info=refusal)
 
     def _tidying_due(self) -> bool:
         return self._tidied_at is None or workflow.now() - self._tidied_at >= self._start.timings.tidy_interval
