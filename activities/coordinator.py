@@ -85,6 +85,8 @@ class Coordinator:
             label_cursor = happened.cursor
         written = await steering.remarks(request.number, request.begun, request.comment_cursor)
         instructions += by_comments(written.remarks)
+        # Labels and comments come from two lists: a release that was written after a hold must not come before it.
+        instructions.sort(key=lambda instruction: instruction.at)
         judged = [await self._judge(steering, instruction, request.teams) for instruction in instructions]
         # Who may not steer must not keep out who may.
         kept = sorted(range(len(judged)), key=lambda place: (not judged[place].allowed, place))[:INSTRUCTIONS_KEPT]
@@ -125,6 +127,7 @@ class Coordinator:
             label=instruction.label,
             comment=instruction.comment,
             reason=instruction.reason,
+            at=instruction.at,
         )
 
     async def _why_not(self, steering: Steering, instruction: UnjudgedInstruction, teams: Mapping[str, str]) -> str:
@@ -137,7 +140,8 @@ class Coordinator:
         return await self._no_member(steering, instruction.by, teams) if instruction.verb == Verb.PROMOTE else ""
 
     async def _may_write(self, steering: Steering, person: Person) -> bool:
-        key = (self.namespace, self.repository.view.full_name, person.id)
+        # Two GitRepositories of a namespace may have one full name: each names its own host.
+        key = (self.namespace, self.repository.view.name, self.repository.view.full_name, person.id)
         known = self.rights.get(*key)
         if known is None:
             known = self.rights.put(bool(person.id) and await steering.may_write(person), *key)

@@ -22,6 +22,8 @@ class UnjudgedInstruction:
     id: str
     verb: str
     by: Person
+    at: datetime
+    """When it was written, by the host's clock."""
     label: str = ""
     comment: str = ""
     reason: str = ""
@@ -56,7 +58,7 @@ def _of_label(label: str, event: LabelEvent) -> UnjudgedInstruction | None:
         verb = STATE if STATES_BY_LABEL[label] is not State.TESTING else str(Verb.RETEST)
     else:
         return None
-    return UnjudgedInstruction(id=f"label-{event.id}", verb=verb, by=event.by, label=label)
+    return UnjudgedInstruction(id=f"label-{event.id}", verb=verb, by=event.by, at=event.at, label=label)
 
 
 def by_comments(remarks: Iterable[Remark]) -> tuple[UnjudgedInstruction, ...]:
@@ -71,5 +73,10 @@ def _instructions(remarks: Iterable[Remark]) -> Iterator[UnjudgedInstruction]:
             continue
         verb, _, reason = rest.strip().partition(" ")
         yield UnjudgedInstruction(
-            id=f"comment-{remark.id}", verb=verb, by=remark.by, comment=remark.id, reason=reason.strip()
+            id=f"comment-{remark.id}",
+            verb=verb,
+            by=remark.by,
+            at=remark.at,
+            comment=remark.id,
+            reason=reason.strip(),
         )

@@ -29,6 +29,8 @@ class Instruction(Bounded):
     comment: Short = ""
     """The comment by which it was given; empty for a label."""
     reason: Line = ""
+    at: datetime | None = None
+    """When it was written, by the host's clock; None of a worker that does not read that yet."""
 
 
 @dataclass(frozen=True, kw_only=True)

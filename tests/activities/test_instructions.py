@@ -10,6 +10,7 @@ from activities.instructions import by_comments, by_labels
 from activities.models.label_sync import LabelsLeft
 from activities.models.state_labels import HOLD, RETEST
 from activities.models.steering import INSTRUCTIONS_KEPT, STATE, ReadInstructionsInput, ReadInstructionsResult
+from activities.models.tracking import RepositoryView
 from activities.ports import Repository
 from activities.state_labels import LabelNames, WantedLabels
 from providers.errors import ProviderUnauthorized
@@ -27,8 +28,10 @@ def event(number: int, label: str, by: str = "grace", *, added: bool = True, lat
     return LabelEvent(id=str(number), label=label, added=added, by=_person(by), at=at, own=by == "pilotage-bot")
 
 
-def remark(number: int, body: str, by: str = "grace") -> Remark:
-    return Remark(id=str(number), body=body, by=_person(by), at=BEGUN, own=by == "pilotage-bot", edited=False)
+def remark(number: int, body: str, by: str = "grace", *, late: int = 1) -> Remark:
+    """Return a comment, so many minutes after the attempt began."""
+    at = BEGUN + timedelta(minutes=late)
+    return Remark(id=str(number), body=body, by=_person(by), at=at, own=by == "pilotage-bot", edited=False)
 
 
 def _person(name: str) -> Person:
@@ -66,11 +69,15 @@ class FakeSteering:
 
 
 def coordinator(
-    steering: FakeSteering | None, rights: KnownRights | None = None, *, has_labels: bool = True
+    steering: FakeSteering | None,
+    rights: KnownRights | None = None,
+    *,
+    has_labels: bool = True,
+    view: RepositoryView = WEB,
 ) -> Coordinator:
     host = FakeScm(steering=steering, label_names=["pilotage/testing"])
     host.capabilities = Capabilities(labels=has_labels)
-    repository = Repository(view=WEB, host=host)
+    repository = Repository(view=view, host=host)
     return Coordinator(repository=repository, namespace="shop", rights=rights or KnownRights())
 
 
@@ -160,6 +167,25 @@ async def test_a_right_is_looked_up_once_in_a_while() -> None:
     await coordinator(steering, rights).sync_scm_to_tracker(READ)
     await coordinator(steering, rights).sync_scm_to_tracker(READ)
     assert steering.asked == ["grace"]
+
+
+async def test_a_right_at_one_host_is_none_at_another_that_has_a_repository_of_the_same_full_name() -> None:
+    here, there, rights = FakeSteering([event(1, HOLD)]), FakeSteering([event(1, HOLD)]), KnownRights()
+    await coordinator(here, rights).sync_scm_to_tracker(READ)
+    await coordinator(there, rights, view=replace(WEB, name="web-elsewhere")).sync_scm_to_tracker(READ)
+    assert (here.asked, there.asked) == (["grace"], ["grace"])
+
+
+async def test_instructions_come_in_the_order_in_which_they_were_written_each_with_its_time() -> None:
+    steering = FakeSteering(
+        [event(1, HOLD, added=False, late=9), event(2, HOLD, late=12)],
+        [remark(3, "/pilotage hold", late=3), remark(4, "/pilotage release", late=11)],
+    )
+    found = [(one.verb, one.at) for one in (await read(steering)).instructions]
+    assert found == [
+        (verb, BEGUN + timedelta(minutes=late))
+        for verb, late in (("hold", 3), ("release", 9), ("release", 11), ("hold", 12))
+    ]
 
 
 async def test_an_account_that_is_gone_may_nothing() -> None:

@@ -47,11 +47,10 @@ from workflows.environment.reports import KEPT as REPORTS_KEPT
 from workflows.promotion.monitoring import KEPT as UNWATCHED_KEPT
 from workflows.promotion.state import (
     ANSWERS_KEPT,
-    INSTRUCTIONS_SHOWN,
     RECORDS_KEPT,
-    STEERING_LABELS_KEPT,
     SUPERSEDED_KEPT,
 )
+from workflows.promotion.steered import INSTRUCTIONS_SHOWN, STEERING_LABELS_KEPT
 from workflows.promotion.steps.proposing import SHOWN_AT_MOST
 
 NOW = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)

@@ -43,10 +43,15 @@ class Environments:
 
     def known(self, environment: str) -> EnvironmentView | None:
         """Return the declaration that is kept; None where it must be read."""
+        return None if self.unresolved(environment) or self.undeployed(environment) else self.views.get(environment)
+
+    def undeployed(self, environment: str) -> tuple[str, ...]:
+        """Return our components that the declaration which is kept does not deploy; none where none is kept."""
         known = self.views.get(environment)
-        if known is None or self.unresolved(environment):
-            return None
-        return known if set(self._story.components or ()) <= {one.component for one in known.deployments} else None
+        if known is None:
+            return ()
+        deployed = {one.component for one in known.deployments}
+        return tuple(one for one in self._story.components or () if one not in deployed)
 
     def unresolved(self, environment: str) -> tuple[DeploymentSpec, ...]:
         """Return what stands for applications of ours that are not known, since a selector was not resolved."""

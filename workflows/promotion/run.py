@@ -123,7 +123,8 @@ class PromotionRun:
         self.dirty = False
         self._flushing: asyncio.Task[None] | None = None
         self._publish = publish
-        self.on_backstop: Callable[[], None] = lambda: None
+        self.next_look_in: Callable[[timedelta], timedelta] = lambda backstop: backstop
+        """After how long the pull request is to be looked at again, at the latest; looks where this backstop is due."""
 
     def changed(self) -> None:
         """Note that the story is to be published at the next wait, or in moments: steps that pass cost no write."""
@@ -257,6 +258,7 @@ class PromotionRun:
         of places come within milliseconds, and a status no one could read costs six events.
         """
         backstop = self.timings.backstop * (0.8 + 0.4 * workflow.random().random())
+        looking = min(backstop, self.timings.backstop)
         if self.membership.phase is Phase.HOLDER:
             backstop = min(backstop, self.timings.holder_backstop)
         hold = self.story.hold
@@ -275,6 +277,8 @@ class PromotionRun:
             limit, neglects = asks_ahead_in, False
         self.stop_if_ended()
         self._continue_if_due()
+        if (looks_in := self.next_look_in(looking)) < limit:
+            limit, neglects = looks_in, False
         if limit <= timedelta(0):
             return ready()
         try:
@@ -284,7 +288,6 @@ class PromotionRun:
             await workflow.wait_condition(lambda: self._woken() or ready(), timeout=limit, timeout_summary=why)
         except TimeoutError:
             if neglects:
-                self.on_backstop()
                 await self.membership.send_again()
             return False
         finally:

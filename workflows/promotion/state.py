@@ -14,16 +14,14 @@ from activities.models.places import Phase, PlaceSignal
 from activities.models.promotion import CommandAnswer, PromotionInput
 from activities.models.revisions import Shown
 from activities.models.status import ApplicationResult, EventNote, PromotionRecord, State
-from activities.models.steering import Answered, Reaction
 from activities.models.testing import RunRef, RunState
 from activities.models.tracking import Artifact, PullRequest, RepositoryView
-from workflows.runtime.inbox import Inbox
+from workflows.promotion.steered import SteeredState
+from workflows.runtime.inbox import Accepted, Inbox
 
 RECORDS_KEPT = 20
 ANSWERS_KEPT = 100
 SUPERSEDED_KEPT = 5
-INSTRUCTIONS_SHOWN = 5
-STEERING_LABELS_KEPT = 10
 RELATIONS_KEPT = 300
 SOURCE_MOVES_ALLOWED = 5
 """How many new rounds a moving source may cause in one hop before the tracker waits and states it."""
@@ -127,6 +125,8 @@ class Round:
     artifacts: tuple[Artifact, ...]
     tests: list[TestProgress]
     started_at: datetime
+    began_at: datetime | None = None
+    """When it began; a hold moves `started_at`, and this one not."""
     timed_out: bool = False
     """Whether the round's own time is up."""
     confirmed: bool = False
@@ -162,6 +162,7 @@ class Hop:
 
     number: int
     policy: PolicySnapshot
+    began_at: datetime | None = None
     nonce: str = ""
     """Random text that came with the policy. It is part of each key and shown nowhere: all other parts are public, so
     that anybody could start a run in advance and have it found as ours."""
@@ -170,6 +171,8 @@ class Hop:
     source_moved: list[str] = field(default_factory=list)
     approved_by: str = ""
     """Who gave the `promote` or `retry` that was carried out, or `autoPromote`; one that waits is in the inbox."""
+    approval: Accepted | None = None
+    """The `promote` that was carried out: a `retest` before the first write has it wait again."""
     override: tuple[Observation, ...] | None = None
     """The target as the person saw it who promotes although it diverged."""
     untouched: bool = False
@@ -249,12 +252,14 @@ class Hold:
     by: str
     since: datetime
     reason: str = ""
+    written_at: datetime | None = None
+    """When it was asked for on the pull request, by the host's clock; None of one that came by another way."""
     untold: str = ""
     """Why no place ahead knows of it yet: who is ahead was asked in vain."""
 
 
 @dataclass(kw_only=True)
-class PromotionState:
+class PromotionState(SteeredState):
     """Everything that one attempt of a tracker knows; small enough to be carried in one payload."""
 
     started_at: datetime
@@ -303,23 +308,6 @@ class PromotionState:
     hold_untold: bool = False
     """Whether the places ahead have yet to receive the last hold or release."""
     records: list[PromotionRecord] = field(default_factory=list)
-    label_cursor: str = ""
-    """Up to where the host's list of what happened to labels was looked at."""
-    comment_cursor: str = ""
-    steering_labels: tuple[str, ...] = ()
-    """Labels of the pull request by which people steer, as they were when it was looked at last."""
-    scm_account: str = ""
-    """Our own account at the host, in lower case; empty until it was looked at."""
-    instructions: list[Answered] = field(default_factory=list)
-    """The last instructions of people on the pull request."""
-    steering_problem: str = ""
-    """Why they cannot be read."""
-    steering_unsupported: str = ""
-    """What people cannot steer by at the host."""
-    reactions: list[Reaction] = field(default_factory=list)
-    """Answers to comments that are not shown yet."""
-    cleared: list[str] = field(default_factory=list)
-    """Labels by which people steered that are answered, and still to be taken off."""
     labels: list[str] = field(default_factory=list)
     """Labels that stay on the pull request."""
     arrived: list[str] = field(default_factory=list)

@@ -81,7 +81,7 @@ class PromotionWorkflow:
         )
         self._presenting = Presenting(self._ctx)
         self._steering = Steering(self._ctx, carry_out=self._execute, answer=self._presenting.again)
-        self._ctx.on_backstop = self._steering.look
+        self._ctx.next_look_in = self._steering.next_look_in
         self._listing = Listing()
         self._resumed = request.carried is not None
 
@@ -152,6 +152,7 @@ class PromotionWorkflow:
         hop = self._story.hop
         if hop is not None and hop.view is not None:
             self._ctx.views[hop.view.name] = hop.view
+        self._steering.resume()
         await self._ctx.membership.send_again()
 
     async def _finish(self) -> None:

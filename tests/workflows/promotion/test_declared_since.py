@@ -34,6 +34,17 @@ async def test_an_environment_declared_final_ends_the_wait_for_a_policy(played: 
         assert await run.end() is State.COMPLETED
 
 
+async def test_an_environment_declared_final_while_the_hop_to_it_waits_needs_no_policy(played: Played) -> None:
+    async with promotion(played) as (world, start):
+        world.environments["prod"] = replace(world.environments["prod"], final=False)
+        run = await start()
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        world.environments["prod"] = replace(world.environments["prod"], final=True)
+        await run.command(Verb.PROMOTE, target="prod")
+        assert await run.end() is State.COMPLETED
+        assert State.AWAITING_POLICY not in [one.state for one in world.statuses]
+
+
 async def test_a_retest_takes_the_variables_of_the_source_again(played: Played) -> None:
     async with promotion(played) as (world, start):
         world.environments["dev"] = replace(world.environments["dev"], vars={"url": "wrong"})

@@ -14,6 +14,7 @@ from activities.models.configuration import (
     ReadRepositoryInput,
     ReadRepositoryResult,
 )
+from activities.models.promotion import Verb
 from activities.models.revisions import CompareRevisionsInput, CompareRevisionsResult, Relation
 from activities.models.status import NO_ACTION, State, Waiting
 from activities.models.tracking import PullRequest, PullRequestState
@@ -210,3 +211,17 @@ def test_what_may_never_arrive_is_presented_also_after_another_reason_was(relati
     story.relations[f"{HOTFIX}...{MINE}"] = relation
     assert (moment(story, State.AWAITING_SYNC, NOON) is not None) is news
     assert (moment(story, State.AWAITING_SYNC, NOON + SHOWN_AFTER) != lasting) is news
+
+
+async def test_a_diverged_target_that_waits_for_approval_shows_the_command_that_is_accepted(played: Played) -> None:
+    async with promotion(played) as (world, start):
+        world.policy("dev", "staging", auto=False)
+        world.environment("staging", HOTFIX)
+        run = await start()
+        status = await world.until(State.READY_TO_PROMOTE, reason="TargetDiverged")
+        assert status.waiting_for is not None
+        assert status.waiting_for.reason_code == "TargetDiverged"
+        assert status.waiting_for.unblock_with == 'pilotage -n shop promote web-412 --reason "…"'
+        assert "WaitsForApproval" not in world.events
+        assert (await run.command(Verb.PROMOTE, target="staging", reason="the hotfix is obsolete")).accepted
+        await world.eventually(lambda: world.runs["staging"] == {"web-0": MINE})

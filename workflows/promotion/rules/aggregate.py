@@ -18,7 +18,7 @@ def aggregate(tests: Sequence[TestProgress]) -> TestAggregateResult:
         all_passed=all(test.state is RunState.PASSED for test in required),
         any_failed=any(_failed(test) for test in required),
         any_running=any(not test.final for test in tests),
-        any_timeout=any(test.state is RunState.TIMED_OUT for test in tests),
+        any_timeout=any(test.state is RunState.TIMED_OUT for test in required),
         results={test.spec.name: test.state or PENDING for test in tests},
         failure_reasons=tuple(_reason(test) for test in required if _failed(test)),
         optional_tests_failed=any(_failed(test) for test in tests if not test.spec.required),

@@ -9,6 +9,7 @@ from activities.models.delivery import Observation
 from activities.models.status import ApplicationResult, PromotionRecord, TestStatus
 from crds.reasons.trackers import ApplicationOutcome
 from workflows.promotion.state import RECORDS_KEPT, Hop, OpenCancel, PromotionStart, PromotionState, TestProgress
+from workflows.runtime.inbox import Accepted
 from workflows.sizes import encoded_size
 
 BRIEF_BYTES = 80
@@ -99,6 +100,8 @@ def _lighter(hop: Hop) -> Hop:
     """Drop the texts of others; whom a person accepted, and what it held, stays. What diverged is judged again."""
     return replace(
         hop,
+        # What it is about is known when it waits again.
+        approval=hop.approval and Accepted(command=replace(hop.approval.command, seen={})),
         override=None if hop.override is None else tuple(_judged(one) for one in hop.override),
         refused=(),
         round=None if hop.round is None else replace(hop.round, tests=[_brief_test(one) for one in hop.round.tests]),

@@ -1,5 +1,6 @@
 """What a person's command means in the state at hand: refused with a reason, carried out, or kept for its step."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from activities.models.promotion import Command, Verb
@@ -73,6 +74,8 @@ def repeats(story: PromotionState, verb: Verb) -> str:
     Two people, or two clicks, give the same command within moments. The second is refused by name and never kept:
     later it would act on a state that its sender had not seen.
     """
+    if verb is Verb.SYNC and story.sync_request:
+        return "another sync is being carried out; give this one again once its result is shown"
     waiting = story.inbox.get(verb)
     command = waiting.command if waiting is not None else story.inbox.under_way.get(verb)
     if verb not in (Verb.RETEST, Verb.RETRY) or command is None:
@@ -148,6 +151,9 @@ def command_waits(story: PromotionState) -> bool:
 def carry_out(story: PromotionState, verb: Verb, command: Command, *, now: datetime) -> None:
     """Hold and release at once, and keep in the inbox what a step's transition carries out; abort is the caller's."""
     hop = story.hop
+    if verb is not Verb.PROMOTE or hop is None or hop.refusal is not Refusal.DIVERGED:
+        # It overrides nothing, and its size is the sender's; where the target diverged it is exactly what that holds.
+        command = replace(command, seen={})
     match verb:
         case Verb.RETEST | Verb.RETRY:
             story.inbox.offer(verb, Accepted(command=command))

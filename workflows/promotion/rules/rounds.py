@@ -46,7 +46,7 @@ def new_round(story: PromotionState, hop: Hop, artifacts: tuple[Artifact, ...], 
         for spec in hop.policy.tests
         if not spec.components or set(spec.components) & set(components)
     ]
-    return Round(number=story.rounds, artifacts=artifacts, tests=tests, started_at=now)
+    return Round(number=story.rounds, artifacts=artifacts, tests=tests, started_at=now, began_at=now)
 
 
 def due(round_: Round, now: datetime) -> list[TestProgress]:

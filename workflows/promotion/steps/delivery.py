@@ -58,8 +58,8 @@ async def promote(ctx: PromotionRun) -> State:
     ctx.heed_commands()
     ctx.flush()
     deployments = [one for one in view.deployments if one.component in (story.components or ())]
-    if not deployments or ctx.environments.unresolved(hop.policy.target):
-        # What a selector stands for is not known: a wave would wait in vain, or end without it.
+    if not deployments or ctx.environments.known(hop.policy.target) is None:
+        # A component is not deployed, or what a selector stands for is not known: a wave would end without it.
         state = ctx.enter(State.READY_TO_PROMOTE)
         await ctx.membership.set_phase(Phase.WORKING)
         return state

@@ -73,8 +73,9 @@ async def await_turn(ctx: PromotionRun) -> State:
 
 async def _take_lane(ctx: PromotionRun, hop: Hop) -> State:
     """Begin to promote with the lane that was granted, by the approval that waited for it."""
+    approval = ctx.story.inbox.get(Verb.PROMOTE)
     if (command := ctx.take(Verb.PROMOTE)) is not None:
-        hop.approved_by = command.actor
+        hop.approved_by, hop.approval = command.actor, approval
     ctx.story.inbox.done(Verb.PROMOTE, Verb.RETRY)
     hop.untouched = True
     state = ctx.enter(State.PROMOTING)
@@ -101,7 +102,7 @@ async def await_retry(ctx: PromotionRun) -> State:
 
 async def _retry(ctx: PromotionRun, hop: Hop, command: Command) -> State:
     """Go on from the first application that is not done, under keys of a new attempt."""
-    hop.approved_by = command.actor
+    hop.approved_by, hop.approval = command.actor, None
     hop.attempt, hop.error, hop.wave, hop.wave_started = hop.attempt + 1, "", None, None
     hop.begin_attempt()
     hop.repeats.clear()
@@ -154,10 +155,11 @@ async def _stand_in_line(ctx: PromotionRun, hop: Hop) -> None:
 
 
 def _reason(ctx: PromotionRun, hop: Hop, *, fits: bool) -> str:
+    if hop.refusal is not Refusal.NONE:
+        # Before the approval: a `promote` without a reason would be refused.
+        return str(hop.refusal)
     if not approver(ctx.story):
         return TrackerReason.AWAITING_PROMOTE
-    if hop.refusal is not Refusal.NONE:
-        return str(hop.refusal)
     if ctx.held:
         # It has left the line: what was before it blocks it again only after the release.
         return TrackerReason.AWAITING_LANE
@@ -192,7 +194,9 @@ async def _wait_for_change(ctx: PromotionRun, seen: Snapshot, *, why: str, quiet
     tests = [test for test in round_.tests if not test.final] if round_ else []
     running = any(test.run for test in tests)
     limits = [ctx.until_known(), ctx.timings.poll_maximum if running else None]
-    if hop is not None and ctx.environments.unresolved(hop.policy.target):
+    if hop is not None and (
+        ctx.environments.unresolved(hop.policy.target) or ctx.environments.undeployed(hop.policy.target)
+    ):
         limits.append(ctx.timings.reference_maximum)
     if hop is not None and round_ is not None and tests and not ctx.held:
         if await keep_deadlines(ctx, hop, round_):

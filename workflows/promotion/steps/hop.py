@@ -46,6 +46,7 @@ async def choose_hop(ctx: PromotionRun) -> State:
     story = ctx.story
     # Taken before anything is read: what changes meanwhile must wake the wait for a policy.
     ctx.looked_at = ctx.pokes
+    kept = ctx.environments.known(story.environment) is not None
     view = await ctx.environments.get(story.environment)
     watch = None
     if story.environment not in story.arrived:
@@ -58,11 +59,23 @@ async def choose_hop(ctx: PromotionRun) -> State:
         return State.COMPLETED
     opened = ctx.take_opened() or await open_hop(ctx, watch)
     found = opened.found
+    if found.policy is None and found.outcome is PolicyOutcome.NOT_FOUND and kept:
+        # What no policy leaves may be final since the hop that led here began.
+        view = await ctx.environments.read(story.environment)
+        if view.final:
+            return State.COMPLETED
     if found.policy is None:
         return _await_policy(ctx, found)
     approved_by = records.PROMOTED_BY_POLICY if found.policy.auto_promote else ""
     voided = story.hop.voided if story.hop is not None else ()
-    story.hop = Hop(number=story.hops, policy=found.policy, nonce=found.nonce, approved_by=approved_by, voided=voided)
+    story.hop = Hop(
+        number=story.hops,
+        policy=found.policy,
+        began_at=workflow.now(),
+        nonce=found.nonce,
+        approved_by=approved_by,
+        voided=voided,
+    )
     if outdated := outdated_approval(story):
         ctx.supersede(outdated, Verb.PROMOTE)
     return await _meet_target(ctx, story.hop, opened)
@@ -193,6 +206,7 @@ async def target_contains(ctx: PromotionRun, artifacts: tuple[Artifact, ...]) ->
 
     To contain is not enough: our own failed write is contained as well, and what ends here is shown as promoted.
     """
+    await _read_declaration_again(ctx)
     comparisons = await judge_target(ctx, artifacts)
     arrived = bool(comparisons) and all(
         one.judgement is Judgement.CONTAINED and one.observation.settled for one in comparisons
@@ -201,13 +215,34 @@ async def target_contains(ctx: PromotionRun, artifacts: tuple[Artifact, ...]) ->
 
 
 def missing_components(ctx: PromotionRun) -> list[str]:
-    """Return the change's components that the target, as its place observed it, does not deploy."""
+    """Return the change's components that the target does not deploy: as its place observed it, or as it is declared.
+
+    After an edit of the Environment the place may still observe what is declared no more.
+    """
+    hop = ctx.story.hop
+    if hop is None:
+        return []
+    unseen, undeployed = _unseen_components(ctx, hop), ctx.environments.undeployed(hop.policy.target)
+    return [component for component in ctx.story.components or () if component in unseen or component in undeployed]
+
+
+def _unseen_components(ctx: PromotionRun, hop: Hop) -> tuple[str, ...]:
+    """Return the change's components that the target's place, which has observed it, does not show."""
+    place = ctx.membership.view(hop.policy.target)
+    if place is None or place.observed_at is None:
+        return ()
+    deployed = {one.component for one in place.observed}
+    return tuple(component for component in ctx.story.components or () if component not in deployed)
+
+
+async def _read_declaration_again(ctx: PromotionRun) -> None:
+    """Read the target's declaration where the place shows more than the one that is kept: one of both is older."""
     hop = ctx.story.hop
     place = ctx.membership.view(hop.policy.target) if hop else None
-    if place is None or place.observed_at is None:
-        return []
-    deployed = {one.component for one in place.observed}
-    return [component for component in ctx.story.components or () if component not in deployed]
+    if hop is None or place is None or place.observed_at is None or _unseen_components(ctx, hop):
+        return
+    if ctx.environments.undeployed(hop.policy.target):
+        await ctx.environments.read(hop.policy.target)
 
 
 async def ended_by_others(ctx: PromotionRun) -> State | None:

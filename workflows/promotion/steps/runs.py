@@ -64,8 +64,8 @@ async def _trigger_round(
     shared = rounds.shared_variables(list(variables.values()))
     until = {test.key: rounds.deadline(round_, hop.policy, test) for test in tests}
     names = ", ".join(test.spec.name for test in tests)
-    config = policies.ci_trigger(ctx.queues, ctx.timings, summary=f"trigger {names}")
-    config["schedule_to_close_timeout"] = max(*until.values(), now + timedelta(seconds=1)) - now
+    left = max(*until.values(), now + timedelta(seconds=1)) - now
+    config = policies.ci_trigger(ctx.queues, ctx.timings, summary=f"trigger {names}", at_most=left)
     request = TriggerRoundInput(
         namespace=ctx.request.tracker.namespace,
         repository=ctx.request.spec.repository,
@@ -103,8 +103,12 @@ async def _trigger_round(
 
 async def _trigger(ctx: PromotionRun, hop: Hop, round_: Round, test: TestProgress) -> None:
     remaining = rounds.deadline(round_, hop.policy, test) - workflow.now()
-    config = policies.ci_trigger(ctx.queues, ctx.timings, summary=f"trigger {test.spec.name} ({test.spec.runner})")
-    config["schedule_to_close_timeout"] = max(remaining, timedelta(seconds=1))
+    config = policies.ci_trigger(
+        ctx.queues,
+        ctx.timings,
+        summary=f"trigger {test.spec.name} ({test.spec.runner})",
+        at_most=max(remaining, timedelta(seconds=1)),
+    )
     request = TriggerTestInput(
         namespace=ctx.request.tracker.namespace,
         runner=test.spec.runner,

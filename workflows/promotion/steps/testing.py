@@ -8,7 +8,7 @@ The round is confirmed by a read of the source after its newest trigger, and rea
 on another artifact than the one that runs is none. Runs that are waited for no more are cancelled in the background.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from temporalio import workflow
@@ -285,7 +285,8 @@ def _fail_moved(ctx: PromotionRun, hop: Hop) -> State:
 async def void_round(ctx: PromotionRun) -> State:
     """Begin again after `retest`: earlier verdicts are void, and the policy's snapshot is taken again.
 
-    An approval that waits is kept: it counts for the round to come, if that is about the same revisions.
+    An approval is kept, also one that was taken and by which nothing was written: it counts for the round to come, if
+    that is about the same revisions.
     """
     story, hop = ctx.story, ctx.story.hop
     ctx.take(Verb.RETEST)
@@ -296,6 +297,8 @@ async def void_round(ctx: PromotionRun) -> State:
         ctx.views.pop(hop.policy.source, None)
         if hop.round is not None:
             cancel_round(ctx, hop.round)
+            if hop.untouched and hop.approval is not None and story.inbox.get(Verb.PROMOTE) is None:
+                story.inbox.offer(Verb.PROMOTE, replace(hop.approval, artifacts=hop.round.artifacts))
             hop.voided, hop.round = hop.round.artifacts, None
         hop.refusal, hop.refusal_message, hop.refused = Refusal.NONE, "", ()
     state = ctx.enter(State.SYNCED)

@@ -14,7 +14,7 @@ from activities.models.status import State, TestStatus
 from crds.texts.markdown import inline, link
 from workflows.promotion.rules.aggregate import test_status, verdict
 from workflows.promotion.rules.commands import approver
-from workflows.promotion.state import Hop, PromotionState
+from workflows.promotion.state import Hop, PromotionState, Refusal
 
 LOGIN = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_-])?")
 """A login as hosts take them: GitLab, Gitea and Forgejo allow dots, and 255 characters."""
@@ -58,7 +58,14 @@ def _what(story: PromotionState, hop: Hop, shown: State) -> str:
             counts = _counts(hop)
             passed = verdict(hop.round.tests if hop.round else ())
             summary = f"{passed} ({counts})" if counts else passed
+            if _diverged(hop, shown):
+                return f"{inline(summary)}; {target} diverged: {inline(hop.refusal_message)}"
             return f"{inline(summary)}; this change waits for approval to go to {target}"
+
+
+def _diverged(hop: Hop, shown: State) -> bool:
+    """Return whether an approval has to name what it overrides."""
+    return shown is State.READY_TO_PROMOTE and hop.refusal is Refusal.DIVERGED
 
 
 def _counts(hop: Hop) -> str:
@@ -94,8 +101,12 @@ def _next(request: PromotionInput, story: PromotionState, hop: Hop, shown: State
         State.READY_TO_PROMOTE: Verb.PROMOTE,
     }[shown]
     fix = "" if verb is Verb.PROMOTE else "fix the cause, then "
-    commands, who = [f"`{request.tracker.command_line(verb)}`"], _who_in_cluster(request, hop, verb)
+    line, who = request.tracker.command_line(verb), _who_in_cluster(request, hop, verb)
     team = hop.view.teams.get(str(verb), "") if hop.view is not None else ""
+    if _diverged(hop, shown):
+        # Not by a comment: it does not show what its author saw of the target.
+        return ["", f'Next: `{line} --reason "…"`, which replaces what the target holds.', f"Who may: {who}."]
+    commands = [f"`{line}`"]
     if story.scm_account and (verb is Verb.RETEST or team):
         commands.insert(0, f"comment `/pilotage {verb}` here")
         by = f"members of `{team}`" if team else "people with the right to write to this repository"

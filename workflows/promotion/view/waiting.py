@@ -305,16 +305,6 @@ def _ready(
     ways: WaysOut,
 ) -> WaitingFor:
     name, command = _target(hop), ways.command
-    if hop is not None and not approver(story):
-        return _plain(
-            story,
-            WaitingReason.AWAITING_PROMOTE,
-            Waiting.PROMOTE_COMMAND,
-            name,
-            f"{verdict(hop.round.tests if hop.round else ())}; the policy has autoPromote false",
-            command("promote"),
-            "a promote command",
-        )
     if hop is not None and hop.refusal is Refusal.UNREADABLE:
         there = f"Environment/{name}"
         unblock = obstacle.unblock_with if obstacle else ways.show(Fix(f"fix {there}", (there,)))
@@ -329,6 +319,16 @@ def _ready(
             hop.refusal_message,
             f'{command("promote")} --reason "…"',
             "a target that the change contains",
+        )
+    if hop is not None and not approver(story):
+        return _plain(
+            story,
+            WaitingReason.AWAITING_PROMOTE,
+            Waiting.PROMOTE_COMMAND,
+            name,
+            f"{verdict(hop.round.tests if hop.round else ())}; the policy has autoPromote false",
+            command("promote"),
+            "a promote command",
         )
     if story.phase not in (Phase.READY, Phase.HOLDER):
         wanted = "a target that can be read"

@@ -40,9 +40,10 @@ def test_all_passed_counts_required_tests_only(tests: list[TestProgress]) -> Non
 @given(rounds, st.lists(progress(required=False), max_size=4))
 def test_optional_tests_never_change_the_verdict(tests: list[TestProgress], optional: list[TestProgress]) -> None:
     alone, together = aggregate(tests), aggregate([*tests, *optional])
-    assert (alone.all_passed, alone.any_failed, alone.failure_reasons) == (
+    assert (alone.all_passed, alone.any_failed, alone.any_timeout, alone.failure_reasons) == (
         together.all_passed,
         together.any_failed,
+        together.any_timeout,
         together.failure_reasons,
     )
 

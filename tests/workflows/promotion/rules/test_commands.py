@@ -157,6 +157,26 @@ def test_an_accepted_command_waits_in_the_inbox_for_its_transition(verb: Verb) -
     assert story.hop.approved_by == ""
 
 
+@pytest.mark.parametrize("verb", FITTING)
+def test_what_a_person_saw_is_kept_only_where_it_overrides_something(verb: Verb) -> None:
+    seen = {"web" * 2000: "c" * 12}
+    story = a_story(FITTING[verb][-1])
+    carry_out(story, verb, a_command(seen=seen), now=NOON)
+    accepted = story.inbox.get(verb)
+    assert accepted is not None
+    assert accepted.command.seen == {}
+
+
+def test_an_override_keeps_what_a_person_saw() -> None:
+    story = a_story()
+    assert story.hop is not None
+    story.hop.refusal = Refusal.DIVERGED
+    carry_out(story, Verb.PROMOTE, a_command(seen={"web": "c" * 12}), now=NOON)
+    accepted = story.inbox.get(Verb.PROMOTE)
+    assert accepted is not None
+    assert accepted.command.seen == {"web": "c" * 12}
+
+
 @pytest.mark.parametrize("verb", [Verb.RETEST, Verb.RETRY])
 def test_the_same_command_again_adds_nothing_until_the_first_one_can_be_seen(verb: Verb) -> None:
     story = a_story(FITTING[verb][0])

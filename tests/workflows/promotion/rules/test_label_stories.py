@@ -14,7 +14,7 @@ import pytest
 
 from activities import instructions, state_labels
 from activities.models.label_sync import LabelsLeft
-from activities.models.promotion import CommandAnswer, Verb
+from activities.models.promotion import Command, CommandAnswer, Verb
 from activities.models.state_labels import HOLD, RETEST, STATES_BY_LABEL, place_label, state_label
 from activities.models.status import State
 from activities.models.steering import Instruction
@@ -42,12 +42,17 @@ class Host:
     labels: list[str] = field(default_factory=lambda: ["bug"])
     events: list[LabelEvent] = field(default_factory=list)
 
+    @property
+    def now(self) -> datetime:
+        """When the next change happens."""
+        return BEGUN + timedelta(minutes=len(self.events))
+
     def change(self, label: str, by: str, *, add: bool) -> None:
         if (label in self.labels) is add:
             return
         self.labels = [*self.labels, label] if add else [one for one in self.labels if one != label]
         person = Person(id=by, name=by)
-        at = BEGUN + timedelta(minutes=len(self.events))
+        at = self.now
         self.events.append(
             LabelEvent(id=str(len(self.events) + 1), label=label, added=add, by=person, at=at, own=by == BOT)
         )
@@ -89,16 +94,17 @@ class Tracker:
                     allowed=allowed,
                     why_not="" if allowed else "may not",
                     label=instruction.label,
+                    at=instruction.at,
                 )
             )
         self.owed = self.owed or bool(given)
 
     def receive(self, instruction: Instruction) -> None:
         story = self.story
-        means = steering.meaning(story, instruction)
+        means = steering.meaning(story, instruction, steering.subject(story))
         answer = CommandAnswer(accepted=False, message=means.why_not)
         if means.verb is not None:
-            command = steering.command(story, instruction)
+            command = self.command(instruction)
             refused = commands.refusal(REQUEST.tracker, story, means.verb, command) or commands.repeats(
                 story, means.verb
             )
@@ -116,7 +122,11 @@ class Tracker:
             assert self.story.state in (*steering.RETESTED, State.TESTING)
             self.story.state, self.retests, self.owed = State.TESTING, self.retests + 1, True
             return
-        commands.carry_out(self.story, verb, steering.command(self.story, instruction), now=BEGUN)
+        commands.carry_out(self.story, verb, self.command(instruction), now=self.host.now)
+        steering.note_hold(self.story, instruction)
+
+    def command(self, instruction: Instruction) -> Command:
+        return steering.command(instruction, steering.subject(self.story))
 
     def decide(self) -> None:
         """Let the tests end, one way or the other."""
@@ -185,7 +195,7 @@ def play(seed: int) -> Tracker:
         elif step == "command" and tracker.story.hold is not None:
             # A person releases it elsewhere.
             instruction = Instruction(id=f"c{chance.random()}", verb="release", by="ada", allowed=True)
-            commands.carry_out(tracker.story, Verb.RELEASE, steering.command(tracker.story, instruction), now=BEGUN)
+            commands.carry_out(tracker.story, Verb.RELEASE, tracker.command(instruction), now=tracker.host.now)
             tracker.owed = True
         elif step == "backstop":
             tracker.dirty = tracker.owed = True

@@ -10,7 +10,7 @@ from activities.models.configuration import EnvironmentView
 from activities.models.status import State
 from activities.models.testing import RunState
 from tests.workflows.promotion.view.test_pull_request import REQUEST, in_hop, progress
-from workflows.promotion.state import PromotionState
+from workflows.promotion.state import PromotionState, Refusal
 from workflows.promotion.view.mentions import mentions
 
 PROD = EnvironmentView(name="prod", final=True, vars={}, delivery_timeout=timedelta(minutes=1), deployments=())
@@ -69,6 +69,17 @@ def test_whom_the_target_names_is_mentioned_where_only_approval_is_missing() -> 
     assert others.hop is not None
     others.hop.view = replace(PROD, notify=notify)
     assert body(others).startswith("@mona tests failed")
+
+
+def test_who_approves_over_a_diverged_target_reads_the_command_that_is_accepted() -> None:
+    story = approval(team="release")
+    story.scm_account = "pilotage"
+    assert story.hop is not None
+    story.hop.refusal, story.hop.refusal_message = Refusal.DIVERGED, "web: it holds ffffffffffff"
+    text = body(story)
+    assert "prod diverged: web: it holds ffffffffffff" in text
+    assert 'Next: `pilotage -n shop promote web-412 --reason "…"`' in text
+    assert "/pilotage promote" not in text
 
 
 def test_a_team_promotes_by_a_comment_only_where_the_environment_names_it() -> None:
