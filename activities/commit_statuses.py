@@ -23,6 +23,7 @@ from activities.models.commit_statuses import (
 )
 from activities.models.status import PublishStatusResult
 from activities.ports import CommitStatusWorkflows, MissingReason, PostingOpener, PostingProvider, ReferenceMissing
+from crds.api.mirror import read_through
 from crds.api.ports import Kubernetes
 from crds.api.posts import publish_post
 from crds.v1alpha1.commit_status import CommitStatus
@@ -57,11 +58,12 @@ class CommitStatusPosts(CommitStatusActivities):
 
     async def _post(self, request: PostCommitStatusInput) -> PostOutcome:
         slot, verdict = request.slot, request.verdict
-        provider = await self._provider(request)
-        if provider is None or provider.uid != slot.provider_uid:
-            return PostOutcome.GONE
-        if provider.suspended:
-            return PostOutcome.SUSPENDED
+        provider = await self._provider(request, fresh=False)
+        if _ends(slot, provider) is not None:
+            # A worker's memory may be older than the Provider that was made again, or resumed.
+            provider = await self._provider(request, fresh=True)
+        if (outcome := _ends(slot, provider)) is not None or provider is None:
+            return outcome or PostOutcome.GONE
         wanted = host_status(slot, verdict)
         statuses = provider.host.commit_statuses
         if request.look_first:
@@ -70,16 +72,17 @@ class CommitStatusPosts(CommitStatusActivities):
             capabilities = provider.host.capabilities
             shown = _of_context(newest, capabilities.listed_context(slot.context))
             listed = replace(wanted, url=capabilities.listed_url(wanted.url))
-            if (outcome := judge(request, listed, shown)) is not None:
-                return outcome
+            if (judged := judge(request, listed, shown)) is not None:
+                return judged
         async with _within(provider.timeout):
             await statuses.set(slot.commit, wanted)
         return PostOutcome.POSTED
 
-    async def _provider(self, request: PostCommitStatusInput) -> PostingProvider | None:
+    async def _provider(self, request: PostCommitStatusInput, *, fresh: bool) -> PostingProvider | None:
         slot = request.slot
         try:
-            return await self._connections.posting_provider(slot.namespace, slot.provider, flux=slot.flux)
+            with read_through(when=fresh):
+                return await self._connections.posting_provider(slot.namespace, slot.provider, flux=slot.flux)
         except ReferenceMissing as error:
             if error.reason is MissingReason.NOT_FOUND:
                 return None
@@ -144,6 +147,13 @@ def host_status(slot: StatusSlot, verdict: CommitVerdict) -> models.CommitStatus
         description=verdict.description,
         url=verdict.target_url,
     )
+
+
+def _ends(slot: StatusSlot, provider: PostingProvider | None) -> PostOutcome | None:
+    """Return why a verdict is never posted; None where it is."""
+    if provider is None or provider.uid != slot.provider_uid:
+        return PostOutcome.GONE
+    return PostOutcome.SUSPENDED if provider.suspended else None
 
 
 @asynccontextmanager

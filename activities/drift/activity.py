@@ -25,8 +25,9 @@ from activities.models.tracking import Artifact
 from activities.ports import ReferenceMissing, ResourceOpener
 from activities.reading import reference
 from activities.shared_applications import SharedApplications
+from crds.api.mirror import read_through
 from crds.api.ports import ApiNotFound, Kubernetes
-from crds.v1alpha1.drift_monitor import DriftMonitor
+from crds.v1alpha1.drift_monitor import AutoRemediate, DriftMonitor
 
 
 class PromotedChanges(DriftActivities):
@@ -67,9 +68,15 @@ class PromotedChanges(DriftActivities):
         """
         try:
             monitor = DriftMonitor.from_wire(await self._kubernetes.get(MONITORS, request.namespace, request.monitor))
-            environment, deployment = await declared_deployment(self._kubernetes, monitor)
+            # A refusal drops the sync: a worker's memory may be older than a deployment that was declared since.
+            with read_through():
+                environment, deployment = await declared_deployment(self._kubernetes, monitor)
         except (ApiNotFound, ReferenceMissing) as missing:
             return WriteResult(outcome=WriteOutcome.REFUSED, message=str(missing))
+        name, wanted = monitor.metadata.name, monitor.spec.auto_remediate is AutoRemediate.SYNC
+        if not wanted or request.uid not in ("", monitor.metadata.uid):
+            # It may have waited for a sync window while people changed their minds.
+            return WriteResult(outcome=WriteOutcome.REFUSED, message=f"DriftMonitor {name} asks for no sync any more")
         [deployment] = await self._shared.mark(environment, [deployment])
         if deployment.write is None or deployment.write.kind is WriteKind.GIT:
             message = (

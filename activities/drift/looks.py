@@ -31,6 +31,7 @@ from activities.models.drift import (
     Verdict,
 )
 from activities.ports import ReferenceMissing, ResourceOpener
+from crds.api.mirror import read_through
 from crds.api.pauses import giving_way
 from crds.api.ports import ApiNotFound, Document, Kubernetes, resource_of
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
@@ -99,11 +100,16 @@ class DriftLooks:
         )
 
     async def _exists(self, instance: InstanceRef) -> bool:
-        try:
-            found = await self._kubernetes.get(INSTANCES, instance.namespace, instance.name)
-        except ApiNotFound:
-            return False
-        return bool(found["metadata"].get("uid") == instance.uid)
+        # A workflow ends where it is not there: a worker's memory may be older than one that was made again.
+        for fresh in (False, True):
+            try:
+                with read_through(when=fresh):
+                    found = await self._kubernetes.get(INSTANCES, instance.namespace, instance.name)
+            except ApiNotFound:
+                return False
+            if found["metadata"].get("uid") == instance.uid:
+                return True
+        return False
 
     async def _monitors(self, request: LookForDriftInput) -> list[DriftMonitor]:
         """Return the instance's monitors by name; at a second look those that are looked at again."""

@@ -4,13 +4,14 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from activities.models.drift import CreateDriftMonitorsInput, WatchedDeployment
 from crds.api.ports import ApiConflict, ApiNotFound, Document, Kubernetes, resource_of
 from crds.fields import format_time
 from crds.group import API_VERSION
-from crds.v1alpha1.drift_monitor import MONITOR_NAME_MAX_LENGTH, DriftMonitor, MonitorLabel
+from crds.v1alpha1.drift_monitor import MONITOR_NAME_MAX_LENGTH, DriftMonitor, DriftMonitorStatus, MonitorLabel
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 
 MONITORS = resource_of(DriftMonitor.definition)
@@ -61,6 +62,16 @@ async def _make(kubernetes: Kubernetes, request: CreateDriftMonitorsInput, one: 
     raise ApiConflict(f"DriftMonitor {namespace}/{name} kept changing", status=409)
 
 
+def is_about(status: DriftMonitorStatus, *, generation: int | None, tracker: str, promoted_at: datetime) -> bool:
+    """Return whether a monitor's status is about the promotion that it watches, and not about one before it.
+
+    An attempt may follow another one of the same tracker, and a generation may differ in what people set alone.
+    """
+    checked = status.last_checked_at
+    current = generation is not None and status.observed_generation == generation
+    return status.tracker == tracker and (current or (checked is not None and checked >= promoted_at))
+
+
 def _is_to_be_taken(present: Document, request: CreateDriftMonitorsInput, one: WatchedDeployment) -> bool:
     """Return whether this promotion is the later one, and brought what runs there."""
     spec, at = present["spec"], format_time(request.promoted_at)
@@ -69,8 +80,10 @@ def _is_to_be_taken(present: Document, request: CreateDriftMonitorsInput, one: W
         raise ApiConflict(f"DriftMonitor {present['metadata']['name']} is being deleted", status=409)
     if spec["promotedAt"] >= at:
         return False
-    # Who brought it goes on watching it: a change that it contains arrived with it.
-    return bool(_watches(present, request) or spec["revision"] != one.revision)
+    # Who brought it goes on watching it: a change that it contains arrived with it. A tracker that was created again
+    # finds the monitor of the one before it, which may stay for as long as a cluster collects no orphans.
+    same = spec["trackerRef"]["name"] == request.tracker.name
+    return bool(same or spec["revision"] != one.revision)
 
 
 def _watches(present: Document, request: CreateDriftMonitorsInput) -> bool:

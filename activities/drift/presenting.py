@@ -2,7 +2,7 @@
 
 from activities.models.bounds import cut
 from activities.models.budgets import DRIFT_LINES, LINE_BYTES
-from activities.models.drift import DriftNotice, PresentDriftInput, PresentDriftResult
+from activities.models.drift import DriftNotice, GoneTracker, PresentDriftInput, PresentDriftResult
 from activities.models.tracking import TrackerRef
 from activities.ports import ResourceOpener
 from activities.presentation import show_drift
@@ -25,12 +25,15 @@ async def present(
     kubernetes: Kubernetes, connections: ResourceOpener, request: PresentDriftInput
 ) -> PresentDriftResult:
     """Show it, or return what the promotion is to show."""
-    if request.gone is not None:
-        await _show(connections, request, request.gone.repository, request.gone.number, NOTHING)
-        return PresentDriftResult(notice=NOTHING)
+    gone = request.gone
     try:
         tracker = await kubernetes.get(TRACKERS, request.namespace, request.tracker)
     except ApiNotFound:
+        tracker = None
+    if gone is not None and (tracker is None or not _follows(tracker, gone)):
+        await _show(connections, request, gone.repository, gone.number, NOTHING)
+        return PresentDriftResult(notice=NOTHING)
+    if tracker is None:
         return PresentDriftResult()
     metadata, spec, status = tracker["metadata"], tracker["spec"], status_of(tracker)
     attempt = int(spec.get("attempt", 1))
@@ -44,6 +47,13 @@ async def present(
         return PresentDriftResult(promotion=ref, notice=notice)
     await _show(connections, request, spec["repositoryRef"]["name"], int(spec["number"]), notice)
     return PresentDriftResult(notice=notice)
+
+
+def _follows(tracker: Document, gone: GoneTracker) -> bool:
+    """Return whether another tracker of that name shows on the same pull request what its own monitors report."""
+    metadata, spec = tracker["metadata"], tracker["spec"]
+    other = metadata["uid"] != gone.uid if gone.uid else not metadata.get("deletionTimestamp")
+    return bool(other and (spec["repositoryRef"]["name"], int(spec["number"])) == (gone.repository, gone.number))
 
 
 async def _show(

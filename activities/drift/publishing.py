@@ -11,6 +11,7 @@ from typing import Protocol
 from temporalio import activity
 
 from activities.contracts import DriftStatusActivities
+from activities.drift.monitors import is_about
 from activities.drift.rollbacks import Rollbacks
 from activities.failures import reported
 from activities.models.drift import (
@@ -22,6 +23,7 @@ from activities.models.drift import (
     Silence,
     Verdict,
 )
+from activities.models.tracking import Artifact
 from crds.api.pauses import giving_way
 from crds.api.ports import ApiConflict, ApiForbidden, ApiNotFound, Document, Kubernetes, resource_of
 from crds.api.publishing import (
@@ -44,10 +46,6 @@ _DIGEST_LENGTH = 16
 
 Render = Callable[[Document], Document | None]
 """Returns the status to be written to a monitor as it was just read; None where none is."""
-
-
-Before = Callable[[Document], Awaitable[None]]
-"""What must have happened to a monitor as it was just read before its status is written."""
 
 
 class DriftObserver(Protocol):
@@ -78,13 +76,12 @@ class DriftStatuses(DriftStatusActivities):
         """Do the same for who is no workflow."""
         namespace, gate = request.instance.namespace, asyncio.Semaphore(_AT_ONCE)
 
-        async def write(name: str, render: Render, before: Before | None = None) -> bool:
+        async def write(name: str, render: Render, change: DriftChange | None = None) -> bool:
             async with gate:
-                return await self._write(namespace, name, render, before)
+                return await self._write(namespace, name, request.at, render, change)
 
         writes: list[Awaitable[bool]] = [
-            write(one.monitor, partial(rendered_change, one, request.at), partial(self._report, one, request.at))
-            for one in request.changes
+            write(one.monitor, partial(rendered_change, one, request.at), one) for one in request.changes
         ]
         for silence in request.silent:
             names = [name async for name in self._monitors(request.instance, silence.project)]
@@ -103,8 +100,11 @@ class DriftStatuses(DriftStatusActivities):
             if token is None:
                 return
 
-    async def _write(self, namespace: str, name: str, render: Render, before: Before | None) -> bool:
-        """Write one status as a compare-and-set, then publish what became other by it."""
+    async def _write(self, namespace: str, name: str, at: datetime, render: Render, change: DriftChange | None) -> bool:
+        """Report what becomes other by one status, then write it as a compare-and-set.
+
+        Who dies in between reports the same again, under the same ids.
+        """
         for turn in range(CONFLICTS):
             try:
                 document, fresh = await read_basis(self._kubernetes, MONITORS, namespace, name, fresh=turn > 0)
@@ -115,33 +115,30 @@ class DriftStatuses(DriftStatusActivities):
                 return False
             if status is None:
                 continue
-            if before is not None:
-                await before(document)
-            change = {"metadata": {"resourceVersion": document["metadata"]["resourceVersion"]}, "status": status}
+            runs, news = _new_rollback(change, document), _is_news(document, status)
+            if not fresh and (runs is not None or news):
+                # No version guards a report: the monitor may be about another promotion by now.
+                continue
+            if runs is not None:
+                await self._rollbacks.report(document, runs, at)
+            if news:
+                await self._post(document, status)
+            content = {"metadata": {"resourceVersion": document["metadata"]["resourceVersion"]}, "status": status}
             try:
                 await self._kubernetes.apply(
-                    MONITORS, namespace, name, change, field_manager=WORKFLOW_MANAGER, subresource="status"
+                    MONITORS, namespace, name, content, field_manager=WORKFLOW_MANAGER, subresource="status"
                 )
             except ApiConflict:
                 continue
             except ApiNotFound:
                 return False
-            await self._signal(document, status)
+            if news:
+                self._observer.drift_shown(namespace, _reason(status))
             return True
         raise ApiConflict(f"DriftMonitor {namespace}/{name} kept changing", status=409)
 
-    async def _report(self, change: DriftChange, at: datetime, document: Document) -> None:
-        """Report a rollback before the status shows it: who dies in between reports it twice, under one id."""
-        present, runs = DriftMonitorStatus.from_wire(status_of(document)), change.rolled_back
-        if runs is not None and _shown_rollback(present, change.tracker) != runs.revision:
-            await self._rollbacks.report(document, runs, at)
-
-    async def _signal(self, document: Document, status: Document) -> None:
-        before, now = status_of(document).get("kind"), status.get("kind")
-        metadata = document["metadata"]
-        if before == now:
-            return
-        self._observer.drift_shown(metadata["namespace"], str(now or ConditionReason.IN_PLACE.value))
+    async def _post(self, document: Document, status: Document) -> None:
+        metadata, now = document["metadata"], status.get("kind")
         target = MONITORS.target(
             namespace=metadata["namespace"],
             name=metadata["name"],
@@ -153,7 +150,7 @@ class DriftStatuses(DriftStatusActivities):
             await self._kubernetes.post_event(
                 target,
                 name=f"{metadata['name']}.{digest[:_DIGEST_LENGTH]}",
-                reason=str(now or ConditionReason.IN_PLACE.value),
+                reason=_reason(status),
                 message=_sentence(document, status),
                 warning=now is not None,
                 component=WORKFLOW_MANAGER,
@@ -174,10 +171,9 @@ def rendered_change(change: DriftChange, at: datetime, document: Document) -> Do
         document,
         change.verdict,
         at,
-        tracker=change.tracker,
         seen=change.seen,
         baseline=baseline,
-        rolled_back_to=_rollback_to_show(change, present),
+        rolled_back_to=_rollback_to_show(change, document, present),
     )
 
 
@@ -187,31 +183,56 @@ def rendered_silence(silence: Silence, at: datetime, document: Document) -> Docu
     verdict = Verdict(kind=Drift.UNKNOWN, observed=silence.failure.named)
     if present.kind is DriftKind.UNKNOWN and present.observed == verdict.observed:
         return None
-    tracker = document["spec"]["trackerRef"]["name"]
     # Without what was seen last, everything is read again once the server answers.
     return _rendered(
         document,
         verdict,
         at,
-        tracker=tracker,
         seen=None,
         baseline=present.baseline,
-        rolled_back_to=_shown_rollback(present, tracker),
+        rolled_back_to=_shown_rollback(document, present),
     )
 
 
-def _shown_rollback(present: DriftMonitorStatus, tracker: str) -> str | None:
-    """Return what the status shows as running again instead of what this tracker promoted."""
-    return present.rolled_back_to if present.tracker == tracker else None
+def _is_about_this(document: Document, present: DriftMonitorStatus) -> bool:
+    spec = document["spec"]
+    return is_about(
+        present,
+        generation=document["metadata"].get("generation"),
+        tracker=spec["trackerRef"]["name"],
+        promoted_at=datetime.fromisoformat(spec["promotedAt"]),
+    )
 
 
-def _rollback_to_show(change: DriftChange, present: DriftMonitorStatus) -> str | None:
+def _shown_rollback(document: Document, present: DriftMonitorStatus) -> str | None:
+    """Return what the status shows as running again instead of what this promotion brought."""
+    return present.rolled_back_to if _is_about_this(document, present) else None
+
+
+def _new_rollback(change: DriftChange | None, document: Document) -> Artifact | None:
+    """Return what runs again, where the status does not show that yet."""
+    runs = change.rolled_back if change is not None else None
+    present = DriftMonitorStatus.from_wire(status_of(document))
+    return runs if runs is not None and _shown_rollback(document, present) != runs.revision else None
+
+
+def _is_news(document: Document, status: Document) -> bool:
+    """Return whether a status shows another kind, or a drift of a later promotion."""
+    present, now = status_of(document), status.get("kind")
+    return bool(present.get("kind") != now or (now is not None and present.get("since") != status["since"]))
+
+
+def _reason(status: Document) -> str:
+    return str(status.get("kind") or ConditionReason.IN_PLACE.value)
+
+
+def _rollback_to_show(change: DriftChange, document: Document, present: DriftMonitorStatus) -> str | None:
     """Return what runs again; it stays while nothing is known, and where a look only states the same once more."""
     if change.rolled_back is not None:
         return change.rolled_back.revision
     verdict = change.verdict
     same = (verdict.kind or "", verdict.observed) == (present.kind or "", present.observed or "")
-    return _shown_rollback(present, change.tracker) if same or verdict.kind is Drift.UNKNOWN else None
+    return _shown_rollback(document, present) if same or verdict.kind is Drift.UNKNOWN else None
 
 
 def _rendered(
@@ -219,7 +240,6 @@ def _rendered(
     verdict: Verdict,
     at: datetime,
     *,
-    tracker: str,
     seen: str | None,
     baseline: DriftBaseline | None,
     rolled_back_to: str | None,
@@ -227,7 +247,7 @@ def _rendered(
     present = DriftMonitorStatus.from_wire(status_of(document))
     kind = DriftKind(verdict.kind) if verdict.kind is not None else None
     in_place = None if kind is DriftKind.UNKNOWN else kind is None
-    same = present.kind is kind and present.since is not None and present.tracker == tracker
+    same = present.kind is kind and present.since is not None and _is_about_this(document, present)
     status = DriftMonitorStatus(
         observed_generation=document["metadata"].get("generation"),
         drifted=None if in_place is None else not in_place,
@@ -237,7 +257,7 @@ def _rendered(
         since=present.since if same else at,
         rolled_back_to=rolled_back_to,
         last_checked_at=at,
-        tracker=tracker,
+        tracker=document["spec"]["trackerRef"]["name"],
         seen=seen or None,
         baseline=baseline,
     ).to_wire()

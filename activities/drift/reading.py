@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from activities.drift.judging import DriftJudgement, Promoted, judge
+from activities.drift.monitors import is_about
 from activities.environments import deployment_named, read_resource
 from activities.failures import bounded, failure_from, last_attempt
 from activities.full_revisions import FullRevisions
@@ -187,6 +188,12 @@ def as_reading(monitor: DriftMonitor, seen: str, judged: DriftJudgement) -> Drif
         shown=Drift(status.kind) if status.kind is not None else None,
         shown_tracker=status.tracker or "",
         current=status.observed_generation == monitor.metadata.generation,
+        earlier=not is_about(
+            status,
+            generation=monitor.metadata.generation,
+            tracker=spec.tracker_ref.name,
+            promoted_at=spec.promoted_at,
+        ),
         parameters=judged.parameters,
         promoted_at=spec.promoted_at,
         syncs=spec.auto_remediate is AutoRemediate.SYNC,

@@ -27,11 +27,12 @@ class EventDeliveries(EventSinkActivities):
     @reported
     async def deliver_events(self, request: DeliverEventsInput) -> DeliverEventsResult:
         """Send events in order until one is not taken. Safe to retry: one that arrives twice has the same id."""
-        sink = await self._open(request)
-        if sink is None or sink.uid != request.sink.uid:
-            return self._counted(request, SinkOutcome.GONE)
-        if sink.spec.suspend:
-            return self._counted(request, SinkOutcome.SUSPENDED)
+        sink = await self._open(request, fresh=request.changed)
+        if _ends(request, sink) is not None and not request.changed:
+            # A worker's memory may be older than the sink that was made again, or resumed; the queue is dropped once.
+            sink = await self._open(request, fresh=True)
+        if (outcome := _ends(request, sink)) is not None or sink is None:
+            return self._counted(request, outcome or SinkOutcome.GONE)
         begun, delivered = time.monotonic(), 0
         for event in request.events:
             if delivered and time.monotonic() - begun > ENOUGH_SECONDS:
@@ -49,9 +50,9 @@ class EventDeliveries(EventSinkActivities):
             self._count(request, SinkOutcome.DELIVERED)
         return DeliverEventsResult(outcome=SinkOutcome.DELIVERED, delivered=delivered)
 
-    async def _open(self, request: DeliverEventsInput) -> OpenSink | None:
+    async def _open(self, request: DeliverEventsInput, *, fresh: bool) -> OpenSink | None:
         try:
-            with read_through(when=request.changed):
+            with read_through(when=fresh):
                 return await self._connections.event_sink(request.namespace, request.sink.name)
         except ReferenceMissing as error:
             if (error.what, error.reason) == (f"EventSink/{request.sink.name}", MissingReason.NOT_FOUND):
@@ -65,3 +66,10 @@ class EventDeliveries(EventSinkActivities):
 
     def _count(self, request: DeliverEventsInput, outcome: str) -> None:
         count(Count.EVENTS, namespace=request.namespace, sink=request.sink.name, outcome=outcome)
+
+
+def _ends(request: DeliverEventsInput, sink: OpenSink | None) -> SinkOutcome | None:
+    """Return why nothing of the queue is ever sent; None where it is."""
+    if sink is None or sink.uid != request.sink.uid:
+        return SinkOutcome.GONE
+    return SinkOutcome.SUSPENDED if sink.spec.suspend else None

@@ -201,3 +201,7 @@ class SubscriptionFaultInput:
     namespace: str
     name: str
     timings: Timings = field(default_factory=Timings)
+    newest: SubscriptionFault | None = None
+    """The fault that is to be shown next."""
+    history_limit: int = 500
+    """Events after which the run continues as new."""

@@ -111,6 +111,8 @@ class DriftReading(Bounded):
     """The tracker that the status is about; empty where there is no status yet."""
     current: bool = True
     """Whether the status is about this generation; what is in place from the beginning needs no second look."""
+    earlier: bool = False
+    """Whether the status is about an earlier promotion, whatever tracker brought it."""
     renewed: bool = False
     """Whether the status shows the same, and has done so for long: only its time is written."""
     parameters: dict[str, str] | None = None
@@ -212,6 +214,8 @@ class GoneTracker(Bounded):
     name: Short
     repository: Short
     number: int
+    uid: Short = ""
+    """Sets it apart from one that was created again under its name; empty = not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,6 +244,8 @@ class OpenSync(Bounded):
 
     monitor: str
     key: str
+    uid: str = ""
+    """Of the monitor; empty = any."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,6 +255,8 @@ class SyncDriftedInput:
     namespace: str
     monitor: str
     key: str
+    uid: str = ""
+    """Of the monitor; empty = any."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -81,6 +81,8 @@ class EventSinkInput:
     not_before: datetime | None = None
     last_success: datetime | None = None
     unpublished: "PublishEventSinkInput | None" = None
+    waiting_shown: "PublishEventSinkInput | None" = None
+    """What was published last, where that shows that events wait."""
     history_limit: int = 1000
     """Events after which the run continues as new."""
 

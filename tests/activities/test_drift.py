@@ -510,8 +510,8 @@ def finished(world: World) -> None:
     world.scm.stored_comments.append(Comment(id="1", body=body))
 
 
-async def present(world: World) -> Any:
-    request = PresentDriftInput(installation="main", namespace="shop", tracker=TRACKER.name)
+async def present(world: World, *, gone: GoneTracker | None = None) -> Any:
+    request = PresentDriftInput(installation="main", namespace="shop", tracker=TRACKER.name, gone=gone)
     return await ActivityEnvironment().run(world.activities.present_drift, request)
 
 
@@ -542,9 +542,8 @@ async def test_a_deleted_tracker_leaves_nothing_of_drift_on_its_pull_request() -
     await world.watched(health="Degraded")
     await world.show()
     await present(world)
-    gone = GoneTracker(name=TRACKER.name, repository="web", number=412)
-    request = PresentDriftInput(installation="main", namespace="shop", tracker=TRACKER.name, gone=gone)
-    await ActivityEnvironment().run(world.activities.present_drift, request)
+    gone = GoneTracker(name=TRACKER.name, repository="web", number=412, uid=TRACKER.uid)
+    await present(world, gone=gone)
     assert world.scm.label_names == ["theirs"]
     assert "Drift" not in world.scm.stored_comments[0].body
 
@@ -573,21 +572,27 @@ async def test_a_promotion_that_goes_on_is_reported_instead() -> None:
     assert world.scm.label_names == []
 
 
-async def sync(world: World) -> WriteResult:
-    request = SyncDriftedInput(namespace="shop", monitor=NAME, key="drift-1")
+async def sync(world: World, *, uid: str = "") -> WriteResult:
+    request = SyncDriftedInput(namespace="shop", monitor=NAME, key="drift-1", uid=uid)
     return await ActivityEnvironment().run(world.activities.sync_drifted, request)
+
+
+async def remediated(world: World, **changes: Any) -> None:
+    """Have staging watched, drift put right by itself, and something else shown."""
+    await world.watched(**changes)
+    world.monitor()["spec"]["autoRemediate"] = "sync"
 
 
 async def test_what_got_out_of_sync_is_synced_once_to_what_was_promoted() -> None:
     world = World()
-    await world.watched(sync_status="OutOfSync")
+    await remediated(world, sync_status="OutOfSync")
     assert [(await sync(world)).outcome for _ in range(2)] == [WriteOutcome.DONE, WriteOutcome.ALREADY]
     assert world.argocd.syncs == [("web-staging", (OLD,), "drift-1")]
 
 
 async def test_a_revision_that_somebody_else_wants_is_never_rolled_back() -> None:
     world = World()
-    await world.watched(target_revisions=(OTHER,), sync_status="OutOfSync")
+    await remediated(world, target_revisions=(OTHER,), sync_status="OutOfSync")
     assert (await sync(world)).outcome is WriteOutcome.CONFLICT
     assert (world.argocd.syncs, world.argocd.patches) == ([], [])
 
@@ -600,6 +605,7 @@ async def test_what_a_promotion_wrote_as_a_tag_is_synced_as_long_as_it_stands_th
     tag = HelmParameter(name="image.tag", value="v1", pointer="/spec/source/helm/parameters/0")
     world.change(helm_parameters=(tag,))
     await world.create(replace(WEB, tag="v1"))
+    world.monitor()["spec"]["autoRemediate"] = "sync"
     world.change(sync_status="OutOfSync")
     assert (await sync(world)).outcome is WriteOutcome.DONE
     world.change(helm_parameters=(replace(tag, value="v2"),), operation_pending=False)
@@ -612,7 +618,7 @@ async def test_an_observed_repository_shows_nothing_on_its_pull_request_and_requ
     world.connections.mode = RepositoryMode.OBSERVE
     repository = {"scmProviderRef": {"name": "github"}, "github": {"owner": "acme", "name": "web"}}
     world.apply("GitRepository", "web", {**repository, "mode": "Observe"})
-    await world.watched(sync_status="OutOfSync")
+    await remediated(world, sync_status="OutOfSync")
     await world.show()
     await present(world)
     assert (world.status["kind"], world.scm.label_names) == ("OutOfSync", [])
@@ -622,7 +628,7 @@ async def test_an_observed_repository_shows_nothing_on_its_pull_request_and_requ
 
 async def test_a_sync_window_is_waited_for_and_what_is_in_sync_by_then_is_left_alone() -> None:
     world = World()
-    await world.watched(sync_status="OutOfSync")
+    await remediated(world, sync_status="OutOfSync")
     world.argocd.errors["sync"] = [ProviderBlocked("a sync window")]
     assert (await sync(world)).outcome is WriteOutcome.BLOCKED
     world.change(sync_status="Synced")

@@ -210,6 +210,9 @@ class FakeDriftLooks:
     async def clear(self, instance: InstanceRef, tracker: GoneTracker) -> None:
         self.sent.append((f"clear {tracker.repository} {tracker.number}", instance))
 
+    async def present(self, instance: InstanceRef, tracker: str) -> None:
+        self.sent.append((f"present {tracker}", instance))
+
 
 async def no_drift(_instance: Key, _tracker: GoneTracker) -> None:
     """Stand for what clears drift, where nothing drifted."""
@@ -374,7 +377,11 @@ class FakeKubernetes:
         uid: str | None = None,
         resource_version: str | None = None,
     ) -> None:
-        self.objects.pop((resource.plural, namespace or "", name), None)
+        found = (await self.get(resource, namespace, name))["metadata"]
+        for wanted, present in ((uid, found.get("uid")), (resource_version, found["resourceVersion"])):
+            if wanted is not None and wanted != present:
+                raise ApiConflict(f"the precondition {wanted} is not met: {present}", status=409)
+        del self.objects[resource.plural, namespace or "", name]
 
     async def get_secret(self, namespace: str, name: str) -> SecretData:
         raise AssertionError("the watcher reads no Secret")

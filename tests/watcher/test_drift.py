@@ -7,14 +7,22 @@ from typing import Any
 import pytest
 
 from activities.models.drift import InstanceRef
-from crds.api.ports import resource_of
+from crds.api.ports import ApiConflict, ApiResource, resource_of
 from crds.api.reflector import Key, ObjectChange
 from crds.resource import Resource
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.drift_monitor import DriftMonitor, MonitorLabel
-from tests.watcher.fakes import FakeDriftLooks, FakeKubernetes, FakePromotions, fake_drift_statuses, tracker_document
+from tests.watcher.fakes import (
+    FakeDriftLooks,
+    FakeKubernetes,
+    FakePromotions,
+    fake_drift_statuses,
+    no_drift,
+    tracker_document,
+)
+from worker.temporal.outcomes import WorkflowsUnavailable
 from worker.watcher.drift import DriftController
-from worker.watcher.entries import MonitorEntry, read_monitor, read_tracker
+from worker.watcher.entries import FINALIZER, MonitorEntry, read_monitor, read_tracker
 from worker.watcher.trackers import TRACKERS, TrackerController
 
 MONITORS = resource_of(DriftMonitor.definition)
@@ -127,3 +135,85 @@ async def test_a_tracker_takes_its_own_monitors_with_it(kind: str | None, cleare
     assert left == ["taken-over"]
     # What its pull request shows of them goes as well.
     assert scene.looks.sent == [(what, INSTANCE) for what in cleared]
+
+
+async def test_a_drifted_monitor_that_goes_has_the_pull_request_show_what_is_left() -> None:
+    scene = Scene()
+    drifted, kept = document("one", kind="Unhealthy"), document("two")
+    for one in (drifted, kept):
+        scene.see(None, one)
+    await scene.controller.handle(ARGOCD)
+    scene.see(drifted, None)
+    await scene.controller.handle(ARGOCD)
+    assert [what for what, _ in scene.looks.sent] == ["poke", "present web-412", "ensure"]
+    scene.see(kept, None)
+    await scene.controller.handle(ARGOCD)
+    assert len(scene.looks.sent) == 3
+
+
+async def test_the_last_monitor_of_an_instance_is_presented_once_after_an_answer_that_was_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene()
+    drifted = document("one", kind="Unhealthy")
+    scene.see(None, drifted)
+    await scene.controller.handle(ARGOCD)
+    scene.see(drifted, None)
+    present = scene.looks.present
+
+    async def away(_instance: InstanceRef, _tracker: str) -> None:
+        raise WorkflowsUnavailable("Temporal is away")
+
+    monkeypatch.setattr(scene.looks, "present", away)
+    with pytest.raises(WorkflowsUnavailable):
+        await scene.controller.handle(ARGOCD)
+    monkeypatch.setattr(scene.looks, "present", present)
+    for _ in range(2):
+        await scene.controller.handle(ARGOCD)
+    assert scene.looks.sent == [("poke", INSTANCE), ("present web-412", INSTANCE)]
+
+
+class Writing(FakeKubernetes):
+    """Changes a monitor right after it was listed, a few times."""
+
+    def __init__(self, *labels: str) -> None:
+        super().__init__()
+        self.labels = list(labels)
+
+    async def delete(self, resource: ApiResource, namespace: str | None, name: str, **seen: Any) -> None:
+        if self.labels:
+            self.put(MONITORS, document(name, tracker_uid=self.labels.pop(0)))
+        await super().delete(resource, namespace, name, **seen)
+
+
+@pytest.mark.parametrize(
+    ("labels", "left"), [(("uid-1", "uid-1"), []), (("uid-1", "uid-2"), ["own"])], ids=["written", "taken over"]
+)
+async def test_a_monitor_that_changes_while_its_tracker_goes_is_deleted_unless_it_was_taken_over(
+    labels: tuple[str, ...], left: list[str]
+) -> None:
+    kubernetes = Writing(*labels)
+    deleting = tracker_document(uid="uid-1", deleting=datetime(2026, 1, 1, tzinfo=UTC))
+    kubernetes.put(TRACKERS, deleting)
+    kubernetes.put(MONITORS, document("own"))
+    entry = read_tracker(deleting)
+    controller = TrackerController(
+        kubernetes=kubernetes, promotions=FakePromotions(), find=lambda _key: entry, clear_drift=no_drift
+    )
+    await controller.reconcile(Key("shop", "web-412"))
+    assert [name for (plural, _, name) in kubernetes.objects if plural == MONITORS.plural] == left
+    assert kubernetes.objects[TRACKERS.plural, "shop", "web-412"]["metadata"]["finalizers"] == []
+
+
+async def test_a_tracker_stays_as_long_as_its_monitor_keeps_changing() -> None:
+    kubernetes = Writing(*["uid-1"] * 20)
+    deleting = tracker_document(uid="uid-1", deleting=datetime(2026, 1, 1, tzinfo=UTC))
+    kubernetes.put(TRACKERS, deleting)
+    kubernetes.put(MONITORS, document("own"))
+    entry = read_tracker(deleting)
+    controller = TrackerController(
+        kubernetes=kubernetes, promotions=FakePromotions(), find=lambda _key: entry, clear_drift=no_drift
+    )
+    with pytest.raises(ApiConflict):
+        await controller.reconcile(Key("shop", "web-412"))
+    assert kubernetes.objects[TRACKERS.plural, "shop", "web-412"]["metadata"]["finalizers"] == [FINALIZER]

@@ -1,16 +1,18 @@
 """Environment holds: each has an id and an end, and only its holder releases it."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from crds.api.ports import Document
+from crds.api.ports import ApiResource, Document
 from crds.api.reflector import Key
 from crds.fields import format_time
 from crds.v1alpha1.environment_status import MAX_HOLDS
 from tests.watcher.fakes import NOW, FakeKubernetes, FakePromotions, running_status, tracker_document
+from worker.temporal.outcomes import WorkflowsUnavailable
 from worker.watcher.commands import COMMANDS, CommandExecutor
 from worker.watcher.entries import CommandEntry, read_command
 from worker.watcher.place_holds import ENVIRONMENTS
@@ -40,12 +42,21 @@ class Scene:
 
     async def give(self, name: str, verb: str, *, by: str = "alice", **spec: str) -> Document:
         """Carry out a command and return its answer."""
+        self.declare(name, verb, by=by, **spec)
+        return await self.again(name)
+
+    def declare(self, name: str, verb: str, *, by: str = "alice", **spec: str) -> Key:
+        """Give a command that no watcher has seen yet."""
         asked = {"verb": verb, "environment": "prod", "requestedBy": by, **spec}
         metadata = {"namespace": "shop", "name": name, "uid": f"uid-{name}", "generation": 1}
         document = self.kubernetes.put(COMMANDS, {"metadata": metadata, "spec": asked})
         key = Key("shop", name)
         self.entries[key] = read_command(document)
-        while await self.watcher.execute(key) is not None:
+        return key
+
+    async def again(self, name: str) -> Document:
+        """Try a command until it is answered, and return its answer."""
+        while await self.watcher.execute(Key("shop", name)) is not None:
             pass
         status: Document = self.kubernetes.objects[COMMANDS.plural, "shop", name]["status"]
         return status
@@ -145,3 +156,70 @@ async def test_a_command_with_the_name_of_another_persons_hold_gets_none(scene: 
     assert answer["accepted"] is False
     assert "alice" in answer["message"]
     assert [hold["by"] for hold in scene.holds] == ["alice"]
+
+
+async def test_a_release_whose_wake_was_lost_is_accepted_and_wakes_at_its_next_try(scene: Scene) -> None:
+    await scene.give("hold-1", "hold")
+    scene.promotions.away = True
+    with pytest.raises(WorkflowsUnavailable):
+        await scene.give("release-1", "release", hold="hold-1")
+    assert scene.holds == []
+    scene.promotions.away = False
+
+    answer = await scene.again("release-1")
+
+    assert (answer["accepted"], answer["message"]) == (True, "prod has no hold hold-1 any more")
+    assert [one.name for one in scene.promotions.poked] == ["web-412"]
+
+
+async def test_a_release_of_what_is_no_hold_is_refused_at_its_first_try(scene: Scene) -> None:
+    answer = await scene.give("release-1", "release", hold="hold-1")
+    assert (answer["accepted"], answer["message"]) == (False, "prod has no hold hold-1; it has: none")
+    assert scene.promotions.poked == []
+
+
+class HeldUp(FakeKubernetes):
+    """Keeps a watcher waiting when it reads an Environment."""
+
+    def __init__(self, kubernetes: FakeKubernetes) -> None:
+        super().__init__()
+        self.__dict__ |= kubernetes.__dict__
+        self.reached, self.gate = asyncio.Event(), asyncio.Event()
+
+    async def get(self, resource: ApiResource, namespace: str | None, name: str) -> Document:
+        if resource == ENVIRONMENTS:
+            self.reached.set()
+            await self.gate.wait()
+        return await super().get(resource, namespace, name)
+
+
+async def test_a_watcher_that_was_held_up_after_its_claim_makes_no_hold_that_was_released_since(scene: Scene) -> None:
+    slow = HeldUp(scene.kubernetes)
+    held_up = CommandExecutor(
+        kubernetes=slow, promotions=scene.promotions, find=scene.entries.get, clock=lambda: scene.now
+    )
+    key = scene.declare("hold-1", "hold")
+    late = asyncio.create_task(held_up.execute(key))
+    await slow.reached.wait()
+    scene.now = NOW + timedelta(seconds=61)
+    assert (await scene.again("hold-1"))["accepted"] is True
+    assert (await scene.give("release-1", "release", hold="hold-1"))["accepted"] is True
+
+    slow.gate.set()
+
+    assert await late is not None
+    assert await held_up.execute(key) is None
+    assert scene.holds == []
+
+
+async def test_a_watcher_whose_claim_was_taken_over_writes_no_hold(scene: Scene) -> None:
+    slow = HeldUp(scene.kubernetes)
+    held_up = CommandExecutor(
+        kubernetes=slow, promotions=scene.promotions, find=scene.entries.get, clock=lambda: scene.now
+    )
+    late = asyncio.create_task(held_up.execute(scene.declare("hold-1", "hold")))
+    await slow.reached.wait()
+    scene.kubernetes.objects[COMMANDS.plural, "shop", "hold-1"]["status"]["claimedBy"] = "another"
+    slow.gate.set()
+    assert await late is not None
+    assert scene.holds == []

@@ -6,18 +6,20 @@ What is not sent is lost with the process: the next event reports the same.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 
 from activities.flux.events import FluxEvent
 from activities.flux.planning import StatusPlan
 from activities.flux.subscriptions import COMMIT_STATUS
 from activities.models.commit_statuses import SubscriptionFault
+from providers.shares import Shares
 from worker.temporal.outcomes import WorkflowsUnavailable
 
 logger = logging.getLogger(__name__)
 
 GAP_SECONDS = 10.0
 LIMIT = 1000
-"""CommitStatuses whose faults wait; more than a cluster has that are wrong at the same time."""
+"""CommitStatuses whose faults wait; one namespace with many that are wrong keeps no other from its own."""
 
 Send = Callable[[str, str, SubscriptionFault], Awaitable[None]]
 
@@ -25,9 +27,18 @@ Send = Callable[[str, str, SubscriptionFault], Awaitable[None]]
 class Faults:
     """Send faults by namespace and name of their CommitStatus."""
 
-    def __init__(self, send: Send, *, gap_seconds: float = GAP_SECONDS) -> None:
+    def __init__(
+        self,
+        send: Send,
+        *,
+        gap_seconds: float = GAP_SECONDS,
+        limit: int = LIMIT,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._send = send
         self._gap_seconds = gap_seconds
+        self._clock = clock
+        self._kept = Shares(limit)
         self._newest: dict[tuple[str, str], SubscriptionFault] = {}
         self._at_work: dict[tuple[str, str], asyncio.Task[None]] = {}
 
@@ -37,9 +48,11 @@ class Faults:
             key = (made.subscription.namespace, made.subscription.name)
             if not made.fault or made.subscription.kind != COMMIT_STATUS:
                 continue
-            if key not in self._at_work and len(self._at_work) >= LIMIT:
+            if key not in self._at_work and not self._kept.take(made.subscription.namespace):
                 continue
-            self._newest[key] = SubscriptionFault(at=event.timestamp, message=made.reason, object=str(event.involved))
+            # A newer one never follows a fault of a time to come, such as by a clock that is ahead.
+            at = min(event.timestamp, self._clock())
+            self._newest[key] = SubscriptionFault(at=at, message=made.reason, object=str(event.involved))
             if key not in self._at_work:
                 self._at_work[key] = asyncio.create_task(self._serve(key), name="fault")
 
@@ -61,3 +74,4 @@ class Faults:
         finally:
             # With no await since the last look: what comes from here on begins a task of its own.
             del self._at_work[key]
+            self._kept.give_back(key[0])

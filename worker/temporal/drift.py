@@ -19,6 +19,7 @@ from worker.temporal.pages import drift_page
 from workflows.identity import (
     DRIFT_WORKFLOW,
     POKE_SIGNAL,
+    PRESENT_SIGNAL,
     SEARCH_NAMESPACE,
     TRACKER_GONE_SIGNAL,
     Queues,
@@ -50,6 +51,10 @@ class TemporalDriftLooks:
     async def clear(self, instance: InstanceRef, tracker: GoneTracker) -> None:
         """Have what drifted taken from a deleted tracker's pull request; start the workflow where none runs."""
         await self._start(instance, start_signal=TRACKER_GONE_SIGNAL, start_signal_args=[tracker])
+
+    async def present(self, instance: InstanceRef, tracker: str) -> None:
+        """Have shown what a tracker's monitors report now; start the workflow where none runs."""
+        await self._start(instance, start_signal=PRESENT_SIGNAL, start_signal_args=[tracker])
 
     async def _start(self, instance: InstanceRef, **options: Any) -> None:
         request = DriftWorkflowInput(installation=self._installation, instance=instance, timings=self._timings)

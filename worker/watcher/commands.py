@@ -14,6 +14,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from activities.models.promotion import Command, CommandAnswer
 from crds.api.ports import ApiConflict, ApiNotFound, ApiResource, Document, Kubernetes, resource_of
@@ -161,7 +162,10 @@ class CommandExecutor:
     ) -> CommandAnswer | None:
         """Return the answer, None while it has to wait. One that may have been `sent` before may be carried out."""
         if spec.tracker_ref is None:
-            return await self._holds.answer(key.namespace, key.name, spec, self._clock())
+            may_write = partial(self._is_ours, key, entry, claim)
+            return await self._holds.answer(
+                key.namespace, key.name, spec, self._clock(), sent=sent, may_write=may_write
+            )
         if document is None:
             return _refuse(f"there is no PullRequestTracker {spec.tracker_ref.name} in this namespace")
         tracker = read_tracker(document)
@@ -180,6 +184,14 @@ class CommandExecutor:
             if answer is not None:
                 return answer
         return await self._unheard(tracker, claim)
+
+    async def _is_ours(self, key: Key, entry: CommandEntry, claim: Claim) -> bool:
+        """Return whether a command is still to be carried out, and by this watcher, which may have been held up."""
+        command = await self._read(COMMANDS, key)
+        if command is None or command["metadata"]["uid"] != entry.uid or status_of(command).get("accepted") is not None:
+            return False
+        present = read_claim(command)
+        return present is not None and present.by == claim.by
 
     async def _refresh(self, tracker: TrackerEntry, document: Document) -> bool:
         """Have a promotion look again, and the environments that it comes from and goes to; False where none runs."""

@@ -88,8 +88,13 @@ class CredentialCheckController:
             return None
         connection, generation = _connection(item, resource), resource.metadata.generation
         if item in self._poked:
-            await self._checks.poke(connection, generation)
+            # What comes while the signal is on its way is signalled by itself.
             self._poked.discard(item)
+            try:
+                await self._checks.poke(connection, generation)
+            except BaseException:
+                self._poked.add(item)
+                raise
         if self._sent.get(connection.uid) == generation:
             await self._checks.ensure(connection, generation)
         else:

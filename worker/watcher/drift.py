@@ -34,6 +34,9 @@ class DriftLooks(Protocol):
     async def clear(self, instance: InstanceRef, tracker: GoneTracker) -> None:
         """Have what drifted taken from a deleted tracker's pull request."""
 
+    async def present(self, instance: InstanceRef, tracker: str) -> None:
+        """Have a pull request show what the monitors of its tracker report now."""
+
 
 class DriftController:
     """Keep one workflow per instance with monitors. Two controllers may share a cluster: all of it may be repeated."""
@@ -55,6 +58,8 @@ class DriftController:
         self._kinds: Counter[str] = Counter()
         self._news: set[Key] = set()
         """Instances with a monitor whose workflow was not signalled."""
+        self._left: dict[Key, set[str]] = {}
+        """Trackers, by instance, whose pull requests show what a monitor reported that is gone."""
         self.queue: KeyedQueue[Key] = KeyedQueue(
             name="drift", handle=self.handle, namespace_of=lambda key: key.namespace
         )
@@ -72,6 +77,10 @@ class DriftController:
             self._kinds[new.kind] += 1
         if old is not None and (new is None or new.instance != old.instance):
             self._monitors.get(Key(change.key.namespace, old.instance), set()).discard(change.key)
+        if old is not None and old.kind and (new is None or new.uid != old.uid):
+            before = Key(change.key.namespace, old.instance)
+            self._left.setdefault(before, set()).add(old.tracker)
+            self.queue.add(before)
         if new is None:
             return
         instance = Key(change.key.namespace, new.instance)
@@ -99,20 +108,42 @@ class DriftController:
         if not self._monitors.get(key):
             self._monitors.pop(key, None)
             self._news.discard(key)
+        if key not in self._monitors and key not in self._left:
             return None
         if not self._has_synced():
             return SYNCING
         found = self._declared(ArgoCDInstance).get(key)
         if found is None:
+            # Without it no one looks for its monitors, nor presents what they reported.
+            self._left.pop(key, None)
             await self._statuses.write(_missing(key))
             return None
         instance = _reference(key, found)
-        if key in self._news:
-            await self._looks.poke(instance)
-            self._news.discard(key)
-        else:
+        await self._present_left(key, instance)
+        if key not in self._monitors:
+            return None
+        if key not in self._news:
             await self._looks.ensure(instance)
+            return None
+        # What comes while the signal is on its way is signalled by itself.
+        self._news.discard(key)
+        try:
+            await self._looks.poke(instance)
+        except BaseException:
+            self._news.add(key)
+            raise
         return None
+
+    async def _present_left(self, key: Key, instance: InstanceRef) -> None:
+        while trackers := self._left.get(key):
+            tracker = min(trackers)
+            trackers.discard(tracker)
+            try:
+                await self._looks.present(instance, tracker)
+            except BaseException:
+                trackers.add(tracker)
+                raise
+        self._left.pop(key, None)
 
 
 def _reference(key: Key, instance: Resource) -> InstanceRef:

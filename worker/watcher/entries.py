@@ -184,6 +184,7 @@ class MonitorEntry:
 
     uid: str
     instance: str
+    tracker: str
     kind: str
     """How it drifted; empty where it did not, or no one looked yet."""
 
@@ -193,6 +194,7 @@ def read_monitor(document: Document) -> MonitorEntry:
     return MonitorEntry(
         uid=document["metadata"]["uid"],
         instance=intern(document["spec"]["instanceRef"]["name"]),
+        tracker=intern(document["spec"]["trackerRef"]["name"]),
         kind=intern(str(status_of(document).get("kind") or "")),
     )
 

@@ -42,7 +42,12 @@ class EventSinkController:
         """Poke the workflows of one sink, and of those that had its name before."""
         while uids := self._changed.get(key):
             uid = min(uids)
-            await self._workflows.poke(SinkRef(namespace=key.namespace, name=key.name, uid=uid))
+            # What comes while the signal is on its way is signalled by itself.
             uids.discard(uid)
+            try:
+                await self._workflows.poke(SinkRef(namespace=key.namespace, name=key.name, uid=uid))
+            except BaseException:
+                uids.add(uid)
+                raise
         self._changed.pop(key, None)
         return None

@@ -24,6 +24,8 @@ DEFAULT_DURATION = timedelta(hours=24)
 LONGEST_DURATION = timedelta(days=30)
 NAMES_SHOWN = 10
 
+Ask = Callable[[], Awaitable[bool]]
+
 
 class PlaceHolds:
     """Write holds by compare-and-set; None as answer means: try again."""
@@ -34,9 +36,20 @@ class PlaceHolds:
         self._wake = wake
 
     async def answer(
-        self, namespace: str, command: str, spec: PromotionCommandSpec, now: datetime
+        self,
+        namespace: str,
+        command: str,
+        spec: PromotionCommandSpec,
+        now: datetime,
+        *,
+        sent: bool,
+        may_write: Ask,
     ) -> CommandAnswer | None:
-        """Carry out a command for an environment."""
+        """Carry out a command for an environment; one that may have been `sent` before may be carried out.
+
+        Nothing is written unless `may_write` allows it after the environment was read: the command may have been
+        answered by another watcher meanwhile, and what it asked for undone.
+        """
         try:
             document = await self._kubernetes.get(ENVIRONMENTS, namespace, spec.environment)
         except ApiNotFound:
@@ -44,8 +57,8 @@ class PlaceHolds:
         present = [EnvironmentHold.from_wire(one) for one in status_of(document).get("holds") or ()]
         lasting = [hold for hold in present if hold.lasts(now)]
         if spec.verb is CommandVerb.HOLD:
-            return await self._hold(document, lasting, command, spec, now)
-        return await self._release(document, present, lasting, spec)
+            return await self._hold(document, lasting, command, spec, now, may_write)
+        return await self._release(document, present, lasting, spec, may_write, sent=sent)
 
     async def _hold(
         self,
@@ -54,6 +67,7 @@ class PlaceHolds:
         command: str,
         spec: PromotionCommandSpec,
         now: datetime,
+        may_write: Ask,
     ) -> CommandAnswer | None:
         duration = spec.duration or DEFAULT_DURATION
         if duration > LONGEST_DURATION:
@@ -68,7 +82,7 @@ class PlaceHolds:
             mine = EnvironmentHold(
                 id=command, by=spec.requested_by, since=now, until=now + duration, reason=spec.reason
             )
-            written = await self._write(document, [*lasting, mine])
+            written = await self._write(document, [*lasting, mine], may_write)
             if written is None:
                 return None
             document = written
@@ -85,8 +99,16 @@ class PlaceHolds:
         present: Sequence[EnvironmentHold],
         lasting: Sequence[EnvironmentHold],
         spec: PromotionCommandSpec,
+        may_write: Ask,
+        *,
+        sent: bool,
     ) -> CommandAnswer | None:
         named = next((hold for hold in present if hold.id == spec.hold), None)
+        if named is None and sent:
+            # The try before may have removed it and woken no one; to wake twice does no harm.
+            await self._wake_writing(document)
+            still = _still_held(lasting)
+            return CommandAnswer(accepted=True, message=f"{spec.environment} has no hold {spec.hold} any more{still}")
         if named is None:
             others = _listed([hold.id for hold in lasting])
             return _refuse(f"{spec.environment} has no hold {spec.hold}; it has: {others}")
@@ -95,16 +117,22 @@ class PlaceHolds:
                 f"hold {named.id} is {named.by}'s, who alone releases it; it ends {format_time(named.until)}"
             )
         left = [hold for hold in lasting if hold.id != named.id]
-        written = await self._write(document, left)
+        written = await self._write(document, left, may_write)
         if written is None:
             return None
-        for name in _lanes(written)[0]:
-            await self._wake(written["metadata"]["namespace"], name)
-        still = f"; it is still held by {_listed([hold.by for hold in left])}" if left else ""
+        await self._wake_writing(written)
+        still = _still_held(left)
         return CommandAnswer(accepted=True, message=f"hold {named.id} of {spec.environment} is released{still}")
 
-    async def _write(self, document: Document, holds: Sequence[EnvironmentHold]) -> Document | None:
-        """Write all holds over the very version that was read; None where it changed since."""
+    async def _wake_writing(self, environment: Document) -> None:
+        for name in _lanes(environment)[0]:
+            await self._wake(environment["metadata"]["namespace"], name)
+
+    async def _write(self, document: Document, holds: Sequence[EnvironmentHold], may_write: Ask) -> Document | None:
+        """Write all holds over the very version that was read; None where it changed since, or may not be written."""
+        # After that read: whatever another watcher changes from here on is a conflict.
+        if not await may_write():
+            return None
         metadata = document["metadata"]
         wire = [hold.to_wire() for hold in holds]
         known = isinstance(document.get("status"), dict)
@@ -135,6 +163,10 @@ def _lanes(environment: Document) -> tuple[list[str], list[str]]:
         if member.get("phase") == "Ready" and member.get("tracker") not in writing
     ]
     return writing, stopped
+
+
+def _still_held(holds: Sequence[EnvironmentHold]) -> str:
+    return f"; it is still held by {_listed([hold.by for hold in holds])}" if holds else ""
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 from activities.models.drift import GoneTracker
 from crds.api.ports import ApiConflict, ApiForbidden, ApiNotFound, Document, Kubernetes, resource_of
-from crds.api.publishing import WATCHER_MANAGER, WantedCondition, publish_conditions, status_of
+from crds.api.publishing import CONFLICTS, WATCHER_MANAGER, WantedCondition, publish_conditions, status_of
 from crds.api.reflector import Key, ObjectChange
 from crds.conditions import ConditionType
 from crds.reasons.conditions import ConditionReason
@@ -105,6 +105,17 @@ class TrackerController:
 
     async def reconcile(self, key: Key) -> timedelta | None:
         """Bring one tracker and its workflow together; returns when to look again, if ever."""
+        # Taken before anything is awaited: who wants a look from here on wants another one.
+        due = key in self._due
+        self._due.discard(key)
+        try:
+            return await self._reconcile(key, due)
+        except BaseException:
+            if due:
+                self._due.add(key)
+            raise
+
+    async def _reconcile(self, key: Key, due: bool) -> timedelta | None:
         entry = self._find(key)
         begin_key(tracker=str(key))
         if entry is not None:
@@ -117,25 +128,22 @@ class TrackerController:
         await self._notify_deleted(key)
         if entry is None:
             self._poked.discard(key)
-            self._due.discard(key)
             return None
         if entry.finalizer or entry.terminal:
             await self._keep_labels(entry)
         if entry.terminal:
             self._poked.discard(key)
-            self._due.discard(key)
             return await self._publish_finished(entry)
         if not entry.finalizer and not await self._add_finalizer(entry):
+            if due:
+                self._due.add(key)
             return CONFLICT_PAUSE
         if entry.status_attempt not in (0, entry.attempt):
             # A raised attempt is a new workflow; the one before it must not go on at the same time.
             await self._promotions.signal_deleted(entry.of_attempt(entry.status_attempt))
-        if key in self._poked:
-            if await self._promotions.poke(entry.current):
-                self._poked.discard(key)
-            else:
-                self._due.add(key)
-        if entry.running and _already_published(entry, _running(entry)) and key not in self._due:
+        if key in self._poked and not await self._poke(key, entry):
+            due = True
+        if entry.running and _already_published(entry, _running(entry)) and not due:
             # Most changes are our own status writes; asking Temporal at each would double its load.
             return None
         found = await self._ensure_workflow(entry)
@@ -143,10 +151,21 @@ class TrackerController:
             await self._publish_running(entry, found.stall)
         else:
             await self._report_gone(entry, found.state)
-        self._due.discard(key)
         # Nothing else brings one back here that does not go on, or never published that it runs.
         silent = found.state is WorkflowState.RUNNING and (found.stall or not entry.running)
         return STALL_LOOK if silent else None
+
+    async def _poke(self, key: Key, entry: TrackerEntry) -> bool:
+        """Have a workflow look; False where none runs, which is poked once it does."""
+        # What comes while the signal is on its way is signalled by itself.
+        self._poked.discard(key)
+        delivered = False
+        try:
+            delivered = await self._promotions.poke(entry.current)
+        finally:
+            if not delivered:
+                self._poked.add(key)
+        return delivered
 
     async def _keep_labels(self, entry: TrackerEntry) -> None:
         """Have the labels show what spec and status hold. A status cannot carry them: its subresource keeps metadata.
@@ -268,18 +287,28 @@ class TrackerController:
         )
         drifted = next((one for one in page.items if status_of(one).get("kind")), None)
         if drifted is not None:
-            gone = GoneTracker(name=entry.name, repository=entry.repository, number=entry.number)
+            gone = GoneTracker(name=entry.name, repository=entry.repository, number=entry.number, uid=entry.uid)
             await self._clear_drift(Key(entry.namespace, drifted["spec"]["instanceRef"]["name"]), gone)
         for one in page.items:
-            metadata = one["metadata"]
-            with suppress(ApiNotFound, ApiConflict):
-                await self._kubernetes.delete(
-                    MONITORS,
-                    entry.namespace,
-                    metadata["name"],
-                    uid=metadata["uid"],
-                    resource_version=metadata["resourceVersion"],
-                )
+            with suppress(ApiNotFound):
+                await self._delete_monitor(one, entry.uid)
+
+    async def _delete_monitor(self, monitor: Document, tracker: str) -> None:
+        """Delete a monitor as long as it is this tracker's. Raises ApiNotFound; ApiConflict if it keeps changing."""
+        for turn in range(CONFLICTS):
+            metadata = monitor["metadata"]
+            if (metadata.get("labels") or {}).get(MonitorLabel.TRACKER) != tracker:
+                return
+            seen = {"uid": metadata["uid"], "resource_version": metadata["resourceVersion"]}
+            try:
+                await self._kubernetes.delete(MONITORS, metadata["namespace"], metadata["name"], **seen)
+            except ApiConflict:
+                # Most changes are statuses of ours; a promotion that takes it over changes the label.
+                if turn == CONFLICTS - 1:
+                    raise
+                monitor = await self._kubernetes.get(MONITORS, metadata["namespace"], metadata["name"])
+            else:
+                return
 
     async def _ended(self, entry: TrackerEntry) -> bool:
         """Signal the workflows of a deleted tracker, and return whether none of them runs any more."""

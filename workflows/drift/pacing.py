@@ -1,5 +1,6 @@
 """When an instance is looked at again. Pure."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -30,6 +31,27 @@ class NextLook:
 
     at: datetime
     again: bool
+
+
+class Patience:
+    """Know who is not asked any more before the next look: a host that hangs must not keep an instance from it.
+
+    Once one gave no answer its repository is left alone, and after `until` all others are.
+    """
+
+    def __init__(self, *, until: datetime) -> None:
+        self._until = until
+        self.silent: set[str] = set()
+        """Repositories without answer."""
+
+    def is_over(self, repository: str, now: datetime) -> bool:
+        """Return whether a repository's host has to wait for its turn."""
+        return repository in self.silent or (bool(self.silent) and now >= self._until)
+
+
+def in_turn(repositories: Iterable[str], unanswered: Sequence[str]) -> list[str]:
+    """Put those that gave no answer behind the others, the one that was asked last at the end."""
+    return sorted(repositories, key=lambda one: unanswered.index(one) if one in unanswered else -1)
 
 
 def next_whole(now: datetime, timings: Timings, chance: float) -> datetime:

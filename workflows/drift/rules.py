@@ -26,10 +26,7 @@ class Decided:
     @property
     def needs_second_look(self) -> bool:
         """Whether one look is too little to show it."""
-        reading = self.reading
-        if not reading.current and not reading.shown:
-            return self.verdict.kind is not None
-        return self.verdict.kind is not reading.shown
+        return self.verdict.kind is not _shown(self.reading)
 
     def change(self, seen: str) -> DriftChange:
         """Return what is to be written."""
@@ -129,8 +126,24 @@ def syncs_wanted(shown: Iterable[Decided]) -> tuple[DriftReading, ...]:
     return tuple(
         one.reading
         for one in shown
-        if one.reading.syncs and one.verdict.kind is Drift.OUT_OF_SYNC and one.reading.shown is not Drift.OUT_OF_SYNC
+        if one.reading.syncs and one.verdict.kind is Drift.OUT_OF_SYNC and _shown(one.reading) is not Drift.OUT_OF_SYNC
     )
+
+
+def _shown(reading: DriftReading) -> Drift | None:
+    """Return the kind that is shown of this promotion.
+
+    What stands there of an earlier one is nothing yet: in place from the beginning needs no second look, and the same
+    kind once more does.
+    """
+    earlier = reading.earlier or reading.shown_tracker != reading.tracker
+    return None if earlier and not reading.current else reading.shown
+
+
+def repositories_of(shown: Iterable[Decided]) -> dict[str, str]:
+    """Return the repository of each tracker that is concerned: its host is asked to show what drifted."""
+    readings = [one.reading for one in shown]
+    return {name: one.repository for one in readings for name in (one.tracker, one.shown_tracker) if name}
 
 
 def trackers_to_present(shown: Iterable[Decided]) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from workflows.identity import (
     DRIFT_SIGNAL,
     DRIFT_WORKFLOW,
     POKE_SIGNAL,
+    PRESENT_SIGNAL,
     PROGRESS_QUERY,
     TRACKER_GONE_SIGNAL,
     Queues,
@@ -54,6 +55,10 @@ class DriftWorkflow:
         self._syncs = list(start.syncs)
         self._cursor = start.cursor
         self._gone = list(start.gone)
+        self._repositories: dict[str, str] = {}
+        """Of trackers that are owed, as far as this run has read them; the others count as those of one."""
+        self._unanswered: dict[str, None] = {}
+        """Repositories whose hosts did not compare commits when they were asked last, the least recent first."""
         self._ancestry = KnownAncestry()
         self._poked = False
         self._monitors = 0
@@ -68,7 +73,7 @@ class DriftWorkflow:
                 self._poked = False
             await self._clear()
             look = await self._look(again)
-            if look is not None and (look.gone or not (again or look.monitors or self._poked or self._gone)):
+            if look is not None and (look.gone or not (again or look.monitors or self._left_to_do)):
                 return
             if look is not None:
                 await self._take(look, again)
@@ -91,6 +96,16 @@ class DriftWorkflow:
         """Take what drifted from the pull request of a deleted tracker."""
         self._gone = [*self._gone, tracker][-DRIFT_OWED:]
         self._poked = True
+
+    @workflow.signal(name=PRESENT_SIGNAL, description="A monitor was deleted: show what is left of its tracker's")
+    def present(self, tracker: str) -> None:
+        """Show on a tracker's pull request what its monitors report now."""
+        self._owed = list(dict.fromkeys((*self._owed, tracker)))[-DRIFT_OWED:]
+        self._poked = True
+
+    @property
+    def _left_to_do(self) -> bool:
+        return bool(self._poked or self._gone or self._owed)
 
     @workflow.query(name=PROGRESS_QUERY, description="What the last look found")
     def progress(self) -> DriftProgress:
@@ -133,10 +148,12 @@ class DriftWorkflow:
         if not again:
             self._monitors, self._cursor = look.monitors, look.cursor
         self._syncs += [
-            OpenSync(monitor=one.monitor, key=f"drift-{one.uid}-{int(workflow.now().timestamp())}")
+            OpenSync(monitor=one.monitor, key=f"drift-{one.uid}-{int(workflow.now().timestamp())}", uid=one.uid)
             for one in rules.syncs_wanted(found.shown)
         ]
         self._owed = list(dict.fromkeys((*self._owed, *rules.trackers_to_present(found.shown))))[-DRIFT_OWED:]
+        known_of = {**self._repositories, **rules.repositories_of(found.shown)}
+        self._repositories = {name: known_of[name] for name in self._owed if name in known_of}
         if not found.changes and not news:
             return
         request = PublishDriftInput(
@@ -152,7 +169,13 @@ class DriftWorkflow:
 
     async def _compare(self, look: LookForDriftResult) -> None:
         """Have the repositories' hosts know whether what runs contains what was promoted."""
-        for repository, pairs in rules.pairs_of(look.readings, self._ancestry).items():
+        patience = self._patience()
+        asked = rules.pairs_of(look.readings, self._ancestry)
+        for repository in pacing.in_turn(asked, tuple(self._unanswered)):
+            if patience.is_over(repository, workflow.now()):
+                continue
+            self._unanswered.pop(repository, None)
+            pairs = asked[repository]
             for begin in range(0, len(pairs), PAIRS_PER_CALL):
                 some = pairs[begin : begin + PAIRS_PER_CALL]
                 try:
@@ -165,21 +188,34 @@ class DriftWorkflow:
                     )
                 except ActivityError as error:
                     workflow.logger.warning("revisions of %s cannot be compared", repository, exc_info=error)
+                    if failure_of(error).passing:
+                        patience.silent.add(repository)
+                        self._unanswered[repository] = None
                     break
                 for pair, relation in zip(some, answer, strict=True):
                     self._ancestry.learn(pair.base, pair.head, relation)
 
     async def _request_syncs(self) -> None:
-        """Request each sync that is wanted; one that something is in the way of is tried again after a later look."""
+        """Request each sync that is wanted; one that something is in the way of is tried again after a later look.
+
+        All are of one Argo CD: where it gives no answer, none of them is requested before that.
+        """
         later: list[OpenSync] = []
-        for one in self._syncs:
-            request = SyncDriftedInput(namespace=self._start.instance.namespace, monitor=one.monitor, key=one.key)
+        silent = False
+        for number, one in enumerate(self._syncs):
+            if silent:
+                later = [*self._syncs[number:], *later]
+                break
+            request = SyncDriftedInput(
+                namespace=self._start.instance.namespace, monitor=one.monitor, key=one.key, uid=one.uid
+            )
             config = policies.drift_signal(self._queues, self._start.timings, summary=f"sync for {one.monitor}")
             try:
                 result = await workflow.execute_activity_method(DriftActivities.sync_drifted, request, **config)
             except ActivityError as error:
                 workflow.logger.warning("a sync cannot be requested", exc_info=error)
                 later.append(one)
+                silent = failure_of(error).passing
                 continue
             if result.outcome in _ASKED_LATER:
                 later.append(one)
@@ -188,35 +224,54 @@ class DriftWorkflow:
     async def _present(self) -> None:
         """Show on pull requests what changed; a host that does not answer is tried again after the next look."""
         owed, self._owed = self._owed, []
+        refused: list[str] = []
+        patience = self._patience()
         for tracker in owed:
+            repository = self._repositories.get(tracker, "")
+            if patience.is_over(repository, workflow.now()):
+                self._owed.append(tracker)
+                continue
             try:
-                await self._present_one(tracker)
+                await self._present_one(self._presentation_of(tracker))
             except ActivityError as error:
                 workflow.logger.warning("drift of %s cannot be shown", tracker, exc_info=error)
-                self._owed.append(tracker)
+                passing = failure_of(error).passing
+                if passing:
+                    patience.silent.add(repository)
+                if passing or self._monitors:
+                    # Where nothing is watched any more, nothing but a host that is away keeps this workflow.
+                    refused.append(tracker)
+        self._owed += refused
 
     async def _clear(self) -> None:
         """Take what drifted from the pull requests of deleted trackers; a host that is away is tried again later."""
         gone, self._gone = self._gone, []
+        away: list[GoneTracker] = []
+        patience = self._patience()
         for tracker in gone:
-            config = policies.drift_signal(self._queues, self._start.timings, summary=f"show drift of {tracker.name}")
-            request = replace(self._presentation_of(tracker.name), gone=tracker)
+            if patience.is_over(tracker.repository, workflow.now()):
+                self._gone.append(tracker)
+                continue
             try:
-                await workflow.execute_activity_method(DriftActivities.present_drift, request, **config)
+                await self._present_one(replace(self._presentation_of(tracker.name), gone=tracker))
             except ActivityError as error:
                 workflow.logger.warning("drift of %s stays shown", tracker.name, exc_info=error)
                 if failure_of(error).passing:
-                    self._gone.append(tracker)
+                    patience.silent.add(tracker.repository)
+                    away.append(tracker)
+        self._gone += away
+
+    def _patience(self) -> pacing.Patience:
+        return pacing.Patience(until=workflow.now() + self._start.timings.drift_confirm)
 
     def _presentation_of(self, tracker: str) -> PresentDriftInput:
         return PresentDriftInput(
             installation=self._start.installation, namespace=self._start.instance.namespace, tracker=tracker
         )
 
-    async def _present_one(self, tracker: str) -> None:
+    async def _present_one(self, request: PresentDriftInput) -> None:
         """Show it on the pull request, or have the promotion show it as long as that goes on."""
-        config = policies.drift_signal(self._queues, self._start.timings, summary=f"show drift of {tracker}")
-        request = self._presentation_of(tracker)
+        config = policies.drift_signal(self._queues, self._start.timings, summary=f"show drift of {request.tracker}")
         answer = await workflow.execute_activity_method(DriftActivities.present_drift, request, **config)
         one = answer.promotion
         if one is None:

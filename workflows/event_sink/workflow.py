@@ -59,6 +59,7 @@ class EventSinkWorkflow:
         self._not_before = start.not_before
         self._last_success = start.last_success
         self._error = ""
+        self._waiting_shown = start.waiting_shown
         self._poked = False
         self._gone = False
         self._publisher = self._make_publisher()
@@ -159,6 +160,7 @@ class EventSinkWorkflow:
                 self._publish(delivered=True, reason=ConditionReason.DELIVERED)
             case SinkOutcome.SUSPENDED:
                 self._queue.clear()
+                self._publish_emptied()
             case SinkOutcome.GONE:
                 self._queue.clear()
                 self._gone = True
@@ -189,19 +191,25 @@ class EventSinkWorkflow:
         return max(backoff.jittered(pause), failure.wait)
 
     def _publish(self, *, delivered: bool, reason: str, message: str = "") -> None:
-        self._publisher.offer(
-            PublishEventSinkInput(
-                namespace=self._start.sink.namespace,
-                sink=self._start.sink,
-                delivered=delivered,
-                reason=reason,
-                message=message,
-                at=workflow.now(),
-                last_success=self._last_success,
-                waiting=len(self._queue),
-                dropped=self._queue.dropped,
-            )
+        payload = PublishEventSinkInput(
+            namespace=self._start.sink.namespace,
+            sink=self._start.sink,
+            delivered=delivered,
+            reason=reason,
+            message=message,
+            at=workflow.now(),
+            last_success=self._last_success,
+            waiting=len(self._queue),
+            dropped=self._queue.dropped,
         )
+        self._waiting_shown = payload if payload.waiting else None
+        self._publisher.offer(payload)
+
+    def _publish_emptied(self) -> None:
+        """Show that nothing waits any more, where the status shows that something does; all else stays as it is."""
+        shown, self._waiting_shown = self._waiting_shown, None
+        if shown is not None:
+            self._publisher.offer(replace(shown, waiting=len(self._queue), dropped=self._queue.dropped))
 
     async def _hand_over(self) -> None:
         unpublished = await self._publisher.give_up()
@@ -217,6 +225,7 @@ class EventSinkWorkflow:
                 not_before=self._not_before,
                 last_success=self._last_success,
                 unpublished=unpublished,
+                waiting_shown=self._waiting_shown,
             )
         )
 

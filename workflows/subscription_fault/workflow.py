@@ -1,5 +1,6 @@
 """SubscriptionFaultWorkflow: why events that a CommitStatus takes give no status, shown on it once a minute at most."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from temporalio import workflow
@@ -9,6 +10,7 @@ from activities.contracts import PostRecordActivities
 from activities.models.commit_statuses import PostRecord, PublishPostInput, SubscriptionFault, SubscriptionFaultInput
 from workflows import policies
 from workflows.identity import FAULT_SIGNAL, SUBSCRIPTION_FAULT_WORKFLOW, Queues
+from workflows.runtime import lifetime
 
 GAP = timedelta(minutes=1)
 """Between two writes, and how long it lives after the last one."""
@@ -20,13 +22,15 @@ class SubscriptionFaultWorkflow:
 
     @workflow.init
     def __init__(self, start: SubscriptionFaultInput) -> None:
-        self._newest: SubscriptionFault | None = None
+        self._newest = start.newest
 
     @workflow.run
     async def run(self, start: SubscriptionFaultInput) -> None:
         """Write what comes within a minute once."""
         await workflow.wait_condition(lambda: self._newest is not None)
         while (fault := self._newest) is not None:
+            if lifetime.due(start.history_limit):
+                lifetime.hand_over(replace(start, newest=fault))
             self._newest = None
             await self._publish(start, fault)
             await workflow.sleep(GAP, summary="gather what comes")

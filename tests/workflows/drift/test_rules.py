@@ -190,3 +190,35 @@ def test_a_project_without_answer_is_shown_at_its_second_look_and_forgotten_with
 def test_a_second_look_shows_nothing_of_projects_that_it_does_not_ask() -> None:
     known = (replace(silence("shop"), shown=True), silence("infra"))
     assert rules.silences(known, LookForDriftResult(), ("infra",)) == known[:1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown", "changes", "looks"),
+    [
+        (Drift.UNHEALTHY, Drift.UNHEALTHY, {"tracker": "web-413"}, 2),
+        (Drift.UNHEALTHY, Drift.UNHEALTHY, {"earlier": True}, 2),
+        (Drift.UNHEALTHY, Drift.UNHEALTHY, {}, 1),
+        (Drift.UNHEALTHY, None, {"tracker": "web-413"}, 2),
+        (None, Drift.UNHEALTHY, {"tracker": "web-413"}, 1),
+        (None, Drift.UNHEALTHY, {}, 2),
+    ],
+    ids=["taken over", "later attempt", "edited", "new", "in place", "over"],
+)
+def test_what_stands_there_of_an_earlier_promotion_is_no_first_look_at_this_one(
+    kind: Drift | None, shown: Drift | None, changes: dict[str, object], looks: int
+) -> None:
+    found = rules.decide([reading(kind, shown=shown, current=False, **changes)], KnownAncestry())
+    once = rules.damp({}, found)
+    twice = rules.damp({one.monitor: one for one in once.suspicions}, found)
+    assert (len(once.changes), len(twice.changes)) == (2 - looks, 1)
+
+
+def test_a_later_promotion_that_is_out_of_sync_as_the_one_before_it_was_gets_a_sync_of_its_own() -> None:
+    over = reading(Drift.OUT_OF_SYNC, shown=Drift.OUT_OF_SYNC, syncs=True, current=False)
+    found = rules.decide([over, replace(over, tracker="web-413"), replace(over, earlier=True)], KnownAncestry())
+    assert rules.syncs_wanted(found) == tuple(one.reading for one in found[1:])
+
+
+def test_each_tracker_that_is_concerned_has_its_repository() -> None:
+    found = rules.decide([reading(), reading(tracker="api-1", shown_tracker="", repository="api")], KnownAncestry())
+    assert rules.repositories_of(found) == {"web-412": "web", "api-1": "api"}

@@ -69,7 +69,7 @@ async def test_an_event_that_is_never_taken_gives_way_after_an_hour_and_the_next
         await world.send(bad, good)
         await world.until(lambda: bool(world.taken))
         assert (world.taken, world.omitted) == (ids(good), [1])
-        assert timedelta(hours=1) <= played.loop.now() - begun < timedelta(hours=1, minutes=20)
+        assert timedelta(hours=1) <= played.loop.now() - begun < timedelta(hours=1, minutes=30)
         await world.until(lambda: world.published[-1].delivered)
         assert world.published[-1].dropped == 1
         assert world.shown() == [(False, "Refused"), (True, "Delivered")]
@@ -117,3 +117,33 @@ async def test_long_histories_are_continued_without_a_loss_also_while_the_receiv
         await world.until(lambda: len(world.taken) == len(events))
         assert world.taken == ids(*events)
         assert len(runs) > 1
+
+
+async def test_a_sink_that_is_suspended_shows_that_nothing_waits_any_more_and_its_last_error(played: Played) -> None:
+    async with playing(played) as world:
+        world.refuses = lambda _event: AWAY
+        await world.send(*[event(number=number) for number in range(1, 6)])
+        await world.until(lambda: bool(world.published))
+        assert world.published[-1].waiting == 5
+        world.outcome = SinkOutcome.SUSPENDED
+        await world.port.poke(SINK)
+        await world.until(lambda: world.published[-1].waiting == 0)
+        failed, emptied = world.published
+        assert emptied == replace(failed, waiting=0)
+        await world.send(event(number=6))
+        await asyncio.sleep(LOOK_AGAIN.total_seconds())
+        assert len(world.published) == 2
+
+
+async def test_a_run_that_continues_knows_that_its_sink_shows_events_that_wait(played: Played) -> None:
+    async with playing(played) as world:
+        world.refuses = lambda _event: AWAY
+        start = EventSinkInput(installation=world.installation, sink=SINK, history_limit=20)
+        await world.client.start_workflow(EventSinkWorkflow.run, start, id=world.id, task_queue="any")
+        await world.send(*[event(number=number) for number in range(1, 6)])
+        await world.until(lambda: len(world.attempts) >= 8)
+        published = len(world.published)
+        world.outcome = SinkOutcome.SUSPENDED
+        await world.port.poke(SINK)
+        await world.until(lambda: world.published[-1].waiting == 0)
+        assert len(world.published) == published + 1
