@@ -12,6 +12,7 @@ from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.kinds import CONNECTED
 from crds.v1alpha1.scm_provider import ScmProvider
 from crds.v1alpha1.test_runner import TestRunner
+from worker.watcher.owed import taking
 from worker.watcher.queue import KeyedQueue
 
 
@@ -88,13 +89,8 @@ class CredentialCheckController:
             return None
         connection, generation = _connection(item, resource), resource.metadata.generation
         if item in self._poked:
-            # What comes while the signal is on its way is signalled by itself.
-            self._poked.discard(item)
-            try:
+            with taking(self._poked, item):
                 await self._checks.poke(connection, generation)
-            except BaseException:
-                self._poked.add(item)
-                raise
         if self._sent.get(connection.uid) == generation:
             await self._checks.ensure(connection, generation)
         else:

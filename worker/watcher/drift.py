@@ -15,6 +15,7 @@ from crds.resource import Resource
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.drift_monitor import DriftMonitor
 from worker.watcher.entries import MonitorEntry
+from worker.watcher.owed import taking
 from worker.watcher.queue import KeyedQueue
 
 MONITORS = resource_of(DriftMonitor.definition)
@@ -125,24 +126,15 @@ class DriftController:
         if key not in self._news:
             await self._looks.ensure(instance)
             return None
-        # What comes while the signal is on its way is signalled by itself.
-        self._news.discard(key)
-        try:
+        with taking(self._news, key):
             await self._looks.poke(instance)
-        except BaseException:
-            self._news.add(key)
-            raise
         return None
 
     async def _present_left(self, key: Key, instance: InstanceRef) -> None:
         while trackers := self._left.get(key):
             tracker = min(trackers)
-            trackers.discard(tracker)
-            try:
+            with taking(trackers, tracker):
                 await self._looks.present(instance, tracker)
-            except BaseException:
-                trackers.add(tracker)
-                raise
         self._left.pop(key, None)
 
 

@@ -8,6 +8,7 @@ from activities.models.event_sinks import SinkRef
 from crds.api.reflector import Key, ObjectChange
 from crds.resource import Resource
 from crds.v1alpha1.event_sink import EventSink
+from worker.watcher.owed import taking
 from worker.watcher.queue import KeyedQueue
 
 
@@ -42,12 +43,7 @@ class EventSinkController:
         """Poke the workflows of one sink, and of those that had its name before."""
         while uids := self._changed.get(key):
             uid = min(uids)
-            # What comes while the signal is on its way is signalled by itself.
-            uids.discard(uid)
-            try:
+            with taking(uids, uid):
                 await self._workflows.poke(SinkRef(namespace=key.namespace, name=key.name, uid=uid))
-            except BaseException:
-                uids.add(uid)
-                raise
         self._changed.pop(key, None)
         return None

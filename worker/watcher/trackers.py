@@ -27,6 +27,7 @@ from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from worker.temporal.outcomes import Look, WorkflowState, WorkflowsUnavailable
 from worker.watcher.entries import FINALIZER, TrackerEntry, read_tracker
 from worker.watcher.log_lines import begin_key, bind_workflow
+from worker.watcher.owed import taking
 from worker.watcher.ports import Promotions
 from worker.watcher.queue import KeyedQueue
 
@@ -105,15 +106,8 @@ class TrackerController:
 
     async def reconcile(self, key: Key) -> timedelta | None:
         """Bring one tracker and its workflow together; returns when to look again, if ever."""
-        # Taken before anything is awaited: who wants a look from here on wants another one.
-        due = key in self._due
-        self._due.discard(key)
-        try:
+        with taking(self._due, key) as due:
             return await self._reconcile(key, due)
-        except BaseException:
-            if due:
-                self._due.add(key)
-            raise
 
     async def _reconcile(self, key: Key, due: bool) -> timedelta | None:
         entry = self._find(key)
@@ -157,14 +151,10 @@ class TrackerController:
 
     async def _poke(self, key: Key, entry: TrackerEntry) -> bool:
         """Have a workflow look; False where none runs, which is poked once it does."""
-        # What comes while the signal is on its way is signalled by itself.
-        self._poked.discard(key)
-        delivered = False
-        try:
+        with taking(self._poked, key):
             delivered = await self._promotions.poke(entry.current)
-        finally:
-            if not delivered:
-                self._poked.add(key)
+        if not delivered:
+            self._poked.add(key)
         return delivered
 
     async def _keep_labels(self, entry: TrackerEntry) -> None:
