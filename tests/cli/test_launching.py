@@ -66,3 +66,19 @@ def test_what_is_wrong_ends_the_start_with_2_and_is_named(
     with pytest.raises(SystemExit) as left:
         launching.launch(arguments)
     assert (left.value.code, shown in capsys.readouterr().err) == (2, True)
+
+
+def test_what_a_process_has_loaded_is_left_out_of_its_collections() -> None:
+    script = """
+import gc
+import worker.serving.process
+from worker import launching
+
+async def work():
+    print(gc.get_threshold() == launching.PROCESS_THRESHOLDS, gc.get_freeze_count() > 100_000)
+
+gc.set_threshold(launching.COLLECT_AFTER)
+launching._run_to_the_end(work())
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True"], done.stderr
