@@ -128,4 +128,5 @@ def test_a_receiver_that_was_away_gets_every_event_in_order(shop: OpenShop) -> N
     assert times == sorted(times)
     assert {one["data"]["tracker"] for one in once} == {TRACKER}
     assert {"Merged", "Arrived", "TestsStarted", "TestsPassed", "Promoted", COMPLETED} <= kinds(sent_events(receiver))
-    assert (status["dropped"], "no connection" in status["lastError"]["message"]) == (0, True), status
+    # It may have gone while it answered, or before it was called.
+    assert (status["dropped"], "ProviderUnavailable: " in status["lastError"]["message"]) == (0, True), status
