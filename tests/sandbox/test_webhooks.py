@@ -93,6 +93,10 @@ async def test_each_host_reports_a_pull_request_that_changes_and_is_merged(
     notices = [notice for event in received.events[host] for notice in event.about]
     named = {(one.repository.full_name, one.number) for one in notices if isinstance(one, PullRequestNotice)}
     assert named == {(REPOSITORY, 412)}
+    # The receiver has an event before the sender has its answer.
+    async with asyncio.timeout(10):
+        while not all(one["status"] for one in sandbox.state.webhooks.deliveries):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
     assert [one["status"] for one in sandbox.state.webhooks.deliveries] == [202] * len(received.events[host])
 
 
