@@ -58,12 +58,12 @@ class CommitStatusPosts(CommitStatusActivities):
 
     async def _post(self, request: PostCommitStatusInput) -> PostOutcome:
         slot, verdict = request.slot, request.verdict
-        provider = await self._provider(request, fresh=False)
-        if _ends(slot, provider) is not None:
+        provider = await self._opened(request, fresh=False)
+        if isinstance(provider, PostOutcome):
             # A worker's memory may be older than the Provider that was made again, or resumed.
-            provider = await self._provider(request, fresh=True)
-        if (outcome := _ends(slot, provider)) is not None or provider is None:
-            return outcome or PostOutcome.GONE
+            provider = await self._opened(request, fresh=True)
+        if isinstance(provider, PostOutcome):
+            return provider
         wanted = host_status(slot, verdict)
         statuses = provider.host.commit_statuses
         if request.look_first:
@@ -72,21 +72,25 @@ class CommitStatusPosts(CommitStatusActivities):
             capabilities = provider.host.capabilities
             shown = _of_context(newest, capabilities.listed_context(slot.context))
             listed = replace(wanted, url=capabilities.listed_url(wanted.url))
-            if (judged := judge(request, listed, shown)) is not None:
-                return judged
+            if (outcome := judge(request, listed, shown)) is not None:
+                return outcome
         async with _within(provider.timeout):
             await statuses.set(slot.commit, wanted)
         return PostOutcome.POSTED
 
-    async def _provider(self, request: PostCommitStatusInput, *, fresh: bool) -> PostingProvider | None:
+    async def _opened(self, request: PostCommitStatusInput, *, fresh: bool) -> PostingProvider | PostOutcome:
+        """Return the provider, or why a verdict is never posted."""
         slot = request.slot
         try:
             with read_through(when=fresh):
-                return await self._connections.posting_provider(slot.namespace, slot.provider, flux=slot.flux)
+                found = await self._connections.posting_provider(slot.namespace, slot.provider, flux=slot.flux)
         except ReferenceMissing as error:
             if error.reason is MissingReason.NOT_FOUND:
-                return None
+                return PostOutcome.GONE
             raise
+        if found.uid != slot.provider_uid:
+            return PostOutcome.GONE
+        return PostOutcome.SUSPENDED if found.suspended else found
 
 
 class Supersession(SupersessionActivities):
@@ -147,13 +151,6 @@ def host_status(slot: StatusSlot, verdict: CommitVerdict) -> models.CommitStatus
         description=verdict.description,
         url=verdict.target_url,
     )
-
-
-def _ends(slot: StatusSlot, provider: PostingProvider | None) -> PostOutcome | None:
-    """Return why a verdict is never posted; None where it is."""
-    if provider is None or provider.uid != slot.provider_uid:
-        return PostOutcome.GONE
-    return PostOutcome.SUSPENDED if provider.suspended else None
 
 
 @asynccontextmanager

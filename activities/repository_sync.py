@@ -28,7 +28,7 @@ from activities.pull_requests import to_pull_request
 from activities.record_sinks import RecordSink
 from activities.state_labels import LabelNames
 from crds.api.live_trackers import LiveTracker, live_tracker, live_trackers
-from crds.api.mirror import read_through
+from crds.api.mirror import read_same
 from crds.api.ports import ApiConflict, ApiError, ApiNotFound, Kubernetes, resource_of
 from crds.reasons.conditions import ConditionReason
 from crds.reasons.problems import FailureKind
@@ -107,16 +107,8 @@ class RepositorySyncs(RepositorySyncActivities):
 
     async def _declared(self, namespace: str, name: str, uid: str) -> GitRepository | None:
         """Return the resource; None where it is gone, or another one by now."""
-        # A workflow ends without it: a worker's memory may be older than one that was made again.
-        for fresh in (False, True):
-            try:
-                with read_through(when=fresh):
-                    document = await self._kubernetes.get(_REPOSITORIES, namespace, name)
-            except ApiNotFound:
-                return None
-            if document["metadata"].get("uid") == uid:
-                return GitRepository.from_wire(document)
-        return None
+        document = await read_same(self._kubernetes, _REPOSITORIES, namespace, name, uid)
+        return GitRepository.from_wire(document) if document is not None else None
 
     async def _rival(self, declared: GitRepository) -> GitRepository | None:
         page = await self._kubernetes.list_all(_REPOSITORIES, declared.metadata.namespace)

@@ -31,7 +31,7 @@ from activities.models.drift import (
     Verdict,
 )
 from activities.ports import ReferenceMissing, ResourceOpener
-from crds.api.mirror import read_through
+from crds.api.mirror import read_same
 from crds.api.pauses import giving_way
 from crds.api.ports import ApiNotFound, Document, Kubernetes, resource_of
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
@@ -100,16 +100,8 @@ class DriftLooks:
         )
 
     async def _exists(self, instance: InstanceRef) -> bool:
-        # A workflow ends where it is not there: a worker's memory may be older than one that was made again.
-        for fresh in (False, True):
-            try:
-                with read_through(when=fresh):
-                    found = await self._kubernetes.get(INSTANCES, instance.namespace, instance.name)
-            except ApiNotFound:
-                return False
-            if found["metadata"].get("uid") == instance.uid:
-                return True
-        return False
+        found = await read_same(self._kubernetes, INSTANCES, instance.namespace, instance.name, instance.uid)
+        return found is not None
 
     async def _monitors(self, request: LookForDriftInput) -> list[DriftMonitor]:
         """Return the instance's monitors by name; at a second look those that are looked at again."""

@@ -28,11 +28,11 @@ class EventDeliveries(EventSinkActivities):
     async def deliver_events(self, request: DeliverEventsInput) -> DeliverEventsResult:
         """Send events in order until one is not taken. Safe to retry: one that arrives twice has the same id."""
         sink = await self._open(request, fresh=request.changed)
-        if _ends(request, sink) is not None and not request.changed:
+        if isinstance(sink, SinkOutcome) and not request.changed:
             # A worker's memory may be older than the sink that was made again, or resumed; the queue is dropped once.
             sink = await self._open(request, fresh=True)
-        if (outcome := _ends(request, sink)) is not None or sink is None:
-            return self._counted(request, outcome or SinkOutcome.GONE)
+        if isinstance(sink, SinkOutcome):
+            return self._counted(request, sink)
         begun, delivered = time.monotonic(), 0
         for event in request.events:
             if delivered and time.monotonic() - begun > ENOUGH_SECONDS:
@@ -50,14 +50,18 @@ class EventDeliveries(EventSinkActivities):
             self._count(request, SinkOutcome.DELIVERED)
         return DeliverEventsResult(outcome=SinkOutcome.DELIVERED, delivered=delivered)
 
-    async def _open(self, request: DeliverEventsInput, *, fresh: bool) -> OpenSink | None:
+    async def _open(self, request: DeliverEventsInput, *, fresh: bool) -> OpenSink | SinkOutcome:
+        """Return the sink, or why nothing of the queue is ever sent."""
         try:
             with read_through(when=fresh):
-                return await self._connections.event_sink(request.namespace, request.sink.name)
+                found = await self._connections.event_sink(request.namespace, request.sink.name)
         except ReferenceMissing as error:
             if (error.what, error.reason) == (f"EventSink/{request.sink.name}", MissingReason.NOT_FOUND):
-                return None
+                return SinkOutcome.GONE
             raise
+        if found.uid != request.sink.uid:
+            return SinkOutcome.GONE
+        return SinkOutcome.SUSPENDED if found.spec.suspend else found
 
     def _counted(self, request: DeliverEventsInput, outcome: SinkOutcome) -> DeliverEventsResult:
         for _ in request.events:
@@ -66,10 +70,3 @@ class EventDeliveries(EventSinkActivities):
 
     def _count(self, request: DeliverEventsInput, outcome: str) -> None:
         count(Count.EVENTS, namespace=request.namespace, sink=request.sink.name, outcome=outcome)
-
-
-def _ends(request: DeliverEventsInput, sink: OpenSink | None) -> SinkOutcome | None:
-    """Return why nothing of the queue is ever sent; None where it is."""
-    if sink is None or sink.uid != request.sink.uid:
-        return SinkOutcome.GONE
-    return SinkOutcome.SUSPENDED if sink.spec.suspend else None

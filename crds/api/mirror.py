@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
 
-from crds.api.ports import ApiResource, Document, Kubernetes, Page
+from crds.api.ports import ApiNotFound, ApiResource, Document, Kubernetes, Page
 from crds.api.reflector import Key, Reflector
 
 SILENCE = timedelta(seconds=90)
@@ -42,6 +42,24 @@ def read_through(*, when: bool = True) -> Iterator[None]:
 def read_through_since() -> float | None:
     """Return since when, of the monotonic clock, reads count; None where those of memory do."""
     return _READ_THROUGH.get()
+
+
+async def read_same(
+    kubernetes: Kubernetes, resource: ApiResource, namespace: str, name: str, uid: str
+) -> Document | None:
+    """Return one object as long as it is the one of this uid; None where it is gone, or another one by now.
+
+    Something ends without it, so that the API server states it: what is kept may be older than one that was made again.
+    """
+    for fresh in (False, True):
+        try:
+            with read_through(when=fresh):
+                found = await kubernetes.get(resource, namespace, name)
+        except ApiNotFound:
+            return None
+        if found["metadata"].get("uid") == uid:
+            return found
+    return None
 
 
 class DeclarationMirror:

@@ -186,6 +186,17 @@ class Writing(FakeKubernetes):
         await super().delete(resource, namespace, name, **seen)
 
 
+def deleting(kubernetes: FakeKubernetes) -> TrackerController:
+    """Return the controller of a tracker that is being deleted, with a monitor of its own."""
+    tracker = tracker_document(uid="uid-1", deleting=datetime(2026, 1, 1, tzinfo=UTC))
+    kubernetes.put(TRACKERS, tracker)
+    kubernetes.put(MONITORS, document("own"))
+    entry = read_tracker(tracker)
+    return TrackerController(
+        kubernetes=kubernetes, promotions=FakePromotions(), find=lambda _key: entry, clear_drift=no_drift
+    )
+
+
 @pytest.mark.parametrize(
     ("labels", "left"), [(("uid-1", "uid-1"), []), (("uid-1", "uid-2"), ["own"])], ids=["written", "taken over"]
 )
@@ -193,13 +204,7 @@ async def test_a_monitor_that_changes_while_its_tracker_goes_is_deleted_unless_i
     labels: tuple[str, ...], left: list[str]
 ) -> None:
     kubernetes = Writing(*labels)
-    deleting = tracker_document(uid="uid-1", deleting=datetime(2026, 1, 1, tzinfo=UTC))
-    kubernetes.put(TRACKERS, deleting)
-    kubernetes.put(MONITORS, document("own"))
-    entry = read_tracker(deleting)
-    controller = TrackerController(
-        kubernetes=kubernetes, promotions=FakePromotions(), find=lambda _key: entry, clear_drift=no_drift
-    )
+    controller = deleting(kubernetes)
     await controller.reconcile(Key("shop", "web-412"))
     assert [name for (plural, _, name) in kubernetes.objects if plural == MONITORS.plural] == left
     assert kubernetes.objects[TRACKERS.plural, "shop", "web-412"]["metadata"]["finalizers"] == []
@@ -207,13 +212,7 @@ async def test_a_monitor_that_changes_while_its_tracker_goes_is_deleted_unless_i
 
 async def test_a_tracker_stays_as_long_as_its_monitor_keeps_changing() -> None:
     kubernetes = Writing(*["uid-1"] * 20)
-    deleting = tracker_document(uid="uid-1", deleting=datetime(2026, 1, 1, tzinfo=UTC))
-    kubernetes.put(TRACKERS, deleting)
-    kubernetes.put(MONITORS, document("own"))
-    entry = read_tracker(deleting)
-    controller = TrackerController(
-        kubernetes=kubernetes, promotions=FakePromotions(), find=lambda _key: entry, clear_drift=no_drift
-    )
+    controller = deleting(kubernetes)
     with pytest.raises(ApiConflict):
         await controller.reconcile(Key("shop", "web-412"))
     assert kubernetes.objects[TRACKERS.plural, "shop", "web-412"]["metadata"]["finalizers"] == [FINALIZER]

@@ -105,15 +105,19 @@ def _name(wanted: KnownRepository, hosted: str) -> str:
     """Return the name of the GitRepository. Raises CliError with USAGE where it can be none."""
     if wanted.name:
         return _named(wanted.name, "--name")
-    if _NAME.fullmatch(hosted.lower()) and len(hosted) <= NAME_MAX_LENGTH:
+    if _fits(hosted.lower()):
         return hosted.lower()
     usable = re.sub(r"[^a-z0-9]+", "-", hosted.lower())[:NAME_MAX_LENGTH].strip("-")
     advice = f"name it with --name {usable}" if usable else "name it with --name"
     raise CliError(f"`{hosted}` cannot be the name of a resource", code=ExitCode.USAGE, advice=advice)
 
 
+def _fits(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None and len(name) <= NAME_MAX_LENGTH
+
+
 def _named(name: str, option: str) -> str:
-    if not _NAME.fullmatch(name) or len(name) > NAME_MAX_LENGTH:
+    if not _fits(name):
         text = f"{option}: `{name}` cannot be the name of a resource: lowercase letters, digits and `-`"
         raise CliError(f"{text}, at most {NAME_MAX_LENGTH} characters", code=ExitCode.USAGE)
     return name

@@ -201,11 +201,7 @@ class DriftWorkflow:
         All are of one Argo CD: where it gives no answer, none of them is requested before that.
         """
         later: list[OpenSync] = []
-        silent = False
-        for number, one in enumerate(self._syncs):
-            if silent:
-                later = [*self._syncs[number:], *later]
-                break
+        for number, one in enumerate(self._syncs, start=1):
             request = SyncDriftedInput(
                 namespace=self._start.instance.namespace, monitor=one.monitor, key=one.key, uid=one.uid
             )
@@ -215,7 +211,9 @@ class DriftWorkflow:
             except ActivityError as error:
                 workflow.logger.warning("a sync cannot be requested", exc_info=error)
                 later.append(one)
-                silent = failure_of(error).passing
+                if failure_of(error).passing:
+                    later = [*self._syncs[number:], *later]
+                    break
                 continue
             if result.outcome in _ASKED_LATER:
                 later.append(one)

@@ -221,9 +221,8 @@ class EnvironmentWorkflow:
         """Without memory, find all live trackers, page by page, before the first of them could want the lane."""
         members = self._roster.members
         wanted = any(member.role == "target" for member in members)
-        if workflow.now() < self._settles_until and not any(map(asks_for_lane, members)):
-            return
-        if wanted and self._roster.lists_next and not self._listing:
+        pressing = workflow.now() >= self._settles_until or any(map(asks_for_lane, members))
+        if wanted and pressing and self._roster.lists_next and not self._listing:
             self._listing = True
             self._background.start(self._list_trackers())
 

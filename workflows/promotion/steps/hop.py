@@ -59,12 +59,11 @@ async def choose_hop(ctx: PromotionRun) -> State:
         return State.COMPLETED
     opened = ctx.take_opened() or await open_hop(ctx, watch)
     found = opened.found
-    if found.policy is None and found.outcome is PolicyOutcome.NOT_FOUND and kept:
-        # What no policy leaves may be final since the hop that led here began.
-        view = await ctx.environments.read(story.environment)
-        if view.final:
-            return State.COMPLETED
     if found.policy is None:
+        # What no policy leaves may be final since the hop that led here began.
+        missing = found.outcome is PolicyOutcome.NOT_FOUND and kept
+        if missing and (await ctx.environments.read(story.environment)).final:
+            return State.COMPLETED
         return _await_policy(ctx, found)
     approved_by = records.PROMOTED_BY_POLICY if found.policy.auto_promote else ""
     voided = story.hop.voided if story.hop is not None else ()
