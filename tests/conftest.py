@@ -1,6 +1,7 @@
 """Real servers for the tests that ask for them. Pure tests start nothing."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -37,6 +38,8 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("suite")
     os.environ.update(pace.FRUGAL)
+    # Twelve thousand tests and what they import stay: to look for garbage among them takes a third of collecting them.
+    gc.disable()
     if worker := getattr(config, "workerinput", None):
         pace.own_ports(int(worker["workerid"].removeprefix("gw")), worker["workercount"])
 
@@ -44,6 +47,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if hasattr(config, "workerinput"):
         pace.longest_first(items)
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,12 +1,14 @@
 """Which workflow a plan concerns, and what it is signalled: what is posted, and what is explained, is made of this."""
 
+from datetime import datetime
+
 from activities.flux.events import FluxEvent
 from activities.flux.planning import StatusPlan
 from activities.flux.subscriptions import COMMIT_STATUS
 from activities.models.commit_statuses import CommitVerdict, StatusSlot
 
 
-def signal_of(event: FluxEvent, made: StatusPlan) -> tuple[StatusSlot, CommitVerdict] | None:
+def signal_of(event: FluxEvent, made: StatusPlan, *, now: datetime) -> tuple[StatusSlot, CommitVerdict] | None:
     """Return the workflow that a plan concerns, and what it is signalled; None where nothing is to be posted."""
     wanted, target = made.wanted, made.target
     if wanted is None or target is None:
@@ -21,7 +23,8 @@ def signal_of(event: FluxEvent, made: StatusPlan) -> tuple[StatusSlot, CommitVer
         context=wanted.context,
     )
     verdict = CommitVerdict(
-        at=event.timestamp,
+        # A clock that is ahead must not outdo all events until ours has caught up.
+        at=min(event.timestamp, now),
         state=wanted.verdict.value,
         description=wanted.description,
         target_url=wanted.target_url,

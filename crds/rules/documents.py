@@ -21,10 +21,12 @@ from crds.rules.references import reference_errors, undeclared
 from crds.rules.repositories import conflict_errors, discovery_errors, oldest_of
 from crds.rules.secrets import consent_errors, users_of
 from crds.rules.selection import PolicyIndex
+from crds.rules.shared_providers import validate_shared_provider
 from crds.schema.cel import rule_errors
 from crds.schema.definitions import object_schema
 from crds.schema.structural import structural_errors, with_defaults
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
+from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.commit_status import CommitStatus
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.event_sink import EventSink
@@ -248,6 +250,8 @@ def _judge(resource: Resource, view: _View) -> list[FieldError]:
         case GitRepository():
             found += [*validate_repository(resource), *conflict_errors(resource, view.oldest)]
             found += discovery_errors(resource, view.environments)
+        case ClusterScmProvider():
+            found += validate_shared_provider(resource.spec)
         case Provider():
             found += validate_provider(resource)
         case CommitStatus():

@@ -69,9 +69,7 @@ def _size_errors(policy: PromotionPolicy) -> list[FieldError]:
 
 def _label_errors(policy: PromotionPolicy, repositories: Mapping[str, GitRepository] | None) -> list[FieldError]:
     """Find a label that Pilotage would take for one of its own: for a state, or for the place of a change."""
-    label = policy.spec.label
-    if label is None:
-        return []
+    label = policy.spec.effective_label
     named = [reference.name for reference in policy.spec.repository_refs] or list(repositories or ())
     meant = [repositories[name] for name in named if name in repositories] if repositories is not None else []
     prefixes = dict.fromkeys([Labels().prefix, *(one.spec.labels.prefix for one in meant)])

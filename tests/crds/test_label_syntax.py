@@ -93,9 +93,10 @@ def test_a_repository_is_not_valid_with_a_template_of_which_no_tracker_can_be_ma
         ]
 
 
-def _policy(label: str, *repositories: str) -> PromotionPolicy:
+def _policy(label: str | None, *repositories: str) -> PromotionPolicy:
     references: list[Any] = [{"name": name} for name in repositories]
-    spec = {"sourceEnvironment": "dev", "targetEnvironment": "staging", "label": label, "repositoryRefs": references}
+    spec: dict[str, Any] = {"sourceEnvironment": "dev", "targetEnvironment": "staging", "repositoryRefs": references}
+    spec |= {} if label is None else {"label": label}
     return PromotionPolicy.from_wire(document("PromotionPolicy", "dev-to-staging", spec))
 
 
@@ -129,3 +130,8 @@ def test_a_policy_gives_no_label_that_pilotage_reads_as_its_own(
 def test_the_default_prefix_is_refused_also_where_no_repository_is_known() -> None:
     [error] = validate_policy(_policy("pilotage/env/dev"))
     assert error.message == "`pilotage/env/dev` begins with `pilotage/`, as Pilotage's own labels do"
+
+
+def test_a_label_that_the_policy_does_not_name_is_judged_too() -> None:
+    [error] = validate_policy(_policy(None, "web"), repositories={"web": _labelled("web", "promoted/")})
+    assert str(error) == "spec.label: `promoted/staging` begins with `promoted/`, as Pilotage's own labels do"

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -285,6 +286,14 @@ async def test_a_recovery_that_reports_the_same_as_the_success_before_is_no_repe
         for event in (document(), failed, document(timestamp="2026-01-31T10:02:00Z")):
             assert (await played.post(event))[0] == 202
         assert [verdict.state for _, verdict in played.sent] == ["success", "failure", "success"]
+
+
+async def test_a_clock_that_is_ahead_outdoes_no_later_event() -> None:
+    async with serving(Played()) as played:
+        for event in (document(timestamp="2999-01-31T10:00:00Z"), document(severity="error", reason="BuildFailed")):
+            assert (await played.post(event))[0] == 202
+        ahead, _ = (verdict for _, verdict in played.sent)
+        assert ahead.at <= datetime.now(UTC)
 
 
 async def test_a_receiver_that_does_not_know_all_subscriptions_yet_accepts_nothing() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from activities.ports import MissingReason, ReferenceMissing
+from crds.rules.documents import validate_documents
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.git_repository import GitRepository
 from tests.activities.cluster import Cluster
@@ -116,3 +117,20 @@ def test_patterns_are_bounded_by_the_schema() -> None:
         ClusterScmProvider.from_wire(
             document("ClusterScmProvider", "x", {"github": {}, "secretRef": {"name": "s"}, "repositories": [{}]})
         )
+
+
+@pytest.mark.parametrize("within", ["allowedNamespaces", "repositories"])
+async def test_a_mistyped_selector_allows_no_namespace(within: str) -> None:
+    everyone = {"matchExpressions": [{"key": "team ", "operator": "NotIn", "values": ["bank"]}]}
+    made = cluster({"namespaces": everyone, "patterns": ["acme/*"]})
+    provider = made.objects["ClusterScmProvider", "", "shared"]
+    where = "spec.repositories[0].namespaces"
+    if within == "allowedNamespaces":
+        provider["spec"] |= {"allowedNamespaces": everyone, "repositories": []}
+        where = "spec.allowedNamespaces"
+    with pytest.raises(ReferenceMissing) as refused:
+        await Credentials(made.port(), system_namespace="pilotage").scm("shop", repository("acme", "web"))
+    assert refused.value.reason is MissingReason.INVALID
+    assert f"{where}.matchExpressions[0].key: `team ` is no key" in str(refused.value)
+    (found,) = validate_documents([provider])
+    assert found.error.path == f"{where}.matchExpressions[0].key"

@@ -194,7 +194,7 @@ async def _explained(event: FluxEvent, made: StatusPlan, secrets: Secrets, *, co
         "body": None,
         "error": made.reason if made.fault else "",
     }
-    signalled = signal_of(event, made)
+    signalled = signal_of(event, made, now=event.timestamp)
     if wanted is None or made.target is None or signalled is None:
         return shown
     slot, verdict = signalled

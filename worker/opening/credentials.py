@@ -10,6 +10,7 @@ from crds.api.ports import NAMESPACES, ApiForbidden, ApiNotFound, Document, Kube
 from crds.fields import SecretReference
 from crds.model import Model
 from crds.rules.secrets import CONSENT_LABEL, HOSTS_ANNOTATION, consents
+from crds.rules.shared_providers import validate_shared_provider
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider, ClusterScmProviderSpec
 from crds.v1alpha1.git_repository import GitRepository, ProviderKind
 from crds.v1alpha1.scm_host import ScmHost, ScmProviderSpec
@@ -108,6 +109,8 @@ class Credentials:
         if reference.kind is ProviderKind.CLUSTER_SCM_PROVIDER:
             what = f"{reference.kind.value}/{reference.name}"
             shared = (await read_resource(self._kubernetes, ClusterScmProvider, None, reference.name)).spec
+            if errors := validate_shared_provider(shared):
+                raise ReferenceMissing(what, MissingReason.INVALID, f"{what}: {errors[0]}")
             labels = await self._labels(namespace)
             if not shared.allowed_namespaces.matches(labels):
                 message = f"{what} does not allow namespace `{namespace}`: its labels must match spec.allowedNamespaces"

@@ -212,7 +212,8 @@ class FluxRoutes:
 
         What some got by then they get again with the repetition, which changes nothing there.
         """
-        sends = [self._send(*found) for made in plans if (found := signal_of(event, made)) is not None]
+        now = self._clock()
+        sends = [self._send(*found) for made in plans if (found := signal_of(event, made, now=now)) is not None]
         reported = [self._report(place, report) for place, report in reports]
         for one in await asyncio.gather(*sends, *reported, return_exceptions=True):
             if isinstance(one, BaseException):

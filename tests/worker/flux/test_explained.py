@@ -62,7 +62,7 @@ async def test_a_worker_sends_what_was_explained(host: Host, tmp_path: Path, kin
     taken = from_alert(subscription) if flux else from_commit_status(CommitStatus.from_wire(subscription))
     found: ProviderTarget = from_flux_provider(written) if flux else from_provider(Provider.from_wire(written))
     (made,) = plan(read, [taken], targets=lambda _: found, evaluate=evaluate)
-    signalled = signal_of(read, made)
+    signalled = signal_of(read, made, now=NOW)
     assert signalled is not None
     await post_verdict(cluster, *signalled, settings={"flux_alerts": flux})
     slot, verdict = signalled
