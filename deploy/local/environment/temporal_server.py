@@ -31,9 +31,10 @@ timers up to a second late: a cluster has hundreds of shards, this one has one, 
 wait for the same beat. Four partitions of a queue only hand tasks to one another where one process has them all. And
 each start and each signal would read the search attributes from the database, which has one connection."""
 
-UNSYNCED = "--sqlite-pragma=synchronous=0"
+UNSYNCED = ("--sqlite-pragma=synchronous=0", "--sqlite-pragma=journal_mode=WAL")
 """SIGKILL takes nothing from a server that it has handed to the kernel; waiting for the disk doubles what each write
-costs. Only a machine that stops loses the last of it."""
+costs. Only a machine that stops loses the last of it. Without a write-ahead log each transaction also makes a file of
+what it changes and removes it, a sixth of the server's processor time."""
 
 FAIR: Mapping[str, str] = {"matching.enableFairness": "true"}
 """Tasks of a queue are handed out by fairness key in turn: by namespace, as our workflows set it."""
@@ -93,7 +94,7 @@ class TemporalServer:
         ui = [f"--ui-port={self.ui_port}", "--ui-disable-news-fetch"] if self.ui else ["--headless"]
         database = [] if self.in_memory else [f"--db-filename={self.directory / 'temporal.sqlite'}"]
         if database and not self.stock:
-            database.append(UNSYNCED)
+            database += UNSYNCED
         ours = {} if self.stock else {**PROMPT, **FAIR}
         pace = [f"--dynamic-config-value={name}={value}" for name, value in ours.items()]
         command = [
