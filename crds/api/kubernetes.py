@@ -22,6 +22,7 @@ from crds.api.ports import (
     EVENTS,
     PAGE_SIZE,
     SECRETS,
+    WATCH_SILENCE,
     WATCH_TIMEOUT,
     ApiConflict,
     ApiGone,
@@ -187,7 +188,7 @@ class KubernetesApi:
         field_selector: str | None = None,
         label_selector: str | None = None,
     ) -> AbstractAsyncContextManager[AsyncIterator[WatchEvent]]:
-        """Follow a list from a resourceVersion on; the iterator ends where the server ends the watch."""
+        """Follow a list from a resourceVersion on; the iterator ends as the server ends it, or after a silence."""
         query = {
             "watch": "true",
             "allowWatchBookmarks": "true",
@@ -322,7 +323,11 @@ class KubernetesApi:
     async def _watch(
         self, path: str, query: Mapping[str, str | None], total: timedelta
     ) -> AsyncIterator[AsyncIterator[WatchEvent]]:
-        limits = aiohttp.ClientTimeout(total=total.total_seconds(), sock_connect=CONNECT_TIMEOUT.total_seconds())
+        limits = aiohttp.ClientTimeout(
+            total=total.total_seconds(),
+            sock_connect=CONNECT_TIMEOUT.total_seconds(),
+            sock_read=WATCH_SILENCE.total_seconds(),
+        )
         try:
             response = await self._send("GET", path, query, None, "application/json", limits)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -390,5 +395,8 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[WatchEvent]
     try:
         async for event in watch_events(response.content.iter_any()):
             yield event
+    except aiohttp.SocketTimeoutError:
+        # Half open, or of a server without bookmarks: nothing is lost to who watches on from the last version.
+        return
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise unreachable(error) from None

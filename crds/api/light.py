@@ -19,6 +19,7 @@ from crds.api.api_errors import api_error, secret_data, unreachable, watch_event
 from crds.api.ports import (
     PAGE_SIZE,
     SECRETS,
+    WATCH_SILENCE,
     WATCH_TIMEOUT,
     ApiGone,
     ApiResource,
@@ -34,7 +35,6 @@ from crds.texts.plain import plain_values
 CALL_SECONDS = 30.0
 CONNECT_SECONDS = 5.0
 READ_BYTES = 256 * 1024
-WATCH_GRACE = timedelta(seconds=10)
 
 _FAILURES = (OSError, TimeoutError, h11.ProtocolError, EOFError)
 
@@ -118,7 +118,7 @@ class LightApi:
         timeout: timedelta = WATCH_TIMEOUT,  # noqa: ASYNC109 the server ends the watch
         label_selector: str | None = None,
     ) -> AsyncIterator[AsyncIterator[WatchEvent]]:
-        """Follow a list from a resourceVersion on; the iterator ends where the server ends the watch."""
+        """Follow a list from a resourceVersion on; the iterator ends as the server ends it, or after a silence."""
         seconds = timeout.total_seconds()
         query = {
             "watch": "true",
@@ -134,7 +134,7 @@ class LightApi:
         try:
             if status != 200:
                 raise api_error(status, await connection.body())
-            yield _events(connection, seconds + WATCH_GRACE.total_seconds())
+            yield _events(connection)
         finally:
             connection.close()
 
@@ -279,10 +279,12 @@ def _cause(error: OSError) -> str:
     return os.strerror(error.errno) if isinstance(error, ConnectionError) and error.errno else str(error)
 
 
-async def _events(connection: _Connection, seconds: float) -> AsyncIterator[WatchEvent]:
-    connection.patience_seconds = seconds
+async def _events(connection: _Connection) -> AsyncIterator[WatchEvent]:
+    connection.patience_seconds = WATCH_SILENCE.total_seconds()
     try:
         async for event in watch_events(connection.chunks()):
             yield event
+    except TimeoutError:
+        return
     except _FAILURES as error:
         raise unreachable(error) from None

@@ -20,11 +20,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
 
-from crds.api.ports import ApiNotFound, ApiResource, Document, Kubernetes, Page
+from crds.api.ports import WATCH_SILENCE, ApiNotFound, ApiResource, Document, Kubernetes, Page
 from crds.api.reflector import Key, Reflector
-
-SILENCE = timedelta(seconds=90)
-"""The API server sends a bookmark about once a minute to a watch that asks for them."""
 
 _READ_THROUGH: ContextVar[float | None] = ContextVar("read_through", default=None)
 
@@ -71,7 +68,7 @@ class DeclarationMirror:
         resources: Sequence[ApiResource],
         *,
         namespaces: Sequence[str] = (),
-        silence: timedelta = SILENCE,
+        silence: timedelta = WATCH_SILENCE,
     ) -> None:
         self._silence = silence
         self._mirrors = {

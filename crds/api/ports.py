@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from crds.model import Definition
 
 WATCH_TIMEOUT = timedelta(seconds=290)
+WATCH_SILENCE = timedelta(seconds=90)
+"""How long a watch may be silent: the API server sends a bookmark about once a minute to one that asks for them."""
 PAGE_SIZE = 100
 
 Document = dict[str, Any]

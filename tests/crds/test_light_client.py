@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,33 @@ async def test_a_watch_yields_events_until_the_server_ends_it(tmp_path: Path) ->
         names = [event.object["metadata"]["name"] async for event in events]
 
     assert names == ["a", "b"]
+
+
+async def test_a_watch_ends_after_a_silence_and_keeps_what_it_yielded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        line = json.dumps({"type": "ADDED", "object": {"metadata": {"name": "a"}}}).encode() + b"\n"
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + line)
+        with suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+        left.set()
+
+    left = asyncio.Event()
+    monkeypatch.setattr("crds.api.light.WATCH_SILENCE", timedelta(seconds=0.1))
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with (
+        server,
+        asyncio.timeout(10),
+        LightApi.connect(kubeconfig=write(tmp_path / "c", {}, server=address)) as api,
+        api.watch(PODS, None, resource_version="1") as events,
+    ):
+        names = [event.object["metadata"]["name"] async for event in events]
+    await asyncio.wait_for(left.wait(), timeout=10)
+    assert names == ["a"]
 
 
 async def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:

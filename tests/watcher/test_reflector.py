@@ -22,7 +22,14 @@ QUICK = Backoff(initial=timedelta(milliseconds=20), maximum=timedelta(millisecon
 class Mirror:
     """A reflector under test, with everything it reported."""
 
-    def __init__(self, api: KubernetesApi, *, resync: timedelta | None = None, backoff: Backoff = QUICK) -> None:
+    def __init__(
+        self,
+        api: KubernetesApi,
+        *,
+        resync: timedelta | None = None,
+        backoff: Backoff = QUICK,
+        watch_timeout: timedelta = timedelta(seconds=1),
+    ) -> None:
         self.changes: list[ObjectChange[str]] = []
         self.restarts: list[str] = []
         self.reflector = Reflector(
@@ -34,7 +41,7 @@ class Mirror:
             on_restart=self.restarts.append,
             backoff=backoff,
             resync=resync,
-            watch_timeout=timedelta(seconds=1),
+            watch_timeout=watch_timeout,
         )
 
     @property
@@ -170,6 +177,19 @@ async def test_a_half_open_connection_is_given_up(server: OddServer, monkeypatch
         async with running(mirror):
             await until(lambda: len(server.watched_from) >= 2)
     assert mirror.restarts[0] == "ApiUnavailable"
+
+
+async def test_a_silent_watch_begins_again_where_it_was_long_before_its_time_is_over(
+    server: OddServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kubernetes_module, "WATCH_SILENCE", timedelta(seconds=0.2))
+    server.watches.extend([stream(bookmark(4), wait_seconds=20), stream(line("ADDED", widget("b", 5, "two")))])
+    async with serving(server) as api:
+        mirror = Mirror(api, watch_timeout=timedelta(seconds=30))
+        async with running(mirror):
+            await until(lambda: mirror.values == {"a": "one", "b": "two"}, seconds=5)
+    # The list is not repeated: a server without bookmarks is silent in good order.
+    assert (server.watched_from[:2], server.list_count) == (["1", "4"], 1)
 
 
 async def test_a_list_that_fails_is_tried_again_until_it_is_complete(server: OddServer) -> None:

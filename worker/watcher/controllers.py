@@ -13,8 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from activities.drift.publishing import DriftStatuses
-from crds.api.mirror import SILENCE
-from crds.api.ports import Kubernetes, resource_of
+from crds.api.ports import WATCH_SILENCE, Kubernetes, resource_of
 from crds.api.reflector import Key, ObjectChange, Reflector
 from crds.api.verification import FRESH, CommandVerification
 from crds.model import Scope
@@ -178,7 +177,7 @@ class Watcher:
     def sinks_of(self, namespace: str) -> tuple[EventSink, ...] | None:
         """Return the EventSinks of a namespace, by name; None where what is kept of them may be old."""
         mirrors = self._declared.get(EventSink, [])
-        if not all(one.is_current(SILENCE) for one in mirrors):
+        if not all(one.is_current(WATCH_SILENCE) for one in mirrors):
             return None
         kept = sorted(
             (key.name, one) for mirror in mirrors for key, one in mirror.objects.items() if key.namespace == namespace
