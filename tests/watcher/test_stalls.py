@@ -225,6 +225,34 @@ async def test_workers_that_come_have_every_tracker_looked_at_once(
     assert (shown[-1][queues.scm], shown[-1][queues.kubernetes]) == (0, 0)
 
 
+async def test_pollers_are_shown_while_the_store_of_lists_is_away(
+    client: Client, installation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> set[Key]:
+        raise RPCError("the visibility store is away", RPCStatusCode.UNAVAILABLE, b"")
+
+    monkeypatch.setattr("worker.watcher.stalls.reported", away)
+    shown: list[Mapping[str, int]] = []
+    looks = watch_stalls(
+        client,
+        installation,
+        look_at=lambda _key: None,
+        look_at_all=lambda: None,
+        look_at_places=AsyncMock(),
+        show_pollers=shown.append,
+        look=timedelta(milliseconds=20),
+    )
+    watching = asyncio.create_task(looks)
+
+    async def looked_twice() -> bool:
+        return len(shown) >= 2
+
+    await become(looked_twice)
+    watching.cancel()
+    # Nothing shown would be taken for a server that does not answer, and hide a queue without a poller.
+    assert all(shown)
+
+
 async def test_of_a_server_that_does_not_answer_no_poller_is_shown(
     client: Client, installation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

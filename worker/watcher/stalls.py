@@ -34,27 +34,31 @@ async def watch_stalls(
 
     Lasts until it is cancelled.
 
-    A server that does not answer, or does not know the attribute yet, is asked again: resyncs find the same later.
-    `show_pollers` is called with the pollers of each queue, and with nothing while the server does not answer.
+    A server that does not answer is asked again: resyncs find the same later. `show_pollers` is called with the pollers
+    of each queue, and with nothing while the server does not answer.
     """
     stalls, queue = Stalls(client), Queues(installation=installation).promotions
     served: bool | None = None
     while True:
         try:
             counts = await count_pollers(stalls, installation)
+        except RPCError as error:
+            show_pollers({})
+            _logger.debug("pollers cannot be counted", error=str(error))
+        else:
             show_pollers(counts)
             polled = counts[queue] > 0
             if served is not None and polled != served:
                 _logger.warning("workers poll again" if polled else "no worker polls", queue=queue)
                 look_at_all()
             served = polled
-            for key in await reported(client, installation):
-                look_at(key)
-            await look_at_places()
-        except (RPCError, ApiError) as error:
-            if isinstance(error, RPCError):
-                show_pollers({})
-            _logger.debug("stalled workflows cannot be listed", error=str(error))
+            try:
+                for key in await reported(client, installation):
+                    look_at(key)
+                await look_at_places()
+            except (RPCError, ApiError) as error:
+                # Lists come from a store of their own, which may be away, or not know the attribute, by itself.
+                _logger.debug("stalled workflows cannot be listed", error=str(error))
         await asyncio.sleep(look.total_seconds())
 
 
