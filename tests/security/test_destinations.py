@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, cast
 
 import httpcore
 import httpx
@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crds.api.kubernetes import KubernetesApi
-from crds.api.ports import Document
+from crds.api.ports import ApiForbidden, ApiResource, ApiUnavailable, Document, Page
 from deploy.local.environment.kubernetes_server import KubernetesAccess
 from providers.addresses import AddressRules, CheckedNetwork, HostPattern
 from providers.callers import calling_for
@@ -25,7 +25,7 @@ from providers.host_names import address_of
 from providers.http import HttpClients, HttpOptions
 from providers.messages import Request
 from providers.models import Credential
-from worker.opening.server_endpoints import ENDPOINT_SLICES, find_endpoints
+from worker.opening.server_endpoints import ENDPOINT_SLICES, find_endpoints, follow_endpoints
 
 GET = Request(method="GET", path="/secret", operation="get")
 Resolve = Callable[[str], list[str]]
@@ -309,6 +309,50 @@ async def test_to_call_the_api_server_at_an_address_behind_its_service(kubernete
     rules.keep_from(found)
     with pytest.raises(ProviderMisconfigured, match="API server"):
         rules.check_address("argo.evil.example", 6443, "10.20.30.40")
+
+
+class Cluster:
+    """Answer what is known of the API server; each outage takes one read."""
+
+    def __init__(self, *, outages: int = 0, hidden: bool = False) -> None:
+        self.outages, self.hidden, self.reads = outages, hidden, 0
+
+    async def advertised(self) -> tuple[str, ...]:
+        self.reads += 1
+        if self.reads <= self.outages:
+            raise ApiUnavailable("away")
+        if self.hidden:
+            raise ApiForbidden("no")
+        return ("10.0.0.1:6443",)
+
+    async def list_page(self, _resource: ApiResource, _namespace: str, *, label_selector: str) -> Page:
+        assert label_selector
+        slice_ = {"endpoints": [{"addresses": ["10.0.0.2"]}], "ports": [{"port": 6443}]}
+        return Page(items=(slice_,), resource_version="1")
+
+
+async def followed(cluster: Cluster) -> AddressRules:
+    """Return the rules as soon as the addresses of the API server are known."""
+    rules, known = AddressRules(), asyncio.Event()
+    following = asyncio.create_task(follow_endpoints(cast(KubernetesApi, cluster), cast(HttpClients, rules), known))
+    async with asyncio.timeout(20):
+        await known.wait()
+    following.cancel()
+    return rules
+
+
+async def test_to_call_the_api_server_soon_after_an_outage_of_it() -> None:
+    """Five minutes until the next look would be five minutes in which its addresses are like any others."""
+    rules = await followed(Cluster(outages=2))
+    for address in ("10.0.0.1", "10.0.0.2"):
+        with pytest.raises(ProviderMisconfigured, match="API server"):
+            rules.check_address("argo.evil.example", 6443, address)
+
+
+async def test_to_call_the_api_server_behind_its_service_where_discovery_is_refused() -> None:
+    rules = await followed(Cluster(hidden=True))
+    with pytest.raises(ProviderMisconfigured, match="API server"):
+        rules.check_address("argo.evil.example", 6443, "10.0.0.2")
 
 
 def test_an_endpoint_of_the_api_server_is_called_only_where_it_is_named() -> None:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from crds.api.backoff import STANDARD
 from crds.api.kubernetes import KubernetesApi
 from crds.api.ports import ApiError, ApiForbidden, ApiNotFound, ApiResource, Document
 from providers.addresses import Endpoint
@@ -26,27 +27,47 @@ _logger = structlog.get_logger(__name__)
 
 
 async def find_endpoints(kubernetes: KubernetesApi) -> frozenset[Endpoint]:
-    """Return where the API server listens: what it advertises, and what is behind its Service where that may be read.
+    """Return where the API server listens: what it advertises, and what is behind its Service, where these may be read.
 
     Raises ApiError where the API server does not answer.
     """
-    found = {_split(text) for text in await kubernetes.advertised() if text}
-    try:
-        page = await kubernetes.list_page(ENDPOINT_SLICES, "default", label_selector=_SERVICE)
-    except (ApiForbidden, ApiNotFound) as error:
-        _logger.info("only the advertised address of the API server is known", error=str(error))
-        return frozenset(found)
-    return frozenset(found.union(*(_behind(one) for one in page.items)))
+    found: set[Endpoint] = set()
+    for read in (_advertised, _behind_service):
+        try:
+            found |= await read(kubernetes)
+        except (ApiForbidden, ApiNotFound) as error:
+            _logger.info("some addresses of the API server may not be read", error=str(error))
+    return frozenset(found)
 
 
-async def follow_endpoints(kubernetes: KubernetesApi, clients: HttpClients) -> None:
-    """Keep calls away from the API server, wherever it moves; ends by being cancelled."""
+async def follow_endpoints(
+    kubernetes: KubernetesApi, clients: HttpClients, known: asyncio.Event, *, look: timedelta = LOOK
+) -> None:
+    """Keep calls away from the API server, wherever it moves; ends by being cancelled.
+
+    `known` is set once they are kept away from it.
+    """
+    failures = 0
     while True:
         try:
             clients.keep_from(await find_endpoints(kubernetes))
         except ApiError as error:
+            failures += 1
             _logger.warning("the addresses of the API server cannot be read", error=str(error))
-        await asyncio.sleep(LOOK.total_seconds())
+            await asyncio.sleep(STANDARD.pause(failures).total_seconds())
+        else:
+            failures = 0
+            known.set()
+            await asyncio.sleep(look.total_seconds())
+
+
+async def _advertised(kubernetes: KubernetesApi) -> set[Endpoint]:
+    return {_split(text) for text in await kubernetes.advertised() if text}
+
+
+async def _behind_service(kubernetes: KubernetesApi) -> set[Endpoint]:
+    page = await kubernetes.list_page(ENDPOINT_SLICES, "default", label_selector=_SERVICE)
+    return set().union(*(_behind(one) for one in page.items))
 
 
 def _behind(found: Document) -> set[Endpoint]:

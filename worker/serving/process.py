@@ -187,7 +187,9 @@ async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event)
             stop, connect_patiently(runtime=telemetry.runtime, waiting=waiting, prepare=ensure_search_attributes)
         )
         clients = await stack.enter_async_context(open_clients(settings))
-        following = asyncio.create_task(follow_endpoints(kubernetes, clients))
+        guarded = asyncio.Event()
+        health.ready["addresses of the API server"] = guarded.is_set
+        following = asyncio.create_task(follow_endpoints(kubernetes, clients, guarded))
         stack.callback(following.cancel)
         mirror = DeclarationMirror(kubernetes, DECLARED, namespaces=settings.namespaces)
         watching = asyncio.create_task(mirror.run())
@@ -225,6 +227,8 @@ async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event)
         await _agrees(clock, health, stop)
         # Without them what it took would fail, and be shown to people who can do nothing about it.
         await _unless(stop, asking)
+        # Before, what a resource names could be sent there.
+        await _unless(stop, guarded.wait())
         workers = [build_worker(client, settings, queue, activities.get(queue, ())) for queue in queues]
         health.ready = {}
         health.alive["temporal worker"] = lambda: all(worker.is_running for worker in workers)
