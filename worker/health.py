@@ -89,9 +89,8 @@ class HealthServer:
         )
         self._runner = web.AppRunner(app, access_log=None, auto_decompress=False, lingering_time=LINGERING_SECONDS)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self.port)
         try:
-            await site.start()
+            await self._site(self._runner).start()
         except OSError as error:
             await self._runner.cleanup()
             raise InvalidSettings((self._unusable(error),)) from None
@@ -107,6 +106,12 @@ class HealthServer:
             self._ticker.cancel()
         if self._runner is not None:
             await self._runner.cleanup()
+
+    def _site(self, runner: web.AppRunner) -> web.BaseSite:
+        """Return where to listen. Raises OSError."""
+        return (
+            web.TCPSite(runner, self._host, self.port) if self._host else web.SockSite(runner, _everywhere(self.port))
+        )
 
     def _unusable(self, error: OSError) -> str:
         unknown = isinstance(error, socket.gaierror)
@@ -144,6 +149,13 @@ class HealthServer:
             # Our own metrics are worth a scrape without the SDK's.
             _logger.warning("the SDK's metrics cannot be read", error=str(error))
             return b""
+
+
+def _everywhere(port: int) -> socket.socket:
+    """Return a socket on every address of this machine, of IPv6 where it knows that. Raises OSError."""
+    if not socket.has_dualstack_ipv6():
+        return socket.create_server(("", port))
+    return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
 
 
 def _answer(failing: tuple[str, ...], details: Mapping[str, str] | None = None) -> web.Response:

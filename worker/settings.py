@@ -36,8 +36,10 @@ class InvalidSettings(Exception):
 
 
 def _split(value: object) -> object:
-    """Read `a, b` as two entries; an empty variable is no entry at all."""
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    """Read `a, b` as two entries, each once; an empty variable is no entry at all."""
+    if not isinstance(value, str):
+        return value
+    return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
 
 
 def _read_timings(value: object) -> object:
@@ -116,8 +118,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least level that is logged; `debug` shows every call to an SCM host."""
 
-    http_host: str = "0.0.0.0"  # noqa: S104 -- probes and scrapes come from other machines
-    """Address on which `/healthz`, `/readyz` and `/metrics` are served, and by the receiver `/hooks/`."""
+    http_host: str = ""
+    """Address on which `/healthz`, `/readyz` and `/metrics` are served, and by the receiver `/hooks/`; empty = every
+    one of this machine, of IPv4 and IPv6, since probes and scrapes come from other machines."""
 
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """Port on which `/healthz`, `/readyz` and `/metrics` are served; 0 = any free one."""

@@ -9,6 +9,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter
 
 from worker.health import STALLED_SECONDS, Health, HealthServer
+from worker.settings import InvalidSettings
 
 
 @pytest.fixture
@@ -27,10 +28,10 @@ async def sdk_metrics() -> AsyncIterator[str]:
     await runner.cleanup()
 
 
-async def fetch(server: HealthServer, path: str) -> tuple[int, str]:
+async def fetch(server: HealthServer, path: str, address: str = "127.0.0.1") -> tuple[int, str]:
     async with (
         aiohttp.ClientSession() as session,
-        session.get(f"http://127.0.0.1:{server.port}{path}") as response,
+        session.get(f"http://{address}:{server.port}{path}") as response,
     ):
         return response.status, await response.text()
 
@@ -39,6 +40,13 @@ async def test_a_healthy_process_is_alive_and_ready() -> None:
     async with HealthServer(Health(), host="127.0.0.1", port=0) as server:
         assert (await fetch(server, "/healthz"))[0] == 200
         assert (await fetch(server, "/readyz"))[0] == 200
+
+
+async def test_a_process_is_probed_at_addresses_of_both_families_unless_one_is_named() -> None:
+    async with HealthServer(Health(), host="", port=0) as server:
+        assert [(await fetch(server, "/healthz", address))[0] for address in ("127.0.0.1", "[::1]")] == [200, 200]
+        with pytest.raises(InvalidSettings, match="PILOTAGE_HTTP_PORT"):
+            await HealthServer(Health(), host="", port=server.port).__aenter__()
 
 
 async def test_a_process_that_is_not_ready_yet_is_alive_and_names_what_it_waits_for() -> None:

@@ -20,6 +20,8 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("PILOTAGE_INSTALLATION", "west-1", "installation", "west-1"),
         ("PILOTAGE_NAMESPACES", "shop, bank,", "namespaces", ("shop", "bank")),
+        # Each would be mirrored twice, and all that is listed of it found twice.
+        ("PILOTAGE_NAMESPACES", "shop,bank,shop", "namespaces", ("shop", "bank")),
         ("PILOTAGE_NAMESPACES", "", "namespaces", ()),
         (
             "PILOTAGE_ALLOWED_HOSTS",
