@@ -13,11 +13,14 @@ from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from worker.watcher.entries import FINALIZER
 
 DEPLOYMENTS = ApiResource(group="apps", version="v1", plural="deployments", kind="Deployment", namespaced=True)
+PODS = ApiResource(group="", version="v1", plural="pods", kind="Pod", namespaced=True)
 TRACKERS = resource_of(PullRequestTracker.definition)
 STOP_WITHIN = timedelta(minutes=5)
 """Longer than a pod is given to stop."""
 LOOK = timedelta(seconds=1)
 _PAGE = 500
+# Kubernetes keeps a pod that was evicted, for people to look at.
+_NOT_OVER = "status.phase!=Succeeded,status.phase!=Failed"
 
 
 class StillRunning(Exception):
@@ -41,17 +44,17 @@ async def release_finalizers(kubernetes: Kubernetes, *, namespaces: Sequence[str
 async def stop_watchers(
     kubernetes: Kubernetes, namespace: str, name: str, *, within: timedelta = STOP_WITHIN, look: timedelta = LOOK
 ) -> None:
-    """Scale the Deployment of the watchers to nothing, and wait until none of them runs; one that is gone is fine.
+    """Scale the Deployment of the watchers to nothing, and wait until no pod of it is left; one that is gone is fine.
 
     Raises StillRunning, ApiError.
     """
     try:
-        await kubernetes.merge(DEPLOYMENTS, namespace, name, {"spec": {"replicas": 0}})
+        deployment = await kubernetes.merge(DEPLOYMENTS, namespace, name, {"spec": {"replicas": 0}})
         async with asyncio.timeout(within.total_seconds()):
-            while True:
-                if not _runs(await kubernetes.get(DEPLOYMENTS, namespace, name)):
-                    return
+            # A Deployment does not count pods that are being stopped, whose watchers work until they get the signal.
+            while _runs(deployment) or await _has_pods(kubernetes, deployment):
                 await asyncio.sleep(look.total_seconds())
+                deployment = await kubernetes.get(DEPLOYMENTS, namespace, name)
     except ApiNotFound:
         return
     except TimeoutError:
@@ -65,6 +68,18 @@ def _runs(deployment: Document) -> bool:
     # Before the controller has seen the change, its status shows the Deployment as it was.
     seen, changed = deployment.get("status") or {}, deployment["metadata"]["generation"]
     return bool(seen.get("replicas") or seen.get("observedGeneration", 0) < changed)
+
+
+async def _has_pods(kubernetes: Kubernetes, deployment: Document) -> bool:
+    labels = deployment["spec"]["selector"]["matchLabels"]
+    page = await kubernetes.list_page(
+        PODS,
+        deployment["metadata"]["namespace"],
+        limit=1,
+        label_selector=",".join(f"{name}={value}" for name, value in sorted(labels.items())),
+        field_selector=_NOT_OVER,
+    )
+    return bool(page.items)
 
 
 async def _held(kubernetes: Kubernetes, namespaces: Sequence[str]) -> AsyncIterator[Document]:

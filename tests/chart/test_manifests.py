@@ -52,6 +52,16 @@ def test_every_process_is_probed_bounded_and_given_longer_to_stop_than_its_activ
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
+def test_a_receiver_still_answers_while_proxies_learn_that_it_goes(example: str) -> None:
+    lingering = {
+        container["args"][0]: container["lifecycle"]["preStop"]["sleep"]["seconds"]
+        for pod, container in containers(example)
+        if "lifecycle" in container and pod["terminationGracePeriodSeconds"] > 20
+    }
+    assert lingering == {"receiver": 5}
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
 def test_every_process_reads_the_settings_and_arguments_that_it_is_given(
     example: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,9 +128,10 @@ def test_no_right_is_a_wildcard_but_the_reading_of_flux_s_kinds(example: str) ->
 
 
 def test_in_named_namespaces_every_right_is_a_role_in_one_of_them() -> None:
+    """Their own namespace is none of them: nothing is declared there, and it holds the Secrets of Pilotage itself."""
     assert of_kind("namespaces", "ClusterRole", "ClusterRoleBinding") == []
     places = {one["metadata"]["namespace"] for one in of_kind("namespaces", "Role", "RoleBinding")}
-    assert places == {"team-a", "team-b", "pilotage"}
+    assert places == {"team-a", "team-b"}
 
 
 def test_the_development_server_of_an_evaluation_states_that_it_is_none_for_production() -> None:

@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 from crds.v1alpha1.drift_monitor import DriftKind
 from deploy.local.chart import ROOT
 from tests.chart.monitoring import EXAMPLES, FOLDER, alerts, expressions, metrics, selected
+from tests.chart.rendered import of_kind
 from tests.worker.test_metrics import documented
 
 ALERTS = {rule["alert"]: rule for rule in alerts()}
@@ -20,6 +21,8 @@ OF_OTHERS = {
 }
 """Metrics of the SDK (https://docs.temporal.io/references/sdk-metrics) and of every Python process."""
 OF_HISTOGRAMS = ("_bucket", "_sum", "_count")
+OF_TARGETS = {"namespace", "service", "pod", "container", "endpoint", "job", "instance"}
+"""What the Prometheus operator adds to each series of a ServiceMonitor."""
 TARGET_LABELS = {"job", "pod"}
 """What Prometheus adds to what it scrapes."""
 
@@ -37,6 +40,14 @@ def test_an_expression_reads_metrics_and_labels_that_are_served(expression: str)
     assert read - OF_OTHERS <= documented().keys()
     labels = {(base(metric), label) for metric, label in selected(expression) if base(metric) not in OF_OTHERS}
     assert [one for one in labels if one[1] not in documented()[one[0]][1]] == []
+
+
+def test_a_scrape_keeps_the_labels_that_the_rules_read() -> None:
+    """A label of the target else wins, as that of its own namespace over the tenant's."""
+    read = {label for labels in documented().values() for label in labels[1]}
+    assert "namespace" in read & OF_TARGETS
+    [monitor] = of_kind("self-hosted", "ServiceMonitor")
+    assert [one["honorLabels"] for one in monitor["spec"]["endpoints"]] == [True]
 
 
 def test_every_alert_has_an_example_on_which_it_fires() -> None:

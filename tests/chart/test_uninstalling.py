@@ -11,7 +11,15 @@ from crds.api.kubernetes import KubernetesApi
 from crds.api.ports import NAMESPACES
 from deploy.local.environment.kubernetes_server import KubernetesAccess
 from tests.receiver.world import tracker
-from worker.uninstalling import DEPLOYMENTS, TRACKERS, StillRunning, release_finalizers, stop_watchers, watchers_named
+from worker.uninstalling import (
+    DEPLOYMENTS,
+    PODS,
+    TRACKERS,
+    StillRunning,
+    release_finalizers,
+    stop_watchers,
+    watchers_named,
+)
 from worker.watcher.entries import FINALIZER
 
 NAMESPACE, OTHER = "uninstalled", "still-installed"
@@ -54,6 +62,11 @@ def deployment(name: str) -> dict[str, Any]:
     return {"metadata": {"name": name}, "spec": {"replicas": 2, "selector": {"matchLabels": labels}, "template": pod}}
 
 
+def pod_metadata(app: str, name: str) -> dict[str, Any]:
+    # Held by a finalizer, as by the kubelet that stops it.
+    return {"name": name, "labels": {"app": app}, "finalizers": ["example.com/kubelet"] if name == "stopping" else []}
+
+
 async def test_the_watchers_are_scaled_to_nothing_and_waited_for(api: KubernetesApi) -> None:
     """No controller runs here: the test reports what one would."""
     name = "scaled-watcher"
@@ -62,9 +75,17 @@ async def test_the_watchers_are_scaled_to_nothing_and_waited_for(api: Kubernetes
         await stop_watchers(api, "default", name, within=timedelta(seconds=0.2), look=SOON)
     scaled = await api.get(DEPLOYMENTS, "default", name)
     assert scaled["spec"]["replicas"] == 0
-    stopping = asyncio.create_task(stop_watchers(api, "default", name, look=SOON))
+    # No kubelet runs here: a pod that is being stopped stays, and counts in no status any more.
+    for pod in ("stopping", "evicted"):
+        await api.create(PODS, "default", deployment(name)["spec"]["template"] | {"metadata": pod_metadata(name, pod)})
+    await api.merge(PODS, "default", "evicted", {"status": {"phase": "Failed"}}, subresource="status")
+    await api.delete(PODS, "default", "stopping")
     seen = {"status": {"replicas": 0, "observedGeneration": scaled["metadata"]["generation"]}}
     await api.merge(DEPLOYMENTS, "default", name, seen, subresource="status")
+    with pytest.raises(StillRunning, match=f"default/{name}"):
+        await stop_watchers(api, "default", name, within=timedelta(seconds=0.2), look=SOON)
+    stopping = asyncio.create_task(stop_watchers(api, "default", name, look=SOON))
+    await api.merge(PODS, "default", "stopping", {"metadata": {"finalizers": []}})
     await asyncio.wait_for(stopping, timeout=20)
     assert stopping.result() is None
     await api.delete(DEPLOYMENTS, "default", name)

@@ -49,6 +49,7 @@ def test_the_rendered_manifest_is_what_helm_renders(example: str) -> None:
         ("temporal.address=temporal:7233", "temporal.address: evaluation.temporal.enabled"),
         ("temporal.encryption.secret=keys", "temporal.encryption: secret and key need each other"),
         ("temporal.tls.caSecret=ca", "temporal.tls.caSecret: set temporal.tls.enabled"),
+        ("temporal.tls.enabled=true,worker.autoscaling.kind=keda", "KEDA calls Temporal by TLS only with"),
         ("networkPolicy.egressPorts=null", "missing property 'egressPorts'"),
         ("temporal=null", "missing property 'temporal'"),
         (f"{INGRESS},receiver.ingress.flux=true,receiver.fluxInsecureEvents=true", "without a signature"),
@@ -95,6 +96,34 @@ def test_a_network_policy_lets_traces_out(endpoint: str, port: int) -> None:
     ports = [one["port"] for rule in policy["spec"]["egress"] for one in rule["ports"]]
     assert port in ports
     assert len(ports) == len({*ports}) + 1, "53 stands there for UDP and TCP"
+
+
+def test_every_pod_runs_where_people_have_it_run() -> None:
+    """That of the uninstall hook too: a release whose Job finds no node would never go."""
+    given = (
+        "podLabels.mesh=none,podAnnotations.team=platform,nodeSelector.pool=infra,priorityClassName=high",
+        "tolerations[0].key=infra,tolerations[0].operator=Exists,image.pullSecrets[0].name=registry",
+    )
+    pods = [
+        one["spec"]["template"] for kind in ("Deployment", "Job") for one in rendered(kind, "--set", ",".join(given))
+    ]
+    assert len(pods) == 5
+    for pod in pods:
+        assert pod["metadata"]["labels"]["mesh"] == "none"
+        assert pod["metadata"]["annotations"] == {"team": "platform"}
+        spec = pod["spec"]
+        assert (spec["nodeSelector"], spec["priorityClassName"]) == ({"pool": "infra"}, "high")
+        assert (spec["tolerations"], spec["imagePullSecrets"]) == (
+            [{"key": "infra", "operator": "Exists"}],
+            [{"name": "registry"}],
+        )
+
+
+def test_a_scaler_verifies_temporal_by_the_name_that_workers_verify() -> None:
+    tls = "temporal.tls.enabled=true,temporal.tls.clientSecret=client,temporal.tls.serverName=temporal.internal"
+    [scaled] = rendered("ScaledObject", "--set", f"worker.autoscaling.kind=keda,worker.autoscaling.maxReplicas=3,{tls}")
+    assert {one["metadata"]["tlsServerName"] for one in scaled["spec"]["triggers"]} == {"temporal.internal"}
+    assert all("authenticationRef" in one for one in scaled["spec"]["triggers"])
 
 
 @pytest.fixture(scope="module")

@@ -59,9 +59,3 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "pilotage.workerGroups" -}}
 {{- default (dict "all" (dict)) .Values.workerGroups | toYaml -}}
 {{- end }}
-
-{{/* The namespaces whose Roles our processes have: those that they work for, and their own, which holds the Secrets of
-     cluster-scoped resources. */}}
-{{- define "pilotage.namespaces" -}}
-{{- concat .Values.namespaces (list .Release.Namespace) | uniq | toJson -}}
-{{- end }}

@@ -112,6 +112,25 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
+{{/* Where every pod may run, and what its images are pulled with. */}}
+{{- define "pilotage.placement" -}}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
 {{/* The labels of one Deployment's pods, by which they are selected. */}}
 {{- define "pilotage.own" -}}
 {{ include "pilotage.selector" .root }}
@@ -122,7 +141,7 @@ pilotage.dev/worker-group: {{ . }}
 {{- end }}
 
 {{/* A Deployment with its PodDisruptionBudget; takes root, component, group (of workers), account, args, replicas,
-     scaled (whether something else sets them), resources, grace (seconds), environment (a list). */}}
+     scaled (whether something else sets them), resources, grace (seconds), environment (a list), lingers (seconds). */}}
 {{- define "pilotage.deployment" -}}
 {{- $root := .root -}}
 {{- $name := join "-" (compact (list (include "pilotage.fullname" $root) .component .group)) -}}
@@ -164,20 +183,8 @@ spec:
       enableServiceLinks: false
       terminationGracePeriodSeconds: {{ .grace }}
       securityContext: {{- include "pilotage.podSecurity" $root | nindent 8 }}
-      {{- with $root.Values.image.pullSecrets }}
-      imagePullSecrets: {{- toYaml . | nindent 8 }}
-      {{- end }}
-      {{- with $root.Values.priorityClassName }}
-      priorityClassName: {{ . }}
-      {{- end }}
-      {{- with $root.Values.nodeSelector }}
-      nodeSelector: {{- toYaml . | nindent 8 }}
-      {{- end }}
-      {{- with $root.Values.tolerations }}
-      tolerations: {{- toYaml . | nindent 8 }}
-      {{- end }}
-      {{- with $root.Values.affinity }}
-      affinity: {{- toYaml . | nindent 8 }}
+      {{- with include "pilotage.placement" $root | trim }}
+      {{- . | nindent 6 }}
       {{- end }}
       topologySpreadConstraints:
         {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
@@ -206,6 +213,10 @@ spec:
           startupProbe: {httpGet: {path: /healthz, port: http}, periodSeconds: 2, failureThreshold: 60}
           livenessProbe: {httpGet: {path: /healthz, port: http}, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3}
           readinessProbe: {httpGet: {path: /readyz, port: http}, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 2}
+          {{- with .lingers }}
+          # Until no proxy sends it anything any more: some senders do not repeat what was refused.
+          lifecycle: {preStop: {sleep: {seconds: {{ . }}}}}
+          {{- end }}
           resources: {{- toYaml .resources | nindent 12 }}
           securityContext: {{- include "pilotage.containerSecurity" $root | nindent 12 }}
           volumeMounts: {{- include "pilotage.mounts" $root | nindent 12 }}

@@ -9,7 +9,7 @@
 {{- $rules := list -}}
 {{- range .rights }}{{ $rules = concat $rules (get (get $known .) $scope) }}{{ end -}}
 {{- $prefix := ternary "" "Cluster" (eq $scope "namespaces") -}}
-{{- $places := ternary (include "pilotage.namespaces" $root | fromJsonArray) (list "") (eq $scope "namespaces") -}}
+{{- $places := ternary (uniq $root.Values.namespaces) (list "") (eq $scope "namespaces") -}}
 {{- range $place := $places }}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
