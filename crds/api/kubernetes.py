@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from crds.api.api_errors import api_error, secret_data, unreachable, unusable_configuration, watch_events
+from crds.api.api_errors import api_error, secret_data, unreachable, unusable_configuration
 from crds.api.bodies import delete_options, event_document
 from crds.api.client_parts import Configuration, Transport, loaders
 from crds.api.kubeconfig import any_exists, in_pod, pod_namespace
@@ -36,6 +36,7 @@ from crds.api.ports import (
     SecretData,
     WatchEvent,
 )
+from crds.api.streams import cut, events
 from crds.texts.json_document import to_json
 from crds.texts.plain import plain_values
 
@@ -335,9 +336,9 @@ class KubernetesApi:
         try:
             if response.status != 200:
                 raise api_error(response.status, await response.read())
-            yield _events(response)
+            yield events(response)
         finally:
-            _cut(response)
+            cut(response)
 
     async def _send(
         self,
@@ -382,21 +383,3 @@ class KubernetesApi:
         answer = await self._client.request(method, url, headers=headers, body=data, _request_timeout=limits)
         response: aiohttp.ClientResponse = answer.response
         return response
-
-
-def _cut(response: aiohttp.ClientResponse) -> None:
-    """Leave a stream without TLS's farewell: nothing waits for the server's part of it, so the socket would linger."""
-    if response.connection is not None and response.connection.transport is not None:
-        response.connection.transport.abort()
-    response.close()
-
-
-async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[WatchEvent]:
-    try:
-        async for event in watch_events(response.content.iter_any()):
-            yield event
-    except aiohttp.SocketTimeoutError:
-        # Half open, or of a server without bookmarks: nothing is lost to who watches on from the last version.
-        return
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise unreachable(error) from None
