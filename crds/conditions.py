@@ -127,9 +127,3 @@ def merge_conditions(present: Iterable[Condition], wanted: Iterable[Condition]) 
 def find_condition(conditions: Iterable[Condition], condition_type: str) -> Condition | None:
     """Find the condition of one type."""
     return next((condition for condition in conditions if condition.type == condition_type), None)
-
-
-def is_true(conditions: Iterable[Condition], condition_type: str) -> bool:
-    """Return whether a condition is present and True."""
-    found = find_condition(conditions, condition_type)
-    return found is not None and found.status is ConditionStatus.TRUE

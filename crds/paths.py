@@ -50,11 +50,6 @@ class Globs:
         return self._matcher is not None and self._matcher.fullmatch(path) is not None
 
 
-def matches_any(globs: Sequence[str], path: str) -> bool:
-    """Return whether one of the globs matches a file."""
-    return Globs(globs).match(path)
-
-
 def matches_name(pattern: str, name: str) -> bool:
     """Return whether a pattern matches this very name, such as the full one of a repository."""
     return Globs([pattern], below=False).match(name)

@@ -103,14 +103,14 @@ class TooMuch(ProviderMalformed):
 class ListBound:
     """Count the bytes of a list's pages. Give each page back before the next one is asked for."""
 
-    def __init__(self, limit: int = LIST_LIMIT_BYTES) -> None:
-        self._limit = self._left = limit
+    def __init__(self) -> None:
+        self._left = LIST_LIMIT_BYTES
 
     def take(self, reply: Reply) -> Reply:
         """Return the page. Raises TooMuch where all pages so far are larger than the limit."""
         self._left -= len(reply.body)
         if self._left < 0:
-            raise TooMuch(f"the pages of a list are larger than {self._limit} bytes", status=reply.status)
+            raise TooMuch(f"the pages of a list are larger than {LIST_LIMIT_BYTES} bytes", status=reply.status)
         return reply
 
 

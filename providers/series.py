@@ -9,15 +9,14 @@ OTHER = "(other)"
 class Names:
     """Know which names of each namespace have series."""
 
-    def __init__(self, limit: int = NAMES_LIMIT) -> None:
-        self._limit = limit
+    def __init__(self) -> None:
         self._seen: dict[str, set[str]] = {}
 
     def label(self, namespace: str, name: str) -> str:
         """Return the name, or what stands for all names beyond the first ones of this namespace."""
         seen = self._seen.setdefault(namespace, set())
         if name not in seen:
-            if len(seen) >= self._limit:
+            if len(seen) >= NAMES_LIMIT:
                 return OTHER
             seen.add(name)
         return name

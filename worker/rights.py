@@ -98,15 +98,12 @@ class RightsWatch:
     Secrets are none of these: a role may grant some of them by name, and a resource shows that its own is not readable.
     """
 
-    def __init__(
-        self, kubernetes: Kubernetes, process: str, *, namespaces: Sequence[str] = (), look: timedelta = LOOK
-    ) -> None:
+    def __init__(self, kubernetes: Kubernetes, process: str, *, namespaces: Sequence[str] = ()) -> None:
         self._kubernetes = kubernetes
         self._process = process
         rules = within_namespaces(PROCESSES[process]) if namespaces else PROCESSES[process]
         self._wanted = [right for right in rights_in(rules) if right.group == _OURS]
         self._namespaces: Sequence[str | None] = tuple(namespaces) or (None,)
-        self._pause_seconds = look.total_seconds()
         self.problem = "the API server has not answered yet"
 
     @property
@@ -118,7 +115,7 @@ class RightsWatch:
         """Ask again until nothing is missing."""
         await self.look()
         while self.problem:
-            await asyncio.sleep(self._pause_seconds)
+            await asyncio.sleep(LOOK.total_seconds())
             await self.look()
 
     async def look(self) -> None:

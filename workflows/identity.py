@@ -40,11 +40,6 @@ SEARCH_REPOSITORY = "PilotageRepository"
 SEARCH_PULL_REQUEST = "PilotagePullRequest"
 SEARCH_ENVIRONMENT = "PilotageEnvironment"
 
-PROMOTION_KEY_INFO = "promotion-key"
-"""Name of the `infos` entry by which an Argo CD operation is recognised as ours."""
-_DIGEST_DIGITS = 20
-
-
 MEMO_CHANGE = "change"
 """Memo of a promotion: repository, number and title of its pull request, such as `acme/web#412 Fix rounding`."""
 _CHANGE_BYTES = 180
@@ -52,6 +47,7 @@ _CHANGE_BYTES = 180
 _PROMOTION = "promotion"
 _ENVIRONMENT = "environment"
 _UID_SHOWN = 8
+_DIGEST_DIGITS = 20
 
 
 def _short(uid: str) -> str:

@@ -134,7 +134,7 @@ def scm_present_briefly(queues: Queues, timings: Timings, *, summary: str) -> Ac
 
 
 def ci_trigger(
-    queues: Queues, timings: Timings, *, summary: str, attempts: int = 3, at_most: timedelta = AWAITED_WITHIN
+    queues: Queues, timings: Timings, *, summary: str, at_most: timedelta = AWAITED_WITHIN
 ) -> ActivityConfig:
     """Trigger test runs within `at_most`: a retry must find the run of a lost reply, so it waits for the list's lag.
 
@@ -142,7 +142,7 @@ def ci_trigger(
     workflow triggers it again alone. The parts end before the attempt does (activities/parts.py).
     """
     lag = timings.listing_lag.total_seconds()
-    config = _config(queues.ci, timings, _backoff(initial=lag, maximum=max(lag, 120), attempts=attempts), summary)
+    config = _config(queues.ci, timings, _backoff(initial=lag, maximum=max(lag, 120), attempts=3), summary)
     within = min(at_most, AWAITED_WITHIN)
     # Of a trigger that no worker took this proves that it began no run; the other end would leave that open.
     config["schedule_to_close_timeout"] = config["schedule_to_start_timeout"] = within
@@ -159,22 +159,22 @@ def ci_cancel(queues: Queues, timings: Timings, *, summary: str) -> ActivityConf
     return _config(queues.ci, timings, _backoff(initial=2, maximum=60, attempts=3), summary)
 
 
-def delivery_read(queues: Queues, timings: Timings, *, summary: str, attempts: int = 3) -> ActivityConfig:
+def delivery_read(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
     """Read what deployments run: few attempts, then the place shows the problem and its timer goes on."""
-    return _config(queues.delivery, timings, _backoff(initial=1, maximum=10, attempts=attempts), summary)
+    return _config(queues.delivery, timings, _backoff(initial=1, maximum=10, attempts=3), summary)
 
 
-def delivery_write(queues: Queues, timings: Timings, *, summary: str, attempts: int = 5) -> ActivityConfig:
+def delivery_write(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
     """Write and sync by compare-and-set: safe to retry as a whole, but the place is compared again after a few losses.
 
     A retry finds what is written by its value, and the sync by its key.
     """
-    return _config(queues.delivery, timings, _backoff(initial=1, maximum=15, attempts=attempts), summary)
+    return _config(queues.delivery, timings, _backoff(initial=1, maximum=15, attempts=5), summary)
 
 
-def scm_write(queues: Queues, timings: Timings, *, summary: str, attempts: int = 5) -> ActivityConfig:
+def scm_write(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
     """Write files by compare-and-set: safe to retry as a whole, but the place is compared again after a few losses."""
-    return _config(queues.scm, timings, _backoff(initial=1, maximum=15, attempts=attempts), summary)
+    return _config(queues.scm, timings, _backoff(initial=1, maximum=15, attempts=5), summary)
 
 
 def scm_post(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:

@@ -21,10 +21,9 @@ def event_document(
     message: str,
     warning: bool,
     component: str,
-    now: datetime | None = None,
 ) -> Document:
     """Build a core/v1 Event; events on cluster-scoped objects live in namespace `default`."""
-    at = format_time(now or datetime.now(UTC))
+    at = format_time(datetime.now(UTC))
     return {
         "metadata": {"name": name, "namespace": target.namespace or "default"},
         "involvedObject": {

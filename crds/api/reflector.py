@@ -70,7 +70,7 @@ class Reflector(Generic[T]):
         self._resync = resync
         self._watch_timeout = watch_timeout
         self._objects: dict[Key, T] = {}
-        self._synced = asyncio.Event()
+        self._synced = False
         self._failures = 0
         self._in_touch_at: float | None = None
         """When the server last answered about the collection; None while no watch follows a complete list."""
@@ -92,15 +92,11 @@ class Reflector(Generic[T]):
     @property
     def has_synced(self) -> bool:
         """Whether the collection was listed completely at least once."""
-        return self._synced.is_set()
+        return self._synced
 
     def is_current(self, silence: timedelta) -> bool:
         """Whether the collection is followed, and the server was not silent for longer than this."""
         return self._in_touch_at is not None and time.monotonic() - self._in_touch_at <= silence.total_seconds()
-
-    async def wait_synced(self) -> None:
-        """Return once the collection was listed completely."""
-        await self._synced.wait()
 
     def report_all(self) -> None:
         """Report every object once more, as at a resync."""
@@ -152,7 +148,7 @@ class Reflector(Generic[T]):
                 break
         for key in [key for key in self._objects if key not in seen]:
             self._forget(key)
-        self._synced.set()
+        self._synced = True
         self._in_touch_at = time.monotonic()
         return page.resource_version
 

@@ -31,15 +31,13 @@ class Chain:
 
 
 class Ways:
-    """Follow changes from policy to policy; all that is asked of one object takes at most `steps`.
+    """Follow changes from policy to policy; all that is asked of one object takes at most STEPS_ALLOWED.
 
     A change does not leave a final environment, so a policy from there is not followed.
     """
 
-    def __init__(
-        self, index: PolicyIndex, environments: Mapping[str, Environment], *, steps: int = STEPS_ALLOWED
-    ) -> None:
-        self._index, self._environments, self._steps = index, environments, steps
+    def __init__(self, index: PolicyIndex, environments: Mapping[str, Environment]) -> None:
+        self._index, self._environments, self._steps = index, environments, STEPS_ALLOWED
 
     def of_each(self, start: PromotionPolicy) -> tuple[Chain, ...]:
         """Follow every repository that a policy is for, those together whose ways are one. Raises TooManyWays."""

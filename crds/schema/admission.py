@@ -7,7 +7,7 @@ verb on the Environment, which its owner grants like any right:
     - {apiGroups: [pilotage.dev], resources: [environments], resourceNames: [prod], verbs: [promote, configure]}
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -188,6 +188,6 @@ ADMISSIONS: Sequence[AdmissionPolicy] = (
 )
 
 
-def admission_documents(admissions: Iterable[AdmissionPolicy] = ADMISSIONS) -> tuple[dict[str, Any], ...]:
+def admission_documents() -> tuple[dict[str, Any], ...]:
     """Build all policies and their bindings."""
-    return tuple(document for one in admissions for document in one.documents())
+    return tuple(document for one in ADMISSIONS for document in one.documents())

@@ -35,9 +35,9 @@ def inline(text: str, *, limit: int = TEXT_LIMIT) -> str:
     return _encoded(text, limit, in_table=False)
 
 
-def cell(text: str, *, limit: int = CELL_LIMIT) -> str:
+def cell(text: str) -> str:
     """Return the text as a part of one cell of a table."""
-    return _encoded(text, limit, in_table=True)
+    return _encoded(text, CELL_LIMIT, in_table=True)
 
 
 def link(text: str, address: str, *, in_table: bool = False) -> str:

@@ -6,7 +6,6 @@ from crds.conditions import (
     ConditionStatus,
     ConditionType,
     find_condition,
-    is_true,
     make_condition,
     merge_conditions,
     set_condition,
@@ -52,9 +51,7 @@ def test_no_status_is_written_as_unknown() -> None:
 
 
 def test_a_condition_is_found_by_its_type() -> None:
-    assert is_true([ready(True)], "Ready")
-    assert not is_true([ready(False)], "Ready")
-    assert not is_true([], "Ready")
+    assert find_condition([ready(True)], "Ready") == ready(True)
     assert find_condition([ready(True)], "Valid") is None
 
 

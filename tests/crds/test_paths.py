@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crds.paths import Overlaps, TooCostly, matches_any, overlap, path_error
+from crds.paths import Globs, Overlaps, TooCostly, overlap, path_error
 from crds.rules.environments import validate_repository
 from tests.crds.resources import repository
 
@@ -30,7 +30,7 @@ from tests.crds.resources import repository
     ],
 )
 def test_a_glob_matches_files_by_folder(glob: str, path: str, expected: bool) -> None:
-    assert matches_any([glob], path) is expected
+    assert Globs([glob]).match(path) is expected
 
 
 @pytest.mark.parametrize("glob", ["/web/**", "web//a", "./web", "../web", "web/./a", "web\\a", "web/a**", ""])
@@ -69,7 +69,7 @@ FILES = st.lists(st.sampled_from(["a", "b", "ab", "ba"]), min_size=1, max_size=4
 
 @given(GLOBS, GLOBS, FILES)
 def test_globs_that_match_one_file_are_found_to_overlap(left: str, right: str, path: str) -> None:
-    if matches_any([left], path) and matches_any([right], path):
+    if Globs([left]).match(path) and Globs([right]).match(path):
         assert overlap(left, right)
     assert overlap(left, left)
 
@@ -80,7 +80,7 @@ SEVERE = ["a/" + "**/a/" * 12 + "b", "*a" * 120, "?*" * 120, "**", "a/" * 120 + 
 @pytest.mark.parametrize("glob", SEVERE)
 def test_no_glob_costs_more_than_its_length(glob: str) -> None:
     # A backtracking matcher needs longer than the universe for the first of them.
-    assert matches_any([glob, "never"], "a/" * 2000 + "c") is (glob in ("**", "a/" * 120 + "*"))
+    assert Globs([glob, "never"]).match("a/" * 2000 + "c") is (glob in ("**", "a/" * 120 + "*"))
 
 
 @pytest.mark.parametrize("glob", SEVERE[:5])

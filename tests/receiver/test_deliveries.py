@@ -304,12 +304,11 @@ async def test_a_repository_of_another_namespace_is_reached_through_a_shared_pro
 
 def test_a_bucket_fills_again_and_is_forgotten_when_full() -> None:
     now = [0.0]
-    rates = Rates(per_second=2.0, burst=2.0, clock=lambda: now[0])
+    rates = Rates(per_second=2.0, burst=2.0, kept=0, clock=lambda: now[0])
     hook = Hook(namespace="shop", kind="GitRepository", name="web")
     assert [rates.take(hook) for _ in range(3)] == [0, 0, 1]
     now[0] = 0.5
     assert [rates.take(hook) for _ in range(2)] == [0, 1]
     now[0] = 2.0
-    rates._kept = 0
     assert rates.take(Hook(namespace="shop", kind="GitRepository", name="api")) == 0
     assert hook not in rates._left

@@ -100,7 +100,7 @@ async def serving(played: Played) -> AsyncIterator[Played]:
     cluster.put_secret("silent", {"token": KEY}, namespace="flux-system", consents=False)
     cluster.put_secret("empty", {"token": ""}, namespace="flux-system")
     for mirror in played.world.mirrors._all:
-        mirror._synced.set()
+        mirror._synced = True
     faults = Faults(played.show, gap_seconds=0.01)
     routes = FluxRoutes(
         senders=FluxSenders(

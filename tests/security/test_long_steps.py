@@ -260,7 +260,7 @@ def _of_globs() -> Iterator[Work]:
     for glob in GLOBS:
         yield partial(paths.path_error, glob)
         yield partial(paths.matches_name, glob[:256], "a/" * 128)
-        yield partial(paths.matches_any, [glob], "a/" * 128)
+        yield partial(paths.Globs([glob]).match, "a/" * 128)
         yield partial(_overlap, glob)
 
 

@@ -91,7 +91,7 @@ async def test_the_mirror_follows_the_real_server(api: KubernetesApi, namespace:
     )
     await api.create(TRACKERS, namespace, tracker(1))
     task = asyncio.create_task(reflector.run())
-    await reflector.wait_synced()
+    await until(lambda: reflector.has_synced)
     await api.create(TRACKERS, namespace, tracker(2))
     await until(lambda: len(changes) == 2)
     await api.merge(TRACKERS, namespace, "web-1", {"metadata": {"labels": {"a": "b"}}})

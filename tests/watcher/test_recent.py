@@ -158,7 +158,7 @@ async def test_what_a_watch_shows_of_another_writer_is_the_basis_of_the_next_wri
         kubernetes=writes, resource=TRACKERS, namespace=namespace, project=project, on_change=lambda change: None
     )
     following = asyncio.create_task(mirror.run())
-    await mirror.wait_synced()
+    await until(lambda: mirror.has_synced)
     try:
         for sequence in range(1, 9, 2):
             assert (await resources.publish_status(step(created, sequence))).written
@@ -189,7 +189,7 @@ async def test_the_first_status_of_what_a_watch_shows_as_added_needs_no_read(cou
         on_change=lambda change: None,
     )
     following = asyncio.create_task(mirror.run())
-    await mirror.wait_synced()
+    await until(lambda: mirror.has_synced)
     try:
         added = await counted.create(TRACKERS, namespace, tracker(2))
         await until(lambda: len(mirror.objects) == 2)

@@ -48,17 +48,16 @@ STYLES = {
 ANSI = {"green": "32", "cyan": "36", "yellow": "33", "red": "31"}
 
 
-def console(*, stderr: bool = False, soft_wrap: bool = True) -> "Console":
+def console(*, soft_wrap: bool = True) -> "Console":
     """Return the console of this moment; a redirected stream gets neither colours nor wrapping.
 
     Soft wrapping leaves the breaking of long lines to the terminal, so that a link stays whole when it is copied.
     """
     from rich.console import Console
 
-    stream = sys.stderr if stderr else sys.stdout
-    if stream.isatty():
-        return Console(file=stream, highlight=False, soft_wrap=soft_wrap)
-    return Console(file=stream, highlight=False, soft_wrap=True, width=PLAIN_WIDTH, color_system=None)
+    if sys.stdout.isatty():
+        return Console(highlight=False, soft_wrap=soft_wrap)
+    return Console(highlight=False, soft_wrap=True, width=PLAIN_WIDTH, color_system=None)
 
 
 def line(text: str = "") -> None:
@@ -107,11 +106,11 @@ def styled(state: str) -> str:
     return f"[{style}]{shown}[/{style}]" if style else shown
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, indent: str = "") -> None:
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table: coloured on a terminal, aligned text in a pipe."""
     if not sys.stdout.isatty():
         for text in aligned(columns, rows):
-            line(f"{indent}{text}")
+            line(text)
         return
     # Cut to the terminal's width, unlike the links below it, which stay whole where they are copied.
     drawn, *links = rich_table(columns, rows).renderables

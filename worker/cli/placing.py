@@ -16,8 +16,6 @@ HISTORY_COLUMNS = ("AGE", "ARTIFACTS", "TRACKER")
 WHERE_COLUMNS = ("TRACKER", "ENV", "RESULT", "AGE", "BY", "RUNS-NOW")
 
 WORST_FIRST = ("Missing", "Degraded", "Suspended", "Unknown", "Progressing", "Healthy")
-WAITING_FIRST = ("New", "Pending", "AwaitingMerge", "AwaitingSync")
-"""States in which a change may not be in its first environment yet."""
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 """From Git's own shortest abbreviation on; a shorter one could fit another commit."""
 

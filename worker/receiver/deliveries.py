@@ -25,9 +25,7 @@ class SeenDeliveries:
     to come, which some hosts count up, would have them taken for repetitions.
     """
 
-    def __init__(self, *, limit: int = SEEN_LIMIT, per_hook: int = SEEN_PER_HOOK) -> None:
-        self._limit = limit
-        self._per_hook = per_hook
+    def __init__(self) -> None:
         self._seen: OrderedDict[Hook, OrderedDict[bytes, None]] = OrderedDict()
         self._count = 0
 
@@ -44,10 +42,10 @@ class SeenDeliveries:
         if mark not in kept:
             kept[mark] = None
             self._count += 1
-        if len(kept) > self._per_hook:
+        if len(kept) > SEEN_PER_HOOK:
             kept.popitem(last=False)
             self._count -= 1
-        while self._count > self._limit:
+        while self._count > SEEN_LIMIT:
             # Of the address that was quiet for longest: a busy one pushes out its own.
             oldest, names = next(iter(self._seen.items()))
             names.popitem(last=False)

@@ -4,7 +4,6 @@ import hashlib
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 
 from activities.flux.events import FluxEvent
 
@@ -19,25 +18,20 @@ class Repeats:
     in its time alone is no repetition here; that it changes nothing is for its workflow to find.
     """
 
-    def __init__(
-        self, *, seconds: float = KEPT_SECONDS, limit: int = LIMIT, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._seconds = seconds
-        self._limit = limit
-        self._clock = clock
+    def __init__(self) -> None:
         self._seen: OrderedDict[bytes, float] = OrderedDict()
 
     def left(self, sender: str, event: FluxEvent) -> int:
         """Return for how many seconds an event is a repetition yet; 0 for one that is none."""
         at = self._seen.get(_mark(sender, event))
-        return 0 if at is None else max(0, math.ceil(at + self._seconds - self._clock()))
+        return 0 if at is None else max(0, math.ceil(at + KEPT_SECONDS - time.monotonic()))
 
     def add(self, sender: str, event: FluxEvent) -> None:
         """Remember an event; only once it is durable, so that one which was not may come again."""
         mark = _mark(sender, event)
-        self._seen[mark] = self._clock()
+        self._seen[mark] = time.monotonic()
         self._seen.move_to_end(mark)
-        if len(self._seen) > self._limit:
+        if len(self._seen) > LIMIT:
             self._seen.popitem(last=False)
 
 

@@ -86,9 +86,7 @@ class FluxRoutes:
         report: Report,
         faults: Faults,
         metrics: FluxMetrics,
-        insecure: bool = False,
-        repeats: Repeats | None = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        insecure: bool,
     ) -> None:
         self._senders = senders
         self._subscriptions = subscriptions
@@ -100,8 +98,7 @@ class FluxRoutes:
         self._faults = faults
         self._metrics = metrics
         self._insecure = insecure
-        self._repeats = repeats or Repeats()
-        self._clock = clock
+        self._repeats = Repeats()
         self._bodies = BodyPlaces(in_all=BODIES_AT_ONCE, each=BODIES_OF_SENDER, refusal=AGAIN)
         self._events = BodyPlaces(in_all=EVENTS_AT_ONCE, each=EVENTS_OF_SENDER, refusal=AGAIN)
         self._noted = -LOG_AGAIN_SECONDS
@@ -158,10 +155,10 @@ class FluxRoutes:
     async def _take(self, namespace: str, cluster: str, event: FluxEvent) -> Answer:
         sender = f"{namespace}/{cluster}"
         if seconds := self._repeats.left(sender, event):
-            headers = _rate_headers(self._clock() + timedelta(seconds=seconds))
+            headers = _rate_headers(datetime.now(UTC) + timedelta(seconds=seconds))
             raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "this event was accepted before", headers=headers)
         plans = await self._plans(namespace, event)
-        reports = tuple(self._reported.reports(namespace, cluster, event, now=self._clock()))
+        reports = tuple(self._reported.reports(namespace, cluster, event, now=datetime.now(UTC)))
         try:
             sent = await self._post(event, plans, reports)
         except WorkflowsUnavailable as error:
@@ -180,7 +177,7 @@ class FluxRoutes:
 
     async def _event(self, body: bytes) -> FluxEvent:
         try:
-            return await read(body, lambda: read_event(parsed(body), now=self._clock()))
+            return await read(body, lambda: read_event(parsed(body), now=datetime.now(UTC)))
         except ProviderMalformed:
             raise Refused(HTTPStatus.BAD_REQUEST, "the body is no JSON, or holds too many values") from None
         except NotAnEvent as error:
@@ -212,7 +209,7 @@ class FluxRoutes:
 
         What some got by then they get again with the repetition, which changes nothing there.
         """
-        now = self._clock()
+        now = datetime.now(UTC)
         sends = [self._send(*found) for made in plans if (found := signal_of(event, made, now=now)) is not None]
         reported = [self._report(place, report) for place, report in reports]
         for one in await asyncio.gather(*sends, *reported, return_exceptions=True):

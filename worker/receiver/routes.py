@@ -59,10 +59,8 @@ class HookRoutes:
         pokes: Pokes,
         again: Again,
         metrics: ReceiverMetrics,
-        ready: Callable[[], bool] = lambda: True,
+        ready: Callable[[], bool],
         rates: Rates | None = None,
-        senders: Mapping[str, Sender] = SENDERS,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._secrets = secrets
         self._index = index
@@ -71,8 +69,6 @@ class HookRoutes:
         self._metrics = metrics
         self._ready = ready
         self._rates = rates or Rates()
-        self._senders = senders
-        self._clock = clock
         self._seen = SeenDeliveries()
         self._places = BodyPlaces(in_all=BODIES_AT_ONCE, each=BODIES_OF_NAMESPACE)
         self._noted: dict[Hook, float] = {}
@@ -114,10 +110,10 @@ class HookRoutes:
         if not self._ready():
             # An address that is not known yet is not a wrong one.
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "the receiver has just been started: send it again")
-        if sender is None or sender not in self._senders:
+        if sender is None or sender not in SENDERS:
             raise Refused(HTTPStatus.UNAUTHORIZED, _UNPROVEN)
         with self._places.held(hook.shard):
-            return await self._take(request, hook, self._senders[sender])
+            return await self._take(request, hook, SENDERS[sender])
 
     async def _take(self, request: web.Request, hook: Hook, sender: Sender) -> Answer:
         body = await read_body(request, limit_bytes=BODY_LIMIT_BYTES, seconds=READ_SECONDS)
@@ -142,11 +138,11 @@ class HookRoutes:
         try:
             secret = await self._secrets.read(hook)
             try:
-                _verify(sender, headers, body, secret, self._clock())
+                _verify(sender, headers, body, secret, datetime.now(UTC))
             except NotProven:
                 if (newer := await self._secrets.refreshed(hook)) == secret:
                     raise
-                _verify(sender, headers, body, newer, self._clock())
+                _verify(sender, headers, body, newer, datetime.now(UTC))
         except (NoSecret, NotProven) as error:
             self._note_unproven(hook, str(error))
             raise Refused(HTTPStatus.UNAUTHORIZED, _UNPROVEN) from None

@@ -6,7 +6,6 @@ the time that a workflow task takes.
 """
 
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,13 +37,13 @@ class SharedPayloadConverter(CompositePayloadConverter):
 DATA_CONVERTER = DataConverter(payload_converter_class=SharedPayloadConverter)
 
 
-def configured_converter(environment: Mapping[str, str] = os.environ) -> DataConverter:
+def configured_converter() -> DataConverter:
     """Return the data converter of `PILOTAGE_ENCRYPTION_KEYS` and `PILOTAGE_ENCRYPTION_KEY`.
 
     Read from the environment, as the address of Temporal is: commands connect that need no other setting. Raises
     EncryptionMisconfigured, which names the variable.
     """
-    directory, current = environment.get(KEYS_VARIABLE, ""), environment.get(KEY_VARIABLE, "")
+    directory, current = os.environ.get(KEYS_VARIABLE, ""), os.environ.get(KEY_VARIABLE, "")
     if not directory and not current:
         return DATA_CONVERTER
     if not directory or not current:

@@ -65,14 +65,12 @@ class Watcher:
         namespaces: Sequence[str] = (),
         on_watch_restart: Callable[[str, str], None] = lambda resource, reason: None,
         on_environment: Callable[[str, str], None] = lambda namespace, name: None,
-        resync: timedelta = RESYNC,
         commands_unverified: bool = False,
     ) -> None:
         self._kubernetes = kubernetes
         self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._on_watch_restart = on_watch_restart
         self._on_environment = on_environment
-        self._resync = resync
         self._looked_for_all: float | None = None
         self._trackers: list[Reflector[TrackerEntry]] = []
         self._commands: list[Reflector[CommandEntry]] = []
@@ -213,7 +211,7 @@ class Watcher:
                     project=read_tracker,
                     on_change=self._follow_tracker,
                     on_restart=self._restarted(TRACKERS.plural),
-                    resync=self._resync,
+                    resync=RESYNC,
                 )
             )
             self._commands.append(
@@ -224,7 +222,7 @@ class Watcher:
                     project=read_command,
                     on_change=self.commands.follow,
                     on_restart=self._restarted(COMMANDS.plural),
-                    resync=self._resync,
+                    resync=RESYNC,
                 )
             )
             self._monitors.append(
@@ -235,7 +233,7 @@ class Watcher:
                     project=read_monitor,
                     on_change=self.drift.follow,
                     on_restart=self._restarted(MONITORS.plural),
-                    resync=self._resync,
+                    resync=RESYNC,
                 )
             )
             for kind in WAITS:
@@ -260,7 +258,7 @@ class Watcher:
             project=read_declaration(kind),
             on_change=follow,
             on_restart=self._restarted(resource.plural),
-            resync=self._resync if kind in CONNECTED else None,
+            resync=RESYNC if kind in CONNECTED else None,
         )
 
     def _restarted(self, plural: str) -> Callable[[str], None]:

@@ -98,8 +98,6 @@ class DeclarationController:
         has_synced: Callable[[], bool],
         on_absent: Callable[[Key], None] = lambda key: None,
         cluster_scoped: bool = True,
-        debounce: timedelta = DEBOUNCE,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._kubernetes = kubernetes
         self._promotions = promotions
@@ -108,8 +106,6 @@ class DeclarationController:
         self._has_synced = has_synced
         self._on_absent = on_absent
         self._cluster_scoped = cluster_scoped
-        self._debounce = debounce
-        self._clock = clock
         self._changed: dict[str, set[tuple[type[Resource], str]]] = {}
         self._changed_at: dict[str, datetime] = {}
         self._counted: dict[str, set[str]] = {}
@@ -131,8 +127,8 @@ class DeclarationController:
             self._places_named.changed = True
         for namespace in namespaces:
             self._changed.setdefault(namespace, set()).add((kind, change.key.name))
-            self._changed_at[namespace] = self._clock()
-            self.queue.add_after(namespace, self._debounce)
+            self._changed_at[namespace] = datetime.now(UTC)
+            self.queue.add_after(namespace, DEBOUNCE)
 
     def follow_tracker(self, change: ObjectChange[TrackerEntry]) -> None:
         """Count a policy's trackers again when one takes its snapshot or drops it; poke one that looked too early."""
@@ -148,15 +144,15 @@ class DeclarationController:
         if old is None or new is None or old.waiting == new.waiting or new.waiting not in ASKED_BY_POKES:
             return
         changed_at = self._changed_at.get(change.key.namespace)
-        if changed_at is not None and self._clock() - changed_at < RECENTLY:
+        if changed_at is not None and datetime.now(UTC) - changed_at < RECENTLY:
             self._entered.setdefault(change.key.namespace, set()).add(change.key)
-            self.queue.add_after(change.key.namespace, self._debounce)
+            self.queue.add_after(change.key.namespace, DEBOUNCE)
 
     async def handle(self, namespace: str) -> timedelta | None:
         """Work off what changed in one namespace; what fails is worked off again as a whole."""
         if not self._has_synced():
             # Half a list would call things missing that are only not read yet.
-            return self._debounce
+            return DEBOUNCE
         changed, entered = self._changed.pop(namespace, set()), self._entered.pop(namespace, set())
         counted = self._counted.pop(namespace, set())
         # A tracker that takes or drops a policy changes one number, and nothing that is declared.
@@ -209,7 +205,7 @@ class DeclarationController:
         for other in await self._places_named.look(self._declared(Environment), self._declared(ArgoCDInstance)):
             if other != namespace:
                 self._whole.add(other)
-                self.queue.add_after(other, self._debounce)
+                self.queue.add_after(other, DEBOUNCE)
         # Those of other namespaces are compared where files are written (activities/shared_applications.py).
         writers = Writers()
         if any(map(writes_branches, environments.values())):
@@ -249,7 +245,7 @@ class DeclarationController:
         self, resource: Resource, errors: Iterable[FieldError], fields: Mapping[str, object] | None = None
     ) -> None:
         metadata = resource.metadata
-        condition = valid_condition(errors, now=self._clock(), generation=metadata.generation)
+        condition = valid_condition(errors, now=datetime.now(UTC), generation=metadata.generation)
         observed = {"observedGeneration": metadata.generation}
         written = await publish_conditions(
             self._kubernetes,
@@ -265,7 +261,7 @@ class DeclarationController:
                     message=condition.message,
                 ),
             ),
-            now=self._clock(),
+            now=datetime.now(UTC),
             # That of a repository belongs to the check of its connection.
             fields=fields if isinstance(resource, GitRepository | Provider) else {**(fields or {}), **observed},
         )

@@ -65,7 +65,6 @@ class TrackerController:
         on_lost: Callable[[], None] = lambda: None,
         clear_drift: Callable[[Key, GoneTracker], Awaitable[None]],
         repository_of: Callable[[TrackerEntry], str] = lambda _entry: "",
-        workers: int = 8,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._kubernetes = kubernetes
@@ -83,7 +82,7 @@ class TrackerController:
         self._due: set[Key] = set()
         """Trackers whose workflow is to be looked for: those just seen, and all of them at each resync."""
         self.queue: KeyedQueue[Key] = KeyedQueue(
-            name="trackers", handle=self.reconcile, namespace_of=lambda key: key.namespace, workers=workers
+            name="trackers", handle=self.reconcile, namespace_of=lambda key: key.namespace, workers=8
         )
 
     def follow(self, change: ObjectChange[TrackerEntry]) -> None:

@@ -209,9 +209,9 @@ class Hop:
     its deadline."""
     blocked_since: datetime | None = None
     blocked_until: datetime | None = None
+    """When the window ends, as far as its schedule shows that."""
     environment_held: bool = False
     """Whether the wave stands still because a person holds the environment."""
-    """When the window ends, as far as its schedule shows that."""
     awaited: bool = False
     """Whether it is a pull request of ours that waits to be merged."""
     proposals: dict[str, Proposal] = field(default_factory=dict)

@@ -34,8 +34,8 @@ def forget_window(hop: Hop) -> None:
     hop.awaited = hop.environment_held = False
 
 
-def note_look(hop: Hop, now: datetime, *, unseen: bool, longest: timedelta) -> bool:
-    """Move the deadline by the time since the last look that did not count; return whether it stands still.
+def note_look(hop: Hop, now: datetime, *, unseen: bool, longest: timedelta) -> None:
+    """Move the deadline by the time since the last look that did not count.
 
     `unseen`: this look could not show what has not arrived. `longest` is what lies between two looks of a workflow that
     runs: time beyond that passed without a worker, or without an answer of Argo CD.
@@ -43,11 +43,10 @@ def note_look(hop: Hop, now: datetime, *, unseen: bool, longest: timedelta) -> b
     before, hop.looked_at = hop.looked_at, now
     was_unseen, hop.unseen = hop.unseen, unseen
     if before is None or hop.wave_started is None or hop.blocked_since is not None:
-        return unseen
+        return
     elapsed = now - before
     counted = timedelta(0) if unseen or was_unseen else min(elapsed, longest)
     hop.wave_started += elapsed - counted
-    return unseen
 
 
 def deadline(hop: Hop, view: EnvironmentView, now: datetime) -> datetime:

@@ -7,14 +7,13 @@ from activities.models.tracking import Artifact
 from crds.reasons.trackers import RecordResult
 from workflows.promotion.rules.aggregate import aggregate, test_status
 from workflows.promotion.rules.comparison import short
-from workflows.promotion.state import Hop, PromotionState
+from workflows.promotion.state import Hop
 
 PROMOTED_BY_POLICY = "autoPromote"
 """Who promoted, in a record, where the policy has it done without a person."""
 
 
 def build_promotion_record(
-    story: PromotionState,
     hop: Hop,
     *,
     at: datetime,

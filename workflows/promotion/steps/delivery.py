@@ -112,7 +112,6 @@ async def _end(ctx: PromotionRun, hop: Hop, deployments: Sequence[DeploymentSpec
     # The holder before us may have brought it, and our grant may have come before the place signalled that.
     brought = bool(applications) and all(one.result == ApplicationOutcome.ALREADY_CONTAINED for one in applications)
     record = records.build_promotion_record(
-        ctx.story,
         hop,
         at=workflow.now(),
         result=RecordResult.ALREADY_CONTAINED if brought else RecordResult.PROMOTED,
@@ -344,7 +343,6 @@ async def _fail(ctx: PromotionRun, hop: Hop, deployments: Sequence[DeploymentSpe
             line = failure.lines.get(one.name, "")
             hop.results[one.name] = waves.result_of(one, waves.artifact_of(hop, one), outcome, line)
     record = records.build_promotion_record(
-        ctx.story,
         hop,
         at=workflow.now(),
         result=RecordResult.FAILED,

@@ -30,8 +30,6 @@ from workflows.promotion.steps.runs import poll_tests
 from workflows.promotion.steps.testing import keep_deadlines, void_round
 from workflows.runtime.snapshot import Snapshot
 
-"""Reason of ReadyToPromote while only a person's approval is missing."""
-
 
 async def await_retest(ctx: PromotionRun) -> State:
     """Wait for `retest`, or until another change brings this one along."""

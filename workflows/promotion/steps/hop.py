@@ -272,7 +272,6 @@ async def end_contained(ctx: PromotionRun) -> State:
         if one.component in (story.components or ())
     )
     record = records.build_promotion_record(
-        story,
         hop,
         at=workflow.now(),
         result=RecordResult.ALREADY_CONTAINED,
