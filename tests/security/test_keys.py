@@ -4,12 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from activities.models.configuration import PolicySnapshot, TestSpec
+from activities.models.configuration import TestSpec
 from activities.models.promotion import PromotionInput
 from activities.models.tracking import Artifact, Timings, TrackerRef, TrackerSpec
 from providers.runs import shows_key
 from tests.activities.cluster import shop
 from tests.activities.test_configuration import find
+from tests.worlds.declared import a_policy
 from workflows.promotion.rules.rounds import run_key
 from workflows.promotion.state import Hop, Round, TestProgress
 
@@ -25,17 +26,8 @@ REQUEST = PromotionInput(
 
 
 def key(nonce: str, number: int = 1) -> str:
-    policy = PolicySnapshot(
-        name="dev-to-staging",
-        generation=1,
-        source="dev",
-        target="staging",
-        auto_promote=True,
-        timeout=HOUR,
-        tests=(TEST,),
-    )
     round_ = Round(number=number, artifacts=(Artifact(component="web", revision="a" * 40),), tests=[], started_at=NOON)
-    return run_key(REQUEST, Hop(number=0, policy=policy, nonce=nonce), round_, TestProgress(spec=TEST))
+    return run_key(REQUEST, Hop(number=0, policy=a_policy(tests=[TEST]), nonce=nonce), round_, TestProgress(spec=TEST))
 
 
 async def test_to_know_the_key_of_a_coming_round_from_public_facts() -> None:

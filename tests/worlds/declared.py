@@ -1,9 +1,9 @@
-"""What the worlds are made of: a line of commits, timings that waste no time, and tests as a policy declares them."""
+"""What the worlds are made of: a line of commits, timings that waste no time, policies, and their tests."""
 
 from collections.abc import Sequence
 from datetime import timedelta
 
-from activities.models.configuration import TestSpec
+from activities.models.configuration import PolicySnapshot, SourceMoved, TestSpec
 from activities.models.revisions import Relation
 from activities.models.tracking import Timings
 
@@ -50,4 +50,26 @@ def a_test(name: str, *, required: bool = True, timeout: float = 20, retries: in
         required=required,
         timeout=timedelta(seconds=timeout),
         retries=retries,
+    )
+
+
+def a_policy(
+    source: str = "dev",
+    target: str = "staging",
+    *,
+    auto: bool = True,
+    timeout: timedelta = timedelta(hours=1),
+    tests: Sequence[TestSpec] = (),
+    on_source_moved: SourceMoved = SourceMoved.ACCEPT,
+) -> PolicySnapshot:
+    """Return the policy of one hop; by itself it is promoted, and asks for no test."""
+    return PolicySnapshot(
+        name=f"{source}-to-{target}",
+        generation=1,
+        source=source,
+        target=target,
+        auto_promote=auto,
+        timeout=timeout,
+        tests=tuple(tests),
+        on_source_moved=on_source_moved,
     )

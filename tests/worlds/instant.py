@@ -27,7 +27,6 @@ from activities.models.configuration import (
     ListTrackersInput,
     ListTrackersResult,
     PolicyOutcome,
-    PolicySnapshot,
     ReadEnvironmentInput,
     ReadEnvironmentResult,
     ReadRepositoryInput,
@@ -100,7 +99,7 @@ from activities.models.tracking import (
 from activities.parts import Parts, runs_of
 from activities.test_runs import of_round
 from crds.reasons.problems import FailureKind
-from tests.worlds.declared import MINE, NEWER, OLD, relation
+from tests.worlds.declared import MINE, NEWER, OLD, a_policy, relation
 from tests.worlds.refusals import missing
 from tests.worlds.stage import now
 
@@ -187,15 +186,7 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
 
     def policy(self, source: str, target: str, *, auto: bool = True, tests: tuple[TestSpec, ...] = ()) -> None:
         """Declare the policy of one hop."""
-        snapshot = PolicySnapshot(
-            name=f"{source}-to-{target}",
-            generation=1,
-            source=source,
-            target=target,
-            auto_promote=auto,
-            timeout=timedelta(seconds=30),
-            tests=tests,
-        )
+        snapshot = a_policy(source, target, auto=auto, timeout=timedelta(seconds=30), tests=tests)
         self.policies[source] = FindPolicyResult(outcome=PolicyOutcome.FOUND, policy=snapshot, ahead=(target,))
 
     async def deploy(self, environment: str, revision: str) -> None:

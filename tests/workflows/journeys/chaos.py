@@ -3,7 +3,7 @@
 from datetime import timedelta
 from itertools import pairwise
 
-from activities.models.configuration import PolicySnapshot, TestSpec
+from activities.models.configuration import TestSpec
 from activities.models.promotion import Verb
 from activities.models.status import State
 from activities.models.testing import RunState
@@ -12,6 +12,7 @@ from tests.workflows.journeys.applications import Application
 from tests.workflows.journeys.moods import Kind, mood
 from tests.workflows.journeys.traveller import Traveller
 from tests.workflows.journeys.world import World
+from tests.worlds.declared import a_policy
 from workflows.promotion.rules.commands import approver
 from workflows.promotion.state import Refusal
 
@@ -66,14 +67,12 @@ class Chaos:
             tests = [self.test("unit", required=True, retries=dice.choice((0, 1)))]
             tests += [self.test("look", required=False)] * dice.choice((0, 1))
             tests += [self.test("paint", components=("ui",))] * dice.choice((0, 1))
-            world.policies[source] = PolicySnapshot(
-                name=f"{source}-to-{target}",
-                generation=1,
-                source=source,
-                target=target,
-                auto_promote=dice.random() >= self.mood.approving,
+            world.policies[source] = a_policy(
+                source,
+                target,
+                auto=dice.random() >= self.mood.approving,
                 timeout=timedelta(seconds=300),
-                tests=tuple(tests),
+                tests=tests,
                 on_source_moved=dice.choice(self.mood.on_source_moved),
             )
 

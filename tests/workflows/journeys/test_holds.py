@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
 
-from activities.models.configuration import PolicySnapshot, TestSpec
+from activities.models.configuration import TestSpec
 from activities.models.promotion import Verb
 from activities.models.status import State
 from tests.workflows.environment.facts import ENVIRONMENTS
 from tests.workflows.journeys.traveller import Traveller
 from tests.workflows.journeys.world import World
+from tests.worlds.declared import a_policy
 
 STORIES = 20
 UNIT = TestSpec(name="unit", runner="ci", job="unit", parameters={}, required=True, timeout=timedelta(minutes=2))
@@ -35,14 +36,8 @@ class Two:
         for environment in ENVIRONMENTS:
             world.applications.add(environment, "api-0", "api", 0, world.commits.first)
         for source, target in pairwise(ENVIRONMENTS):
-            world.policies[source] = PolicySnapshot(
-                name=f"{source}-to-{target}",
-                generation=1,
-                source=source,
-                target=target,
-                auto_promote=source != "dev",
-                timeout=timedelta(seconds=300),
-                tests=(UNIT,),
+            world.policies[source] = a_policy(
+                source, target, auto=source != "dev", timeout=timedelta(seconds=300), tests=(UNIT,)
             )
         self.older, self.newer = (world.travel(("api",)) for _ in range(2))
         self.older.merge()

@@ -8,11 +8,11 @@ import pytest
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
-from activities.models.configuration import PolicySnapshot
 from activities.models.places import Counter, Grant, Phase, PlaceSignal, SendViewInput
 from activities.models.promotion import PromotionInput
 from activities.models.status import State
 from activities.models.tracking import Timings, TrackerRef, TrackerSpec
+from tests.worlds.declared import a_policy
 from workflows.policies import AWAITED_WITHIN
 from workflows.promotion.membership import Membership
 from workflows.promotion.state import Hop, PromotionState
@@ -29,13 +29,10 @@ class Line:
         patch.setattr(workflow, "now", lambda: self._now)
         patch.setattr(workflow, "info", lambda: SimpleNamespace(workflow_id="promotion/i/shop/web-1/u1/1"))
         patch.setattr(workflow, "execute_activity_method", self._send)
-        policy = PolicySnapshot(
-            name="p", generation=1, source="dev", target="staging", auto_promote=True, timeout=timedelta(1), tests=()
-        )
         story = PromotionState(
             started_at=BEGAN, state=State.READY_TO_PROMOTE, environment="dev", ahead=("staging", "prod")
         )
-        story.hop = Hop(number=0, policy=policy, approved_by="ada")
+        story.hop = Hop(number=0, policy=a_policy(), approved_by="ada")
         request = PromotionInput(
             installation="i",
             tracker=TrackerRef(namespace="shop", name="web-1", uid="u1", attempt=1),

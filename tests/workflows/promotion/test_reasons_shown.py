@@ -10,7 +10,6 @@ from temporalio.exceptions import ApplicationError
 from activities.models.configuration import (
     FindPolicyInput,
     FindPolicyResult,
-    PolicySnapshot,
     ReadRepositoryInput,
     ReadRepositoryResult,
 )
@@ -19,6 +18,7 @@ from activities.models.revisions import CompareRevisionsInput, CompareRevisionsR
 from activities.models.status import NO_ACTION, State, Waiting
 from activities.models.tracking import PullRequest, PullRequestState
 from tests.workflows.promotion.world import HOTFIX, MINE, NEWER, OLD, World, promotion, promotion_in
+from tests.worlds.declared import a_policy
 from tests.worlds.played import Played
 from workflows.promotion.state import Hop, PromotionState
 from workflows.promotion.view.pull_request import SHOWN_AFTER, moment
@@ -158,16 +158,7 @@ def a_story(state: State, *, merged: bool = True, hop: Hop | None = None) -> Pro
 
 
 def a_hop() -> Hop:
-    policy = PolicySnapshot(
-        name="dev-to-staging",
-        generation=1,
-        source="dev",
-        target="staging",
-        auto_promote=True,
-        timeout=timedelta(hours=1),
-        tests=(),
-    )
-    return Hop(number=1, policy=policy)
+    return Hop(number=1, policy=a_policy())
 
 
 @pytest.mark.parametrize(

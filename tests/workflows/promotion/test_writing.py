@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from temporalio import workflow
 
-from activities.models.configuration import DeploymentSpec, PolicySnapshot, WriteSpec
+from activities.models.configuration import DeploymentSpec, WriteSpec
 from activities.models.delivery import (
     DeliverApplicationInput,
     DeliverApplicationResult,
@@ -22,6 +22,7 @@ from activities.models.status import State
 from activities.models.tracking import Artifact, Timings
 from crds.reasons.events import EventReason
 from crds.reasons.problems import FailureKind
+from tests.worlds.declared import a_policy
 from workflows.identity import Queues
 from workflows.promotion.run import Ended, PromotionRun
 from workflows.promotion.state import Hop, Touch
@@ -35,9 +36,7 @@ SPEC = DeploymentSpec(
 )
 SEEN = Observation(deployment="web", component="web", application="web-prod", runs=OLD, written=OLD, written_raw=OLD)
 ARTIFACT = Artifact(component="web", revision=NEW)
-POLICY = PolicySnapshot(
-    name="p", generation=1, source="dev", target="prod", auto_promote=True, timeout=timedelta(1), tests=()
-)
+POLICY = a_policy("dev", "prod")
 ENDS = [None, Ended(State.ABORTED, "Aborted"), Ended(State.ABORTED, "Deleted"), Ended(State.CLOSED, "Closed")]
 
 

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from activities.models.configuration import PolicySnapshot
 from activities.models.delivery import Observation
 from activities.models.promotion import Command, Verb
 from activities.models.status import State
 from activities.models.tracking import Artifact, PullRequest, PullRequestState, TrackerRef
+from tests.worlds.declared import a_policy
 from workflows.promotion.rules import commands
 from workflows.promotion.rules.commands import ACCEPTED, DONE, carry_out, command_waits, outdated_approval, repeats
 from workflows.promotion.state import Hold, Hop, PromotionState, Refusal, Round
@@ -19,15 +19,6 @@ HEAD, MERGE, ARTIFACT = "d" * 40, "a" * 40, "b" * 40
 
 
 def a_story(state: State = State.READY_TO_PROMOTE) -> PromotionState:
-    policy = PolicySnapshot(
-        name="dev-to-staging",
-        generation=1,
-        source="dev",
-        target="staging",
-        auto_promote=False,
-        timeout=timedelta(hours=1),
-        tests=(),
-    )
     round_ = Round(number=1, artifacts=(Artifact(component="web", revision=ARTIFACT),), started_at=NOON, tests=[])
     pull_request = PullRequest(
         number=412,
@@ -39,7 +30,7 @@ def a_story(state: State = State.READY_TO_PROMOTE) -> PromotionState:
         merge_sha=MERGE,
     )
     story = PromotionState(environment="dev", state=state, started_at=NOON, pull_request=pull_request)
-    story.hop = Hop(number=1, policy=policy, round=round_)
+    story.hop = Hop(number=1, policy=a_policy(auto=False), round=round_)
     return story
 
 

@@ -5,21 +5,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from activities.models.configuration import PolicySnapshot, TestSpec
+from activities.models.configuration import TestSpec
 from activities.models.failures import Failure
 from activities.models.testing import RunRef, RunReport, RunState
 from activities.models.tracking import Artifact
 from crds.reasons.problems import FailureKind
 from tests.workflows.promotion.rules.test_commands import a_story
+from tests.worlds.declared import a_policy
 from workflows.promotion.rules import rounds
 from workflows.promotion.state import Hop, PromotionState, Round, TestProgress
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 POLL, PASSING = 2 * MINUTE, 3 * MINUTE
-POLICY = PolicySnapshot(
-    name="p", generation=1, source="dev", target="prod", auto_promote=True, timeout=2 * HOUR, tests=()
-)
+POLICY = a_policy(timeout=2 * HOUR)
 RUN = RunRef(runner="ci", job="e2e", key="k", id="1")
 DOWN = Failure(kind=FailureKind.UNAVAILABLE, message="503")
 ASKED_TO_WAIT = Failure(kind=FailureKind.RATE_LIMITED, message="wait", retry_after=30 * MINUTE)

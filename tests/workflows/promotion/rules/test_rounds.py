@@ -10,6 +10,7 @@ from activities.models.status import NO_ACTION, State
 from activities.models.testing import RunRef, RunReport, RunState
 from activities.models.tracking import Artifact
 from crds.reasons.problems import FailureKind
+from tests.worlds.declared import a_policy
 from tests.worlds.waits import COMMAND
 from workflows.promotion.rules.rounds import (
     LONGEST_QUIET,
@@ -69,11 +70,8 @@ def test_what_a_run_waits_for_that_only_people_can_give_it_is_asked_of_them(
     state: RunState, after: timedelta, approval: bool, asked: str
 ) -> None:
     test = progress(state, after, approval=approval)
-    policy = PolicySnapshot(
-        name="p", generation=1, source="dev", target="prod", auto_promote=True, timeout=timedelta(hours=1), tests=()
-    )
     round_ = Round(number=1, artifacts=(), tests=[test], started_at=NOON)
-    story = PromotionState(started_at=NOON, state=State.TESTING, hop=Hop(number=0, policy=policy, round=round_))
+    story = PromotionState(started_at=NOON, state=State.TESTING, hop=Hop(number=0, policy=a_policy(), round=round_))
     waiting = waiting_for(story, source=None, target=None, command=command)
     assert waiting is not None
     assert waiting.unblock_with.startswith(asked)
@@ -83,9 +81,6 @@ def test_what_a_run_waits_for_that_only_people_can_give_it_is_asked_of_them(
 
 @pytest.mark.parametrize(("component", "deployment"), [("web", "web-eu"), ("api", "api-eu"), ("docs", "")])
 def test_the_deployment_of_a_test_is_the_first_one_of_its_artifact(component: str, deployment: str) -> None:
-    policy = PolicySnapshot(
-        name="p", generation=1, source="dev", target="prod", auto_promote=True, timeout=timedelta(hours=1), tests=()
-    )
     deployments = tuple(
         DeploymentSpec(
             name=name,
@@ -99,7 +94,7 @@ def test_the_deployment_of_a_test_is_the_first_one_of_its_artifact(component: st
     )
     found = variables(
         PromotionState(started_at=NOON),
-        Hop(number=0, policy=policy),
+        Hop(number=0, policy=a_policy()),
         number=412,
         key="k",
         artifacts=(Artifact(component=component, revision="a" * 40),),
@@ -112,10 +107,7 @@ def test_the_deployment_of_a_test_is_the_first_one_of_its_artifact(component: st
 
 
 def late_round(test: TestProgress) -> tuple[Round, PolicySnapshot]:
-    policy = PolicySnapshot(
-        name="p", generation=1, source="dev", target="prod", auto_promote=True, timeout=timedelta(hours=1), tests=()
-    )
-    return Round(number=1, artifacts=(), tests=[test], started_at=NOON), policy
+    return Round(number=1, artifacts=(), tests=[test], started_at=NOON), a_policy()
 
 
 def running() -> TestProgress:

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from activities.models.configuration import PolicySnapshot
 from activities.models.promotion import Verb
 from activities.models.state_labels import HOLD
 from activities.models.status import State
 from activities.models.steering import Instruction
+from tests.worlds.declared import a_policy
 from workflows.promotion.rules import rounds, steering
 from workflows.promotion.rules.steering import CLOCKS_DIFFER_BY, Subject
 from workflows.promotion.state import Hold, Hop, PromotionState, Round
@@ -22,17 +22,8 @@ ABOUT = Subject(hop=1, target="prod")
 
 def a_story(**changes: object) -> PromotionState:
     """Return a change that is ready to be promoted from staging to prod."""
-    policy = PolicySnapshot(
-        name="staging-to-prod",
-        generation=1,
-        source="staging",
-        target="prod",
-        auto_promote=False,
-        timeout=timedelta(hours=1),
-        tests=(),
-    )
     round_ = Round(number=1, artifacts=(), tests=[], started_at=ROUND_BEGAN, began_at=ROUND_BEGAN)
-    hop = Hop(number=1, policy=policy, began_at=HOP_BEGAN, round=round_)
+    hop = Hop(number=1, policy=a_policy("staging", "prod", auto=False), began_at=HOP_BEGAN, round=round_)
     story = PromotionState(started_at=HOP_BEGAN, state=State.READY_TO_PROMOTE, environment="staging", hop=hop)
     return replace(story, **changes)  # type: ignore[arg-type]
 

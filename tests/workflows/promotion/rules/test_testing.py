@@ -8,17 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.models.configuration import PolicySnapshot, TestSpec
+from activities.models.configuration import TestSpec
 from activities.models.testing import RunRef, RunState
 from activities.models.tracking import Artifact
+from tests.worlds.declared import a_policy
 from workflows.promotion.rules.testing import Act, Facts, Step, decide
 from workflows.promotion.state import Round, TestProgress
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-POLICY = PolicySnapshot(
-    name="p", generation=1, source="dev", target="prod", auto_promote=True, timeout=timedelta(hours=2), tests=()
-)
+POLICY = a_policy(timeout=timedelta(hours=2))
 FACTS = Facts(policy=POLICY, last_look=5 * MINUTE)
 
 

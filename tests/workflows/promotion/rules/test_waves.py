@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.models.configuration import DeploymentSpec, PolicySnapshot, WriteSpec
+from activities.models.configuration import DeploymentSpec, WriteSpec
 from activities.models.delivery import Health, Observation, OperationPhase, WriteOutcome, WriteResult
 from activities.models.revisions import Relation
 from activities.models.tracking import Artifact
 from crds.reasons.trackers import ApplicationOutcome
+from tests.worlds.declared import a_policy
 from workflows.promotion.rules.comparison import pair_key
 from workflows.promotion.rules.following import REPEATS
 from workflows.promotion.rules.waves import Facts, Loss, Step, artifact_of, decide, next_wave, result_of
@@ -21,9 +22,7 @@ from workflows.promotion.state import Hop, Round, Touch
 OLD, NEW, STRANGE = "a" * 40, "b" * 40, "c" * 40
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-POLICY = PolicySnapshot(
-    name="p", generation=1, source="dev", target="prod", auto_promote=True, timeout=MINUTE, tests=()
-)
+POLICY = a_policy()
 RELATIONS = {
     pair_key(OLD, NEW): Relation.AHEAD,
     pair_key(NEW, OLD): Relation.BEHIND,

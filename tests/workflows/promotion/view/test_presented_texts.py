@@ -11,7 +11,8 @@ from markdown_it import MarkdownIt
 from activities.models.status import PolicyRef, PromotionRecord, State, TestStatus, Waiting, WaitingFor
 from activities.models.testing import RunState
 from activities.models.tracking import Artifact
-from tests.workflows.promotion.view.test_pull_request import NOON, PULL_REQUEST, REQUEST, policy, progress
+from tests.workflows.promotion.view.test_pull_request import NOON, PULL_REQUEST, REQUEST, progress
+from tests.worlds.declared import a_policy
 from workflows.promotion.state import Hop, PromotionState, Round
 from workflows.promotion.view.pull_request import present_input
 from workflows.promotion.view.temporal_page import details
@@ -59,7 +60,7 @@ def story(text: str) -> PromotionState:
         reason="TestsFailed",
         environment="staging",
         pull_request=replace(PULL_REQUEST, title=text),
-        hop=Hop(number=1, policy=policy("staging", "prod"), round=round_),
+        hop=Hop(number=1, policy=a_policy("staging", "prod"), round=round_),
         records=[record],
     )
 
@@ -128,7 +129,7 @@ def test_the_author_is_mentioned_by_whatever_a_host_takes_for_a_login(author: st
 def test_no_tests_are_never_shown_as_tests_that_passed() -> None:
     empty = story("ok")
     assert empty.hop is not None
-    empty.hop.policy = policy("staging", "prod", auto=False)
+    empty.hop.policy = a_policy("staging", "prod", auto=False)
     empty.hop.round = Round(number=1, started_at=NOON, artifacts=(), tests=[])
     (mention,) = present_input(REQUEST, empty, State.READY_TO_PROMOTE, None).mentions
     assert mention.body.startswith("@mona the policy has no tests;")

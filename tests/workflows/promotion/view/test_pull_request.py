@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from activities.models.configuration import PolicySnapshot, TestSpec
+from activities.models.configuration import TestSpec
 from activities.models.failures import Failure
 from activities.models.promotion import PromotionInput
 from activities.models.revisions import CommitState, RefusedPart
@@ -14,6 +14,7 @@ from activities.models.status import PolicyRef, PromotionRecord, State, TestStat
 from activities.models.testing import RunState
 from activities.models.tracking import Artifact, PullRequest, PullRequestState, Timings, TrackerRef, TrackerSpec
 from crds.reasons.problems import FailureKind
+from tests.worlds.declared import a_policy
 from workflows.promotion.state import Hop, PromotionState, Round, TestProgress
 from workflows.promotion.view import pull_request as pull_request_view
 from workflows.promotion.view.pull_request import (
@@ -49,19 +50,6 @@ WAITING = WaitingFor(
     observed="tests passed",
     unblock_with="pilotage -n shop promote web-412",
 )
-
-
-def policy(source: str, target: str, *, auto: bool = True) -> PolicySnapshot:
-    timeout = timedelta(minutes=30)
-    return PolicySnapshot(
-        name=f"{source}-to-{target}",
-        generation=1,
-        source=source,
-        target=target,
-        auto_promote=auto,
-        timeout=timeout,
-        tests=(),
-    )
 
 
 def progress(name: str, state: RunState) -> TestProgress:
@@ -110,7 +98,7 @@ def in_hop(
         hops=2,
         rounds=1,
         pull_request=PULL_REQUEST,
-        hop=Hop(number=2, policy=policy(source, target, auto=auto), round=round_),
+        hop=Hop(number=2, policy=a_policy(source, target, auto=auto), round=round_),
         records=[
             record(
                 "dev",
@@ -420,7 +408,7 @@ def test_the_tests_of_a_hop_stay_up_to_the_last_character_that_a_comment_may_hav
         story = in_hop(State.TESTING)
         # The name of the policy is shown as it is, whatever its length.
         story.hop = (
-            replace(story.hop, policy=replace(policy("staging", "prod"), name="x" * length)) if story.hop else None
+            replace(story.hop, policy=replace(a_policy("staging", "prod"), name="x" * length)) if story.hop else None
         )
         return comment(story)
 
