@@ -8,16 +8,14 @@ workflow reads alone and shows why there is no answer.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from pydantic_core import to_json
 
 from activities.deployment_reads import DeploymentReads
 from activities.joining import ReadEnvironment, Send, declared_by
 from activities.models.budgets import VALUE_BYTES
-from activities.models.configuration import (
-    FindPolicyInput,
-    FindPolicyResult,
-)
+from activities.models.configuration import FindPolicyInput, FindPolicyResult
 from activities.models.drift import CreateDriftMonitorsInput
 from activities.models.memberships import (
     JoinPlaceInput,
@@ -34,6 +32,8 @@ from activities.models.revisions import PAIRS_PER_CALL, CompareRevisionsInput, C
 from activities.parts import Parts
 from activities.ports import Places
 
+Answer = TypeVar("Answer")
+
 
 async def take_lane(places: Places, reads: DeploymentReads, request: TakeLaneInput) -> TakeLaneResult:
     """Send the view, then read: what is read after the grant was taken is changed by no other promotion.
@@ -45,12 +45,12 @@ async def take_lane(places: Places, reads: DeploymentReads, request: TakeLaneInp
     if signal.takes and (answer is None or answer.grant is None or answer.grant.answers != signal.counter):
         return TakeLaneResult(taken=False, answer=answer)
     read = await parts.read(reads, request.read)
-    return with_room(TakeLaneResult(observations=read.observations if read is not None else None, answer=answer))
+    return taken_with_room(TakeLaneResult(observations=read.observations if read is not None else None, answer=answer))
 
 
-def with_room(taken: TakeLaneResult) -> TakeLaneResult:
-    """Leave the read out of an answer that would be too large with it: one that is made alone has room."""
-    return taken if len(to_json(taken)) < VALUE_BYTES else replace(taken, observations=None)
+def taken_with_room(taken: TakeLaneResult) -> TakeLaneResult:
+    """Return an answer that has room, without the read of the target where need be."""
+    return _with_room(taken, lambda one: replace(one, observations=None))
 
 
 async def join_place(request: JoinPlaceInput, *, read: ReadEnvironment, send: Send) -> JoinPlaceResult:
@@ -59,12 +59,12 @@ async def join_place(request: JoinPlaceInput, *, read: ReadEnvironment, send: Se
     # A join that gives up waiting must not end the read.
     declared, answer = await asyncio.gather(reading, send(request.view, asyncio.shield(reading)))
     environment = declared.environment if declared is not None else None
-    return with_room_for_the_answer(JoinPlaceResult(environment=environment, answer=answer))
+    return joined_with_room(JoinPlaceResult(environment=environment, answer=answer))
 
 
-def with_room_for_the_answer(joined: JoinPlaceResult) -> JoinPlaceResult:
-    """Leave the declaration out of an answer that would be too large with it: one that is read alone has room."""
-    return joined if len(to_json(joined)) < VALUE_BYTES else replace(joined, environment=None)
+def joined_with_room(joined: JoinPlaceResult) -> JoinPlaceResult:
+    """Return an answer that has room, without the place's declaration where need be."""
+    return _with_room(joined, lambda one: replace(one, environment=None))
 
 
 async def send_views(send: Send, request: SendViewsInput) -> SendViewsResult:
@@ -91,9 +91,8 @@ async def open_hop(
 ) -> OpenHopResult:
     """End the hop before, and find the policy; where there is one, read its target and send that the view.
 
-    What the target answers is compared with what the source runs.
-
-    What ends the hop is sent in each attempt, also where no policy can be found: a lane is handed back by it.
+    What the target answers is compared with what the source runs. What ends the hop is sent in each attempt, also where
+    no policy can be found: a lane is handed back by it.
     """
     parts, asked = Parts(), request.find
 
@@ -109,7 +108,7 @@ async def open_hop(
     finally:
         left, watched = await before
     answer = left.answer if left is not None else None
-    return fitting(replace(opened, left=left is not None, farewell_answer=answer, watched=bool(watched)))
+    return opened_with_room(replace(opened, left=left is not None, farewell_answer=answer, watched=bool(watched)))
 
 
 async def _opened(
@@ -160,9 +159,19 @@ async def _compared(
     return replace(opened, compared=pairs, relations=found.relations) if found is not None else opened
 
 
-def fitting(opened: OpenHopResult) -> OpenHopResult:
-    """Leave views out of an answer that would be too large with them: one that is sent alone has room."""
-    if len(to_json(opened)) < VALUE_BYTES:
-        return opened
-    without = replace(opened, left=False, farewell_answer=None)
-    return without if len(to_json(without)) < VALUE_BYTES else replace(without, sent=False, answer=None)
+def opened_with_room(opened: OpenHopResult) -> OpenHopResult:
+    """Return an answer that has room, without the views of the places where need be."""
+    return _with_room(
+        opened,
+        lambda one: replace(one, left=False, farewell_answer=None),
+        lambda one: replace(one, sent=False, answer=None),
+    )
+
+
+def _with_room(answer: Answer, *lighten: Callable[[Answer], Answer]) -> Answer:
+    """Leave out part after part until an answer is not too large: what is read or sent alone has room."""
+    for leave_out in lighten:
+        if len(to_json(answer)) < VALUE_BYTES:
+            break
+        answer = leave_out(answer)
+    return answer

@@ -69,7 +69,7 @@ def test_a_watch_is_asked_for_with_what_it_compares_alone() -> None:
 def test_a_hop_is_opened_without_the_view_of_a_target_that_has_no_room_in_the_answer() -> None:
     opened = largest(OpenHopResult)
     assert encoded_size(opened) > VALUE_BYTES
-    kept = memberships.fitting(opened)
+    kept = memberships.opened_with_room(opened)
     assert encoded_size(kept) < VALUE_BYTES
     assert (kept.found, kept.environment, kept.sent, kept.answer) == (opened.found, opened.environment, False, None)
 
@@ -77,7 +77,7 @@ def test_a_hop_is_opened_without_the_view_of_a_target_that_has_no_room_in_the_an
 def test_a_place_is_joined_without_a_declaration_that_has_no_room_in_the_answer() -> None:
     joined = largest(JoinPlaceResult)
     assert encoded_size(joined) > VALUE_BYTES
-    kept = memberships.with_room_for_the_answer(joined)
+    kept = memberships.joined_with_room(joined)
     assert encoded_size(kept) < VALUE_BYTES
     assert (kept.environment, kept.answer) == (None, joined.answer)
 
@@ -85,7 +85,7 @@ def test_a_place_is_joined_without_a_declaration_that_has_no_room_in_the_answer(
 def test_a_lane_is_taken_without_the_read_of_a_target_that_has_no_room_in_the_answer() -> None:
     taken = largest(TakeLaneResult)
     assert encoded_size(taken) > VALUE_BYTES
-    kept = memberships.with_room(taken)
+    kept = memberships.taken_with_room(taken)
     assert encoded_size(kept) < VALUE_BYTES
     assert (kept.observations, kept.answer, kept.taken) == (None, taken.answer, taken.taken)
 
