@@ -113,16 +113,18 @@ def list_pull_requests(queues: Queues, timings: Timings, *, summary: str) -> Act
     return _config(queues.scm, timings, _backoff(initial=5, maximum=30, attempts=1), summary)
 
 
-def scm_present(queues: Queues, timings: Timings, *, summary: str, last: bool = False) -> ActivityConfig:
-    """Show the whole wanted presentation: few attempts, since a newer state may wait; the workflow's timer goes on.
-
-    The last one has a single attempt: why it failed is shown before it is tried patiently.
-    """
-    return _present(queues, timings, summary, attempts=1 if last else PRESENT_ATTEMPTS)
+def scm_present(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+    """Show the whole wanted presentation: few attempts, since a newer state may wait; the workflow's timer goes on."""
+    return _present(queues, timings, summary, attempts=PRESENT_ATTEMPTS)
 
 
-def scm_present_last(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
-    """Show the end: patient, since nothing comes after it and nothing waits for it, but not forever."""
+def scm_present_once(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+    """Show the end: a single attempt, so that people see why it failed before it is tried patiently."""
+    return _present(queues, timings, summary, attempts=1)
+
+
+def scm_present_patiently(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+    """Show the end after that: without a bound, since nothing comes after it or waits for it, but not forever."""
     return _present(queues, timings, summary, attempts=UNLIMITED)
 
 

@@ -303,9 +303,10 @@ class Presenting:
         queues, timings, summary = self._ctx.queues, self._ctx.timings, f"present {label}"
         if self._gone:
             return policies.scm_present_briefly(queues, timings, summary=summary)
-        if self._last and self._patient:
-            return policies.scm_present_last(queues, timings, summary=summary)
-        return policies.scm_present(queues, timings, summary=summary, last=self._last)
+        if self._last:
+            policy = policies.scm_present_patiently if self._patient else policies.scm_present_once
+            return policy(queues, timings, summary=summary)
+        return policies.scm_present(queues, timings, summary=summary)
 
     def _note_failure(self, error: str, *, passing: bool) -> None:
         """Return why, once as long as it stays the same; of what passes on the way only once it has lasted."""
