@@ -2,8 +2,7 @@
 
 Steps only note which runs are to be cancelled. One task for each round and runner tries until the CI system has
 answered or there is no use any more; what is open is carried, so that continuing as new ends the tasks and the next run
-begins them again.
-A deleted tracker hurries them, since its finalizer waits.
+begins them again. A deleted tracker hurries them, since its finalizer waits.
 """
 
 from collections.abc import Sequence

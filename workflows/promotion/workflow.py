@@ -5,9 +5,10 @@ ends the walk is raised through the step at hand: `Ended` by an abort, a deletio
 history that has grown long, `CommandWaits` where a command came that the step has to begin again with.
 
 Handlers of signals and updates run between two awaits of a step. They change the state only where that takes effect at
-once (hold, release, abort, a view of a place); any other command lies in the inbox until a step takes it. Three tasks
-run in the background: the status publisher, `steps/presenting.py`, and `cancelling.py`; `_finish` and `_continue`
-are the only places that wait for them. What steps share is in `run.py`, what is carried in `state.py`.
+once (hold, release, abort, a view of a place); any other command lies in the inbox until a step takes it. In the
+background run the status publisher, `steps/presenting.py`, `steps/steering.py`, `cancelling.py` and `monitoring.py`;
+`_finish` and `_continue` are the only places that wait for them. What steps share is in `run.py`, what is carried in
+`state.py`.
 """
 
 import asyncio
