@@ -149,7 +149,7 @@ class Membership:
         if len(standings) == 1:
             await self.send(*standings[0])
         else:
-            await self._send(policies.send_view, *standings)
+            await self._send_together(policies.send_view, *standings)
 
     async def leave_all(self) -> None:
         """Send our last view to every place that knows of us or is owed our view; lasts until each has it."""
@@ -157,12 +157,12 @@ class Membership:
         leaving = sorted({*self.member_of, *self._to_answer, *ahead})
         self.story.hold_untold = False
         if leaving:
-            await self._send(
+            await self._send_together(
                 policies.send_last_view, *((one, self.member_of.get(one, "ahead"), Phase.GONE) for one in leaving)
             )
 
-    async def _send(self, policy: Callable[..., ActivityConfig], *standings: tuple[str, str, Phase]) -> None:
-        views = self.farewells(*standings)
+    async def _send_together(self, policy: Callable[..., ActivityConfig], *standings: tuple[str, str, Phase]) -> None:
+        views = self.next_views(*standings)
         summary = "send " + ", ".join(f"{environment}: {phase}" for environment, _, phase in standings)
         config = policy(self.queues, self.timings, summary=summary)
         request = SendViewsInput(
@@ -232,7 +232,7 @@ class Membership:
         received = {environment: view.counter for environment, view in self._views.items()}
         return replace(self._next_signal("target", Phase.WORKING, None), artifacts=()), received
 
-    def farewells(self, *standings: tuple[str, str, Phase]) -> tuple[SendViewInput, ...]:
+    def next_views(self, *standings: tuple[str, str, Phase]) -> tuple[SendViewInput, ...]:
         """Return what sends several places our whole view: (environment, role, phase) of each; it is to be sent."""
         return tuple(self._next_view(*one) for one in standings)
 

@@ -1,9 +1,10 @@
 """One run of a promotion, as its steps see it: the state, waiting, asking, membership, comparing and publishing.
 
 The workflow owns the run, and its steps work on it one at a time: the one that the state names. Next to that step
-only handlers of signals and updates run, between two of its awaits, and three tasks: the publisher of the status, the
-presentation on the pull request, and the cancelling of test runs. None of them changes the state that a step decides
-by; commands and hold do, and every step looks for them again after it awaited something (`heed_commands`).
+only handlers of signals and updates run, between two of its awaits, and tasks in the background: the publisher of the
+status, the presentation on the pull request, the look at what people asked for there, the cancelling of test runs and
+the making of monitors. Of what a step decides by, none of these changes anything but by a command or a hold, as a
+handler does; every step looks for both again after it awaited something (`heed_commands`).
 
 A step decides, changes the state in the same task (`enter`), and then awaits what follows. Where it has to wait, it
 waits here: the wait answers places that expect it, keeps the backstop of lost signals, publishes what changed, and
@@ -12,10 +13,9 @@ nothing runs that a next run could not begin again.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from temporalio import workflow
 
@@ -42,9 +42,8 @@ from workflows.promotion.state import RELATIONS_KEPT, SUPERSEDED_KEPT, Promotion
 from workflows.runtime import lifetime
 from workflows.runtime.ancestry import compare_revisions
 from workflows.runtime.asking import Asking
+from workflows.runtime.backoff import jittered
 from workflows.runtime.snapshot import Snapshot
-
-Answer = TypeVar("Answer")
 
 MOVABLE = (
     State.PENDING,
@@ -257,7 +256,7 @@ class PromotionRun:
         when the history has grown long enough. `quiet` publishes only when the wait turns out to be a long one: answers
         of places come within milliseconds, and a status no one could read costs six events.
         """
-        backstop = self.timings.backstop * (0.8 + 0.4 * workflow.random().random())
+        backstop = jittered(self.timings.backstop)
         looking = min(backstop, self.timings.backstop)
         if self.membership.phase is Phase.HOLDER:
             backstop = min(backstop, self.timings.holder_backstop)
@@ -322,12 +321,6 @@ class PromotionRun:
         """Have the host asked again for what it did not know."""
         self.story.relations = comparison.without_unknown(self.story.relations)
 
-    async def retry_until_answered(
-        self, ask: Callable[[], Awaitable[Answer]], *, object_: str, why: str, through: str = ""
-    ) -> Answer:
-        """Ask until answered; meanwhile the cause is shown, with what to fix, and a poke asks again at once."""
-        return await self.asking.retry_until_answered(ask, object_=object_, why=why, through=through)
-
     def keep_opened(self, opened: OpenHopResult, pokes: int) -> None:
         """Keep what opened the next hop, asked for after so many pokes."""
         self._opened = OpenedAhead(opened=opened, environment=self.story.environment, pokes=pokes, at=workflow.now())
@@ -364,7 +357,7 @@ class PromotionRun:
                     pairs=batch,
                 )
 
-            relations = await self.retry_until_answered(
+            relations = await self.asking.retry_until_answered(
                 ask, object_=f"GitRepository/{self.request.spec.repository}", why="compare revisions"
             )
             self.story.relations |= comparison.with_answers(batch, relations)

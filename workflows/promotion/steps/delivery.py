@@ -257,7 +257,9 @@ async def _observe(ctx: PromotionRun, hop: Hop, *, since: datetime | None = None
         async def ask() -> tuple[Observation, ...]:
             return ctx.standing.observed() or await ctx.environments.observe(hop.policy.target)
 
-        found = await ctx.retry_until_answered(ask, object_=f"Environment/{hop.policy.target}", why="read the target")
+        found = await ctx.asking.retry_until_answered(
+            ask, object_=f"Environment/{hop.policy.target}", why="read the target"
+        )
     else:
         found = place.observed
     return {one.deployment: one for one in found}

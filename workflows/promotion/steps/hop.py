@@ -102,7 +102,7 @@ async def open_hop(ctx: PromotionRun, watch: CreateDriftMonitorsInput | None = N
             )
         return await _ask_to_open(ctx, watch)
 
-    opened = await ctx.retry_until_answered(ask, object_="PromotionPolicy", why="policy")
+    opened = await ctx.asking.retry_until_answered(ask, object_="PromotionPolicy", why="policy")
     _settle(ctx, watch, made=opened.watched)
     return _learn(ctx, opened)
 
@@ -344,7 +344,7 @@ async def _leave_and_open(
     """Send the farewells together with what opens the next hop, which is kept for it; False where they are not sent."""
     ctx.looked_at, pokes = ctx.pokes, ctx.pokes
     try:
-        opened = await _ask_to_open(ctx, watch, ctx.membership.farewells(*leaving))
+        opened = await _ask_to_open(ctx, watch, ctx.membership.next_views(*leaving))
     except ActivityError as refusal:
         # What finds no answer is asked again by the step that needs it, and its cause is shown there.
         workflow.logger.info("the next hop could not be opened with the end of this one", exc_info=refusal)

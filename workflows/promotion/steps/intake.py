@@ -47,6 +47,7 @@ async def _read_repository(
 ) -> tuple[RepositoryView, PullRequest | None]:
     """Read the repository, with the pull request where that is asked for and could be read alongside."""
     spec = ctx.request.spec
+    summary = f"read repository {spec.repository}" + (f", pull request #{number}" if number is not None else "")
 
     async def ask() -> tuple[RepositoryView, PullRequest | None]:
         answer = await workflow.execute_activity_method(
@@ -54,14 +55,13 @@ async def _read_repository(
             ReadRepositoryInput(
                 namespace=ctx.request.tracker.namespace, repository=spec.repository, fresh=ctx.fresh, number=number
             ),
-            **policies.config_read_shown(ctx.queues, ctx.timings, summary=f"read repository {spec.repository}{what}"),
+            **policies.config_read_shown(ctx.queues, ctx.timings, summary=summary),
         )
         if answer.repository is None:
             raise Unreadable(answer.failure or no_answer(f"GitRepository/{spec.repository}"))
         return answer.repository, answer.pull_request
 
-    what = f", pull request #{number}" if number is not None else ""
-    found = await ctx.retry_until_answered(ask, object_=f"GitRepository/{spec.repository}", why="repository")
+    found = await ctx.asking.retry_until_answered(ask, object_=f"GitRepository/{spec.repository}", why="repository")
     ctx.story.repository = found[0]
     return found
 
@@ -79,7 +79,7 @@ async def await_merge(ctx: PromotionRun) -> State:
             text = f"#{pull_request.number} was closed without a merge; if it is reopened: `{restart}`"
             raise Ended(State.CLOSED, "PullRequestClosed", text)
         if pull_request.state is PullRequestState.MERGED and pull_request.merge_sha:
-            state = await _touched(ctx)
+            await _learn_components(ctx)
             into = f" into {pull_request.base_branch}" if pull_request.base_branch else ""
             ctx.event(
                 EventReason.MERGED,
@@ -88,7 +88,7 @@ async def await_merge(ctx: PromotionRun) -> State:
             if ctx.held:
                 # Only now can places ahead know which changes would carry this one past the hold.
                 ctx.membership.hold_changed()
-            return state
+            return State.AWAITING_SYNC
         # The host may show a merge before its commit.
         pause = ctx.timings.reference_maximum if misses_merge(pull_request) else pauses.next()
         pause = jittered(pause)
@@ -133,19 +133,19 @@ def _take_pull_request(ctx: PromotionRun, found: PullRequest, began: datetime) -
 async def _ask_host(ctx: PromotionRun, ask: Callable[[], Awaitable[Answer]], why: str) -> Answer:
     """Ask the repository's host for something of the pull request, until it answers."""
     spec = ctx.request.spec
-    return await ctx.retry_until_answered(
+    return await ctx.asking.retry_until_answered(
         ask, object_=f"pull request #{spec.number}", through=f"GitRepository/{spec.repository}", why=why
     )
 
 
-async def _touched(ctx: PromotionRun) -> State:
-    """Learn which components the pull request touches; none of them is the end of its way."""
+async def _learn_components(ctx: PromotionRun) -> None:
+    """Learn which components the pull request touches; where it touches none, the tracker ends."""
     story, spec = ctx.story, ctx.request.spec
     known = None if story.awaited_merge else story.repository
     declared = (known or (await _read_repository(ctx))[0]).components
     if all(not component.paths for component in declared):
         story.components = tuple(component.name for component in declared)
-        return State.AWAITING_SYNC
+        return
 
     async def ask() -> tuple[str, ...]:
         answer = await workflow.execute_activity_method(
@@ -160,7 +160,6 @@ async def _touched(ctx: PromotionRun) -> State:
     story.components = await _ask_host(ctx, ask, "changed files")
     if not story.components:
         raise Ended(State.COMPLETED, "NothingToDeploy", "no component's paths match the changed files")
-    return State.AWAITING_SYNC
 
 
 async def await_sync(ctx: PromotionRun) -> State:
