@@ -19,11 +19,7 @@ from temporalio import workflow
 from activities.models.bounds import cut, together
 from activities.models.budgets import TEXT_BYTES
 from activities.models.configuration import DeploymentSpec, EnvironmentView
-from activities.models.delivery import (
-    Observation,
-    WriteOutcome,
-    WriteResult,
-)
+from activities.models.delivery import Observation, WriteOutcome, WriteResult
 from activities.models.failures import Failure
 from activities.models.places import Phase
 from activities.models.status import State
@@ -273,12 +269,8 @@ async def _write_all(
     requested: dict[str, datetime],
     hindered: dict[str, WriteResult],
 ) -> dict[str, WriteResult]:
-    """Write and sync; what could not be is hindered, and to be tried again soon. Return what was refused for good.
-
-    Deployment -> why; the rest is not written then.
-
-    Abort waits for the activities to return.
-    """
+    """Write and sync; what could not be is hindered, and to be tried again soon. Return what was refused for good, by
+    deployment; the rest is not written then. Abort waits for the activities to return."""
     if hop.write_after is not None and workflow.now() < hop.write_after:
         # Also where the run that this one continues was asked.
         why = hop.write_failure.text if hop.write_failure is not None else ""

@@ -21,7 +21,7 @@ from crds.reasons.trackers import TrackerReason
 from workflows.promotion.rules import comparison, rounds
 from workflows.promotion.rules.commands import approver, outdated_approval
 from workflows.promotion.rules.comparison import Comparison
-from workflows.promotion.rules.gates import judge_fit
+from workflows.promotion.rules.gates import Fit, judge_fit
 from workflows.promotion.run import PromotionRun
 from workflows.promotion.state import Hop, Refusal
 from workflows.promotion.steps.hop import ended_by_others, judge_target, missing_components
@@ -113,6 +113,19 @@ async def _retry(ctx: PromotionRun, hop: Hop, command: Command) -> State:
 
 async def _stand_in_line(ctx: PromotionRun, hop: Hop) -> None:
     """Be Ready exactly while only the lane is missing."""
+    fit = await _judge(ctx, hop)
+    _show_reason(ctx, hop, fit)
+    # Only now: what the target is sent comes from a state that is complete.
+    may = bool(approver(ctx.story)) and fit.fits and not ctx.held
+    in_line = ctx.membership.phase in (Phase.READY, Phase.HOLDER)
+    if may and not in_line:
+        await ctx.standing.get_in_line()
+    elif not may and in_line:
+        await ctx.membership.set_phase(Phase.WORKING)
+
+
+async def _judge(ctx: PromotionRun, hop: Hop) -> Fit:
+    """Return whether the target may be written, and note why not; an approval of anything else is answered."""
     comparisons = await judge_target(ctx, hop.round.artifacts if hop.round else ())
     ctx.heed_commands()
     if outdated := outdated_approval(ctx.story):
@@ -134,9 +147,13 @@ async def _stand_in_line(ctx: PromotionRun, hop: Hop) -> None:
     hop.refused = fit.refused
     if hop.refused and (accepted := ctx.story.inbox.get(Verb.PROMOTE)) and accepted.command.seen:
         ctx.supersede(f"the target changed since it was seen: {fit.message}", Verb.PROMOTE)
-    may = bool(approver(ctx.story)) and fit.fits and not ctx.held
+    return fit
+
+
+def _show_reason(ctx: PromotionRun, hop: Hop, fit: Fit) -> None:
+    """Show why nothing is promoted yet; an event calls the person who is waited for."""
     reason = _reason(ctx, hop, fits=fit.fits)
-    if reason == TrackerReason.AWAITING_PROMOTE != ctx.story.reason:
+    if reason == TrackerReason.AWAITING_PROMOTE and ctx.story.reason != reason:
         command = ctx.request.tracker.command_line(Verb.PROMOTE)
         ctx.event(
             EventReason.WAITS_FOR_APPROVAL, f"{hop.policy.source} → {hop.policy.target} waits for a person: {command}"
@@ -144,12 +161,6 @@ async def _stand_in_line(ctx: PromotionRun, hop: Hop) -> None:
     if (ctx.story.reason, ctx.story.message) != (reason, fit.message):
         ctx.enter(State.READY_TO_PROMOTE, reason=reason, message=fit.message)
     ctx.changed()
-    # Only now: what the target is sent comes from a state that is complete.
-    in_line = ctx.membership.phase in (Phase.READY, Phase.HOLDER)
-    if may and not in_line:
-        await ctx.standing.get_in_line()
-    elif not may and in_line:
-        await ctx.membership.set_phase(Phase.WORKING)
 
 
 def _reason(ctx: PromotionRun, hop: Hop, *, fits: bool) -> str:
