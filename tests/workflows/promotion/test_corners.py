@@ -25,6 +25,7 @@ from activities.models.tracking import Component
 from crds.reasons.trackers import WaitingReason
 from tests.workflows.promotion.world import FAST, HOTFIX, MINE, NEWER, OLD, World, a_test, promotion_in
 from tests.worlds.played import Played
+from workflows.promotion.state import SOURCE_MOVES_ALLOWED
 
 
 @dataclass
@@ -331,3 +332,5 @@ async def test_a_source_that_never_rests_fails_the_tests_by_that_name(played: Pl
         status = await world.until(State.TESTS_FAILED, reason="SourceMoved")
         assert "dev moved" in status.message
         assert world.writes == []
+        begun = [one for one in world.sentences if one.startswith("a new round begins")]
+        assert len(begun) == SOURCE_MOVES_ALLOWED

@@ -146,15 +146,11 @@ async def _carry_out(ctx: PromotionRun, hop: Hop, round_: Round, act: Act, sourc
             await source.declare()
         case Step.TRIGGER:
             await trigger_due(ctx, hop, round_, source)
-        case Step.CONFIRM if await _source_left(ctx, hop, round_, source):
-            cancel_round(ctx, round_)
-            if hop.source_moves > SOURCE_MOVES_ALLOWED:
-                return _fail_moved(ctx, hop)
-            hop.round = None
-        case Step.JUDGE if (moves := await source.moves(round_)) is not None:
-            ctx.heed_commands()
-            return await _verdict(ctx, hop, round_, moves)
-        case _:
+        case Step.CONFIRM:
+            return await _confirm(ctx, hop, round_, source)
+        case Step.JUDGE:
+            return await _judge(ctx, hop, round_, source)
+        case Step.POLL | Step.WAIT:
             pass
     return None
 
@@ -194,19 +190,45 @@ def _retry(ctx: PromotionRun, round_: Round) -> None:
             round_.tests[index] = TestProgress(spec=test.spec, retry=test.retry + 1, message=test.message)
 
 
-async def _source_left(ctx: PromotionRun, hop: Hop, round_: Round, source: SourceReader) -> bool:
-    """Read the source after the newest trigger; True when it no longer runs what the round is about."""
+async def _confirm(ctx: PromotionRun, hop: Hop, round_: Round, source: SourceReader) -> State | None:
+    """Read the source after the newest trigger: what it still runs confirms the round, what it left voids it."""
     left = await source.moves(round_)
-    if not left:
-        round_.confirmed = left is not None
-        if round_.confirmed and rounds.begun(round_):
-            names = ", ".join(test.spec.name for test in round_.tests)
-            ctx.event(EventReason.TESTS_STARTED, f"round {round_.number} for {hop.policy.target}: {names}")
-        return False
-    hop.source_moved += left
+    if left:
+        hop.source_moved += left
+        state = _begin_again(ctx, hop, "; ".join(left))
+        cancel_round(ctx, round_)
+        return state
+    round_.confirmed = left is not None
+    if round_.confirmed and rounds.begun(round_):
+        names = ", ".join(test.spec.name for test in round_.tests)
+        ctx.event(EventReason.TESTS_STARTED, f"round {round_.number} for {hop.policy.target}: {names}")
+    return None
+
+
+async def _judge(ctx: PromotionRun, hop: Hop, round_: Round, source: SourceReader) -> State | None:
+    """Judge a finished round by what the source runs; None where that cannot be read, or a new round begins."""
+    moves = await source.moves(round_)
+    if moves is None:
+        return None
+    ctx.heed_commands()
+    _record(ctx, hop, moves)
+    if moves and hop.policy.on_source_moved is SourceMoved.RETEST:
+        cancel_round(ctx, round_)
+        return _begin_again(ctx, hop, "the policy has `onSourceMoved: Retest`")
+    return _verdict(ctx, hop, round_)
+
+
+def _begin_again(ctx: PromotionRun, hop: Hop, why: str) -> State | None:
+    """Have a new round begin with what the source runs now; the tests have failed where it moved too often."""
     hop.source_moves += 1
-    ctx.event(EventReason.SOURCE_MOVED, f"a new round begins: {'; '.join(left)}")
-    return True
+    if hop.source_moves > SOURCE_MOVES_ALLOWED:
+        message = f"{hop.policy.source} moved {hop.source_moves} times during the tests"
+        ctx.event(EventReason.SOURCE_MOVED, message, warning=True)
+        ctx.supersede(message, Verb.PROMOTE)
+        return ctx.enter(State.TESTS_FAILED, reason="SourceMoved", message=message)
+    ctx.event(EventReason.SOURCE_MOVED, f"a new round begins: {why}")
+    hop.round = None
+    return None
 
 
 def _note_move(ctx: PromotionRun, hop: Hop, round_: Round, now: tuple[Artifact, ...] | None) -> None:
@@ -250,19 +272,8 @@ async def end_late(ctx: PromotionRun, hop: Hop, round_: Round, act: Act) -> None
     ctx.cancelling.begin(act.tests)
 
 
-async def _verdict(ctx: PromotionRun, hop: Hop, round_: Round, moves: list[str]) -> State | None:
-    """Judge a finished round; None when a new one must begin because the source moved and the policy has Retest."""
-    _record(ctx, hop, moves)
-    if moves and hop.policy.on_source_moved is SourceMoved.RETEST:
-        hop.source_moves += 1
-        cancel_round(ctx, round_)
-        state = None
-        if hop.source_moves > SOURCE_MOVES_ALLOWED:
-            state = _fail_moved(ctx, hop)
-        else:
-            ctx.event(EventReason.SOURCE_MOVED, "a new round begins: the policy has `onSourceMoved: Retest`")
-            hop.round = None
-        return state
+def _verdict(ctx: PromotionRun, hop: Hop, round_: Round) -> State:
+    """Enter the state that the tests of a finished round lead to."""
     result = aggregate(round_.tests)
     if result.all_passed:
         required = any(test.spec.required for test in round_.tests)
@@ -273,13 +284,6 @@ async def _verdict(ctx: PromotionRun, hop: Hop, round_: Round, moves: list[str])
     ctx.event(EventReason.TESTS_FAILED, f"round {round_.number} for {hop.policy.target}: {message}", warning=True)
     ctx.supersede("the tests failed", Verb.PROMOTE)
     return ctx.enter(State.TESTS_FAILED, message=message)
-
-
-def _fail_moved(ctx: PromotionRun, hop: Hop) -> State:
-    message = f"{hop.policy.source} moved {hop.source_moves} times during the tests"
-    ctx.event(EventReason.SOURCE_MOVED, message, warning=True)
-    ctx.supersede(message, Verb.PROMOTE)
-    return ctx.enter(State.TESTS_FAILED, reason="SourceMoved", message=message)
 
 
 async def void_round(ctx: PromotionRun) -> State:
