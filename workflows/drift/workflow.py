@@ -1,4 +1,12 @@
-"""DriftWorkflow: what was promoted through one ArgoCDInstance is looked at again and again, while it is watched."""
+"""DriftWorkflow: what was promoted through one ArgoCDInstance is looked at again and again, while it is watched.
+
+A whole look reads all monitors. What it finds for the first time is looked at once more soon after, alone, and is shown
+only where both looks found it (`rules.py`). The run awaits one activity after the other. Next to it only the handlers
+run: they note what is owed (a deleted tracker, a pull request to be shown) and bring the next whole look forward.
+
+What is suspected, silent, owed or to be synced is carried. Monitors are not: a look compares what runs with what their
+own statuses show. A host that gives no answer waits for the next look, and keeps no other one from its turn.
+"""
 
 from dataclasses import replace
 

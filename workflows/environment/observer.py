@@ -1,4 +1,14 @@
-"""The only observer of a place: reads on timers, follows the deployments while the lane is held."""
+"""The only observer of a place: reads on timers, follows the deployments while the lane is held.
+
+Two tasks at most are under way: one reads what the Environment declares, the other reads the deployments, or watches
+them until one changes. Each step of the workflow starts what is due (`pursue`). Handlers only bring the next time
+forward (`hurry`, `welcome`, `look_again`), or take what a member that joins has just read, unless a task is under way
+(`offer`).
+
+What is read replaces what was known. A read that fails for a reason that usually passes replaces nothing and keeps the
+lane from being granted (`unobserved`); once that has lasted for `Timings.passing` it is the place's failure, which
+members and people are shown.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -252,7 +262,7 @@ class Observer:
         if answer.environment is not None:
             unresolved = any(one.unresolved for one in answer.environment.deployments)
             view = with_known(answer.environment, self.environment)
-            if self._accept(view.deployments):
+            if self.environment is None or self.environment.deployments != view.deployments:
                 self._look_at(workflow.now())
                 self.stop_watching()
             self.environment = view
@@ -261,9 +271,6 @@ class Observer:
         else:
             self._environment_due = workflow.now() + self._start.timings.holder_backstop
             self._environment_pauses.reset()
-
-    def _accept(self, deployments: Sequence[object]) -> bool:
-        return self.environment is None or tuple(self.environment.deployments) != tuple(deployments)
 
     async def _read(self) -> None:
         environment = self.environment
