@@ -1,4 +1,10 @@
-"""The roster of a place: whose view is the newest, who owes or is owed an answer, who holds the lane. Pure."""
+"""The roster of a place: whose view is the newest, who owes or is owed an answer, who holds the lane. Pure.
+
+A view counts where its counter is newer than that of the last one, also where its tracker has left since. The lane is
+occupied by a holder, by an open grant, by a replaced attempt that may still write, and for a while by a holder that
+vanished (`occupied`). A place without memory expects an answer of each live tracker, page by page, before it grants
+anything (`expect`, `missing`).
+"""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -76,19 +82,18 @@ class Roster:
         return tuple(self._members.values())
 
     @property
-    def awaited(self) -> tuple[Awaited, ...]:
-        """The live trackers that have not answered this run."""
-        return tuple(self._awaited.values())
-
-    @property
     def lists_next(self) -> bool:
         """Whether live trackers are to be listed, or the next page of them: those listed before have answered."""
         return not (self.listed or self._awaited or self._older)
 
     @property
-    def remembers(self) -> bool:
-        """Whether every live tracker is accounted for, so that the lane may be granted."""
-        return self.listed and not self._awaited
+    def missing(self) -> tuple[str, ...]:
+        """The names of live trackers that have not answered this run; empty for those not listed.
+
+        Only where there is none is every live tracker accounted for, so that the lane may be granted.
+        """
+        names = tuple(one.tracker.name for one in self._awaited.values())
+        return names if self.listed else (*names, "")
 
     def holder(self) -> MemberSignal | None:
         """Return the member that holds the lane, or was granted it and has not answered."""

@@ -78,30 +78,30 @@ class MemberSignals:
         """Return what members received for certain: a signal under way may get lost with the run that sends it."""
         return {uid: sent for uid, sent in self.sent.items() if uid not in self._busy}
 
-    def send(self, page: Announcements) -> None:
+    def send(self, announced: Announcements) -> None:
         """Send every signal that is due and whose receiver is not being signalled already."""
-        asked = set(page.ask)
+        asked = set(announced.ask)
         self._full, self._answered = False, 0
         for member in self._roster.entries:
             uid = member.signal.tracker.uid
-            before, news = self._news(member.signal, page)
+            before, news = self._news(member.signal, announced)
             asks = member.signal.tracker in asked
             due = asks or self._owes(member) or before != news
             if not (due and self._can_answer(member) and self._free(uid)):
                 continue
-            if self._send(member.signal.workflow_id, member.signal.tracker, member.signal, page, asks=asks):
+            if self._send(member.signal.workflow_id, member.signal.tracker, member.signal, announced, asks=asks):
                 self.sent[uid] = news
         members = {member.signal.tracker.uid for member in self._roster.entries}
         here = {member.signal.tracker for member in self._roster.entries}
-        for tracker in page.ask:
+        for tracker in announced.ask:
             if tracker not in here and self._free(tracker.uid):
                 workflow_id = promotion_workflow_id(
                     self._start.installation, tracker.namespace, tracker.name, tracker.uid, tracker.attempt
                 )
-                self._send(workflow_id, tracker, None, page, asks=True)
+                self._send(workflow_id, tracker, None, announced, asks=True)
         self.sent = {uid: sent for uid, sent in self.sent.items() if uid in members}
 
-    def answer(self, asked: MemberSignal, page: Announcements, *, settles: bool) -> PlaceSignal | None:
+    def answer(self, asked: MemberSignal, announced: Announcements, *, settles: bool) -> PlaceSignal | None:
         """Return the answer to a member's call; None where a signal is to bring it.
 
         The call that brought the view `settles` what is owed to it. A view that comes again is answered with what is
@@ -110,13 +110,13 @@ class MemberSignals:
         member = next((one for one in self._roster.entries if one.signal == asked), None)
         if member is None or not self._can_answer(member):
             return None
-        signal = self._signal(asked, page, asks=False)
+        signal = self._signal(asked, announced, asks=False)
         size = encoded_size(signal)
         if self._answered and self._answered + size > SIGNALS_BYTES:
             return None
         self._answered += size
         if settles:
-            self.sent[asked.tracker.uid] = self._news(asked, page)[1]
+            self.sent[asked.tracker.uid] = self._news(asked, announced)[1]
             self._roster.answered(asked.tracker.uid)
         return signal
 
@@ -134,16 +134,16 @@ class MemberSignals:
         """Hold a first answer back until there is an observation, or a reason why there is none."""
         return self._observer.answers or member.signal.role == "ahead"
 
-    def _news(self, member: MemberSignal, page: Announcements) -> tuple[Sent | None, Sent]:
+    def _news(self, member: MemberSignal, announced: Announcements) -> tuple[Sent | None, Sent]:
         """Return what a member knows and what there is to know; they differ where something is new to it.
 
         That its grant has ended is none: it states it itself. Who becomes the holder reads the place by itself, so that
-        it knows of what was seen until then.
+        it knows of what was seen until then: that is noted as sent here, once.
         """
         uid, observed = member.tracker.uid, self._observer.observed.observations
         grant, before = self._roster.grant, self.sent.get(uid)
         known = before or Sent()
-        block = page.blocked_by.get(uid)
+        block = announced.blocked_by.get(uid)
         text = [] if block is None else [block.tracker, block.reason]
         news = Sent(
             text=digest(*text, "" if member.role == "ahead" else self._observer.problem),
@@ -162,10 +162,16 @@ class MemberSignals:
         return before, replace(news, seen=known.seen, deployments=quiet | loud)
 
     def _send(
-        self, workflow_id: str, tracker: TrackerRef, member: MemberSignal | None, page: Announcements, *, asks: bool
+        self,
+        workflow_id: str,
+        tracker: TrackerRef,
+        member: MemberSignal | None,
+        announced: Announcements,
+        *,
+        asks: bool,
     ) -> bool:
         """Send a signal unless all that are under way would be too large together; return whether it was sent."""
-        signal = self._signal(member, page, asks=asks)
+        signal = self._signal(member, announced, asks=asks)
         size = encoded_size(signal)
         if self._busy and sum(self._busy.values()) + size > SIGNALS_BYTES:
             self._full = True
@@ -178,7 +184,7 @@ class MemberSignals:
         self._background.start(self._deliver(workflow_id, tracker, signal))
         return True
 
-    def _signal(self, member: MemberSignal | None, page: Announcements, *, asks: bool) -> PlaceSignal:
+    def _signal(self, member: MemberSignal | None, announced: Announcements, *, asks: bool) -> PlaceSignal:
         """Return what is true now, under a counter of its own; who is no member is only asked."""
         holder, observed = self._roster.holder(), self._observer.observed
         uid = member.tracker.uid if member is not None else ""
@@ -189,7 +195,7 @@ class MemberSignals:
             observed_at=observed.at,
             holder=holder.tracker.name if holder is not None else "",
             grant=self._roster.grant_for(uid),
-            blocked_by=page.blocked_by.get(uid),
+            blocked_by=announced.blocked_by.get(uid),
             failure=self._observer.failure,
             moved_by=observation.moves_concerning(member, observed),
             asks=asks,

@@ -1,4 +1,16 @@
-"""EnvironmentWorkflow: the state of one place for one repository, its only observer, and the lane through it."""
+"""EnvironmentWorkflow: the state of one place for one repository, its only observer, and the lane through it.
+
+One step decides on all that is known and awaits nothing (`_step`, called by `runtime/loop.py`): who gets the lane, who
+is sent what, what is read next, what is published. What it starts runs in the background and wakes it: reads and a
+watch of the observer, a comparison, a list of live trackers, signals to members, the check of what Flux reported. The
+roster owns members and lane, the observer what is declared and runs, the comparer the relations, and the sender what
+each member was sent.
+
+Between two steps only that and the handlers run. Those of signals take a view or an event and wake the step. That of
+the update decides by itself, as the step does (`_look`), since its answer brings the grant. It awaits nothing either,
+so that the grant is in the state before the answer leaves. What trackers and places keep to is the place protocol in
+docs/internals/architecture.md.
+"""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -200,7 +212,7 @@ class EnvironmentWorkflow:
             briefly=self._observer.hiccups,
             occupied_by=occupied_by,
             occupied_because=because,
-            missing=self._missing(),
+            missing=self._roster.missing,
             unlisted=self._unlisted,
         )
         return decide(view, self._comparer.ancestry)
@@ -212,10 +224,6 @@ class EnvironmentWorkflow:
         ready = {one.tracker.uid for one in self._roster.members if asks_for_lane(one)}
         before = {uid: block for uid, block in self._blocked_by.items() if uid in ready}
         return before | decision.blocked_by
-
-    def _missing(self) -> tuple[str, ...]:
-        names = tuple(one.tracker.name for one in self._roster.awaited)
-        return names if self._roster.listed else (*names, "")
 
     def _remember(self) -> None:
         """Without memory, find all live trackers, page by page, before the first of them could want the lane."""
@@ -339,7 +347,7 @@ class EnvironmentWorkflow:
     def _details(self) -> str:
         return presentation.details(
             f"{self._start.environment} / {self._start.repository}",
-            presentation.in_order(self._roster.members),
+            self._roster.members,
             self._holder(),
             self._blocked_by,
             self._observer.observed.observations,

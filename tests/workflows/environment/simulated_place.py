@@ -93,14 +93,13 @@ class SimPlace:
             self.listing = True
             self.list_trackers()
         occupied_by, because = roster.occupied(now)
-        missing = (*(one.tracker.name for one in roster.awaited), *(() if roster.listed else ("",)))
         view = LaneView(
             members=roster.members,
             observations=self.observations(),
             unobserved="" if self.observed is not None else "not observed",
             occupied_by=occupied_by,
             occupied_because=because,
-            missing=missing,
+            missing=roster.missing,
         )
         decision = decide(view, self.ancestry)
         if decision.grant is not None:

@@ -84,11 +84,11 @@ def test_a_place_without_memory_waits_for_signals_that_name_its_own_run() -> Non
     old = signal_from(1, 1, Phase.WORKING, received=Counter(epoch=6, n=9))
     place.receive(old, NOW)
     place.expect([old.tracker])
-    assert not place.remembers
+    assert place.missing
     place.receive(signal_from(1, 2, Phase.WORKING, received=Counter(epoch=6, n=9)), NOW)
-    assert not place.remembers
+    assert place.missing
     place.receive(signal_from(1, 3, Phase.GONE, received=Counter(epoch=7, n=1)), NOW)
-    assert place.remembers
+    assert not place.missing
 
 
 def test_one_that_left_is_not_brought_back_by_a_late_signal() -> None:
@@ -168,7 +168,7 @@ def test_a_place_without_memory_waits_for_the_attempt_before_a_restarted_one() -
     second = restarted(signal_from(1, 1, Phase.WORKING))
     place.expect([second.tracker])
     place.receive(replace(second, received=Counter(epoch=7)), NOW)
-    assert place.remembers
+    assert not place.missing
     assert "attempt 1" in place.occupied(NOW)[1]
     due = place.due_to_be_asked(NOW, blockers=(), backstop=HOUR, holder_backstop=MINUTES)
     assert [one.attempt for one in due] == [1]

@@ -162,7 +162,7 @@ def never_ask_the_silent(change: Replace) -> None:
     ask = members.Roster.due_to_be_asked
 
     def only_awaited(self: members.Roster, now: Any, **limits: Any) -> Any:
-        awaited = {one.tracker.uid for one in self.awaited}
+        awaited = {one.tracker.uid for one in self.state().awaited}
         return tuple(one for one in ask(self, now, **limits) if one.uid in awaited)
 
     change(members.Roster, "due_to_be_asked", only_awaited)

@@ -130,7 +130,7 @@ def test_an_awaited_tracker_is_awaited_no_more_once_its_attempt_or_a_newer_one_v
     second = restarted(signal_from(1, 1, Phase.WORKING)).tracker
     place.expect([second])
     place.vanish(replace(second, attempt=gone), NOW, quarantine=QUARANTINE)
-    assert place.remembers is remembers
+    assert (not place.missing) is remembers
 
 
 @pytest.mark.parametrize(("attempt", "older"), [(1, []), (2, [1]), (3, [2])])

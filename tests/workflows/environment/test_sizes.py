@@ -95,13 +95,13 @@ def test_what_is_too_large_to_be_carried_loses_detail_and_never_the_lane() -> No
 def test_a_member_that_is_asked_again_keeps_others_waiting_and_is_not_replaced_by_an_older_view() -> None:
     found = fitting(large_state(members=200))
     roster = Roster(found.roster)
-    assert not roster.remembers
+    assert roster.missing
     gone = found.roster.awaited[0].tracker.uid
     signal = next(one.signal for one in large_state(members=200).roster.members if one.signal.tracker.uid == gone)
 
     assert not roster.receive(signal, NOW)
     assert roster.receive(replace(signal, counter=Counter(epoch=1, n=2), received=Counter(epoch=1, n=9)), NOW)
-    assert gone not in {one.tracker.uid for one in roster.awaited}
+    assert gone not in {one.tracker.uid for one in roster.state().awaited}
 
 
 def test_a_signal_carries_what_its_receiver_judges_by() -> None:

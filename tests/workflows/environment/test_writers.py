@@ -39,11 +39,11 @@ def asked(found: Roster) -> list[int]:
 
 def stands(found: Roster) -> tuple[bool, bool]:
     """Return whether the next page is to be listed, and whether all are accounted for."""
-    return found.lists_next, found.remembers
+    return found.lists_next, not found.missing
 
 
 def remembers(found: Roster) -> bool:
-    return found.remembers
+    return not found.missing
 
 
 def test_each_attempt_before_a_listed_one_is_asked_and_keeps_the_lane_until_it_writes_no_more() -> None:
@@ -125,7 +125,7 @@ def test_the_counter_of_who_is_asked_again_is_kept_however_many_leave() -> None:
     members = tuple(Member(signal=signal_from(1, Phase.WORKING, n=9, number=one), received_at=NOW) for one in range(3))
     state = EnvironmentState(roster=RosterState(epoch=RUN, listed=True, members=members), observer=ObserverState())
     found = Roster(fitting(state, limit=1).roster)
-    assert {one.tracker.uid for one in found.awaited} == {"u0", "u1", "u2"}
+    assert {one.tracker.uid for one in found.state().awaited} == {"u0", "u1", "u2"}
     for number in range(10, 10 + 2 * DEPARTED_KEPT):
         found.receive(signal_from(1, Phase.GONE, number=number), NOW)
     assert not found.receive(signal_from(1, Phase.READY, n=8, number=1), NOW)
