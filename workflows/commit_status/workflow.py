@@ -31,16 +31,14 @@ from workflows.commit_status.ordering import Slot
 from workflows.commit_status.presentation import CommitStatusProgress, details, record
 from workflows.failures import failure_of
 from workflows.identity import COMMIT_STATUS_WORKFLOW, POKE_SIGNAL, PROGRESS_QUERY, VERDICT_SIGNAL, Queues
-from workflows.runtime import backoff, lifetime
+from workflows.runtime import lifetime
+from workflows.runtime.backoff import pause_before_sending_again
 from workflows.runtime.publishing import Publisher
 
 IDLE = timedelta(hours=1)
 """How long a run remembers what the host shows after the last event."""
 GIVE_UP = timedelta(hours=24)
 """How long a verdict is tried: who was away for a day looks at newer commits."""
-RETRY_INITIAL, RETRY_MAXIMUM = timedelta(seconds=5), timedelta(minutes=10)
-SPREAD = timedelta(seconds=2)
-"""Within which those come back that a host asked to wait for the same time."""
 PUBLISH_GAP = timedelta(minutes=1)
 """Between two writes of the same kind of record: a Provider posts for many commits."""
 _NEVER_ACCEPTED = frozenset({FailureKind.REJECTED, FailureKind.CONFLICT})
@@ -183,14 +181,7 @@ class CommitStatusWorkflow:
             self._failures, self._refused_since, self._not_before = 0, None, None
             return
         self._slot.failed(unknown=unknown)
-        self._not_before = now + self._pause(failure)
-
-    def _pause(self, failure: Failure) -> timedelta:
-        """Return how long to wait: never less than was asked, and not as long as others that were refused with it."""
-        if failure.asks_to_wait and failure.wait:
-            return failure.wait + workflow.random().random() * SPREAD
-        pause = backoff.pause_after(self._failures, initial=RETRY_INITIAL, maximum=RETRY_MAXIMUM)
-        return max(backoff.jittered(pause), failure.wait)
+        self._not_before = now + pause_before_sending_again(failure, self._failures)
 
     async def _close_superseded(self, verdict: CommitVerdict) -> None:
         """Close what older commits still show as pending in this context; brief, since it holds up the next post."""

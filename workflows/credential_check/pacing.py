@@ -22,8 +22,8 @@ def count_failures(failures: int, result: CheckConnectionResult) -> int:
 def pause_after(failures: int, retry_after: timedelta | None, timings: Timings, chance: float) -> timedelta:
     """Return how long to wait after a check; `chance` is a random number from 0 to 1. A host's own wish is kept."""
     if failures == 0:
-        wanted, spread = timings.check_interval, SPREAD
+        wanted, share = timings.check_interval, SPREAD
     else:
-        spread = SPREAD_AFTER_FAILURE
+        share = SPREAD_AFTER_FAILURE
         wanted = backoff.pause_after(failures, initial=timings.check_initial, maximum=timings.check_maximum)
-    return max(wanted * (1 + spread * (2 * chance - 1)), retry_after or timedelta(0))
+    return max(backoff.spread(wanted, share, chance), retry_after or timedelta(0))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from activities.models.tracking import Timings
+from workflows.runtime.backoff import spread
 
 SPREAD = 0.2
 """Share by which pauses differ, so that instances which were declared together are not all looked at together."""
@@ -56,7 +57,7 @@ def in_turn(repositories: Iterable[str], unanswered: Sequence[str]) -> list[str]
 
 def next_whole(now: datetime, timings: Timings, chance: float) -> datetime:
     """Return when all is looked at next; `chance` is a random number from 0 to 1."""
-    return now + timings.drift_interval * (1 + SPREAD * (2 * chance - 1))
+    return now + spread(timings.drift_interval, SPREAD, chance)
 
 
 def next_look(looked: Looked, timings: Timings, *, poked: bool) -> NextLook:

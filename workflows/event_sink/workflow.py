@@ -30,14 +30,12 @@ from workflows.event_sink.event_queue import EventQueue
 from workflows.event_sink.presentation import EventSinkProgress, details, reason_of
 from workflows.failures import failure_of
 from workflows.identity import EVENT_SINK_WORKFLOW, EVENTS_SIGNAL, POKE_SIGNAL, PROGRESS_QUERY, Queues
-from workflows.runtime import backoff, lifetime
+from workflows.runtime import lifetime
+from workflows.runtime.backoff import pause_before_sending_again
 from workflows.runtime.publishing import Publisher
 
 LOOK_AGAIN = timedelta(days=1)
 """How often an idle workflow looks whether its sink is still there: a watcher that is away misses its deletion."""
-RETRY_INITIAL, RETRY_MAXIMUM = timedelta(seconds=5), timedelta(minutes=10)
-SPREAD = timedelta(seconds=2)
-"""Within which those come back that a receiver asked to wait for the same time."""
 REFUSED_FOR = timedelta(hours=1)
 """How long an event that its receiver refuses is tried: one that is never taken must not keep all others from it."""
 PUBLISH_GAP = timedelta(minutes=1)
@@ -178,17 +176,10 @@ class EventSinkWorkflow:
                 self._queue.refuse_first()
                 self._refused_since = None
         self._error = failure.named
-        self._not_before = now + self._pause(failure)
+        self._not_before = now + pause_before_sending_again(failure, self._failures)
         # An attempt that was lost here, or waits for its turn, is no evidence of the receiver.
         if not (failure.kind is FailureKind.BUSY or failure.ours):
             self._publish(delivered=False, reason=reason_of(failure.kind), message=failure.named)
-
-    def _pause(self, failure: Failure) -> timedelta:
-        """Return how long to wait: never less than was asked."""
-        if failure.asks_to_wait and failure.wait:
-            return failure.wait + workflow.random().random() * SPREAD
-        pause = backoff.pause_after(self._failures, initial=RETRY_INITIAL, maximum=RETRY_MAXIMUM)
-        return max(backoff.jittered(pause), failure.wait)
 
     def _publish(self, *, delivered: bool, reason: str, message: str = "") -> None:
         payload = PublishEventSinkInput(

@@ -18,4 +18,4 @@ def pause_after(
     """
     rows, maximum = (failures, timings.list_failed_maximum) if failures else (quiet + 1, timings.list_maximum)
     wanted = backoff.pause_after(rows, initial=timings.list_initial, maximum=maximum)
-    return max(wanted * (1 + SPREAD * (2 * chance - 1)), retry_after or timedelta(0))
+    return max(backoff.spread(wanted, SPREAD, chance), retry_after or timedelta(0))

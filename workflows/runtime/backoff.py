@@ -5,7 +5,8 @@ between two of them the cause is shown, commands are taken and deadlines are kep
 of its own; nothing of it is carried over continue-as-new, so that a new run begins eagerly. Where the row of
 failures is carried instead, `pause_after` answers from its length.
 
-What a host asks for is no part of the row: the caller waits for the longer of the two.
+What a host asks for is no part of the row: the caller waits for the longer of the two, as
+`pause_before_sending_again` does.
 """
 
 from dataclasses import dataclass, field
@@ -13,6 +14,11 @@ from datetime import timedelta
 
 from temporalio import workflow
 
+from activities.models.failures import Failure
+
+SENT_AGAIN_INITIAL, SENT_AGAIN_MAXIMUM = timedelta(seconds=5), timedelta(minutes=10)
+SENT_AGAIN_WITHIN = timedelta(seconds=2)
+"""Within which those come back that a receiver asked to wait for the same time."""
 _EXPONENT_KNOWN = 64
 """Beyond it the pause is at its bound in any case; larger powers would overflow."""
 
@@ -54,6 +60,22 @@ def pause_after(failures: int, *, initial: timedelta, maximum: timedelta, factor
     return maximum if scale >= maximum / initial else initial * scale
 
 
+def spread(pause: timedelta, share: float, chance: float) -> timedelta:
+    """Return a pause that differs by a share of it; `chance` is a random number from 0 to 1."""
+    return pause * (1 + share * (2 * chance - 1))
+
+
 def jittered(pause: timedelta) -> timedelta:
     """Return a pause that differs by 20 %: what many began together must not come back together."""
-    return pause * (0.8 + 0.4 * workflow.random().random())
+    return spread(pause, 0.2, workflow.random().random())
+
+
+def pause_before_sending_again(failure: Failure, failures: int) -> timedelta:
+    """Return how long to wait before a receiver is sent again what it did not take, after so many failures in a row.
+
+    It is never less than was asked, and not the same for all that were refused together.
+    """
+    if failure.asks_to_wait and failure.wait:
+        return failure.wait + workflow.random().random() * SENT_AGAIN_WITHIN
+    pause = pause_after(failures, initial=SENT_AGAIN_INITIAL, maximum=SENT_AGAIN_MAXIMUM)
+    return max(jittered(pause), failure.wait)
