@@ -44,10 +44,6 @@ class Rule:
     field_path: str = ""
     reason: str = ""
 
-    @property
-    def is_transition(self) -> bool:
-        return "oldSelf" in self.rule
-
     def to_wire(self) -> dict[str, str]:
         """Write the rule as an entry of `x-kubernetes-validations`."""
         wire = {"rule": self.rule, "message": self.message}

@@ -190,7 +190,7 @@ def _renewal(monitor: DriftMonitor) -> DriftReading:
         expected=status.expected or "",
         observed=status.observed or "",
     )
-    return replace(as_reading(monitor, status.seen or "", DriftJudgement(verdict=verdict)), renewed=True)
+    return as_reading(monitor, status.seen or "", DriftJudgement(verdict=verdict))
 
 
 def _silence(project: str, instance: InstanceRef, error: Exception) -> Silence:

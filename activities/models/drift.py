@@ -113,8 +113,6 @@ class DriftReading(Bounded):
     """Whether the status is about this generation; what is in place from the beginning needs no second look."""
     earlier: bool = False
     """Whether the status is about an earlier promotion, whatever tracker brought it."""
-    renewed: bool = False
-    """Whether the status shows the same, and has done so for long: only its time is written."""
     parameters: dict[str, str] | None = None
     """Baseline to be kept, where none is kept yet for this promotion."""
     promoted_at: datetime

@@ -88,8 +88,6 @@ class BlockedBy(Bounded):
     tracker: str
     """Name of the tracker in the way; empty where no single one is."""
     reason: Line
-    passes: bool = False
-    """Whether it ends by itself, such as the writes of a tracker that vanished: no person has to act."""
     held: bool = False
     """Whether a person holds that tracker."""
 

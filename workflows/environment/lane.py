@@ -53,12 +53,10 @@ def decide(view: LaneView, ancestry: Ancestry) -> Decision:
     if not ready:
         return Decision()
     if view.occupied_by:
-        why = view.occupied_because
-        return _all_wait(ready, view, BlockedBy(tracker=view.occupied_by, reason=why, passes=why != HOLDS))
+        return _all_wait(ready, view, BlockedBy(tracker=view.occupied_by, reason=view.occupied_because))
     if view.missing:
         silent = view.missing[0]
-        reason = UNANSWERED if silent else view.unlisted
-        return _all_wait(ready, view, BlockedBy(tracker=silent, reason=reason, passes=bool(silent)))
+        return _all_wait(ready, view, BlockedBy(tracker=silent, reason=UNANSWERED if silent else view.unlisted))
     if view.unobserved and not view.briefly:
         return _all_wait(ready, view, BlockedBy(tracker="", reason=view.unobserved))
     if view.unobserved and not view.observations:

@@ -89,9 +89,7 @@ def test_while_the_live_trackers_are_not_listed_each_ready_member_learns_why() -
     unlisted = replace(view(ready), missing=("",), unlisted="forbidden")
     assert decide(unlisted, relation).blocked_by == {ready.tracker.uid: BlockedBy(tracker="", reason="forbidden")}
     silent = replace(unlisted, missing=("t9", ""))
-    assert decide(silent, relation).blocked_by == {
-        ready.tracker.uid: BlockedBy(tracker="t9", reason=UNANSWERED, passes=True)
-    }
+    assert decide(silent, relation).blocked_by == {ready.tracker.uid: BlockedBy(tracker="t9", reason=UNANSWERED)}
 
 
 @given(crowds, st.booleans())

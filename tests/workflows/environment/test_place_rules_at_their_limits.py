@@ -108,7 +108,7 @@ def test_while_the_lane_is_held_the_others_wait_for_its_holder_who_is_asked(
     view = LaneView(members=(holder, other), observations=runs(), occupied_by="t1", occupied_because=because)
     decision = decide(view, lambda _base, _head: None)
     assert list(decision.blocked_by) == waiting
-    assert decision.blocked_by["u2"] == BlockedBy(tracker="t1", reason=because, passes=because != HOLDS)
+    assert decision.blocked_by["u2"] == BlockedBy(tracker="t1", reason=because)
     assert decision.blockers == asked
 
 

@@ -365,7 +365,7 @@ def test_a_target_that_cannot_be_read_is_to_be_fixed_and_not_overridden(world: W
         (None, NO_ACTION),
         (BlockedBy(tracker="web-411", reason="is held", held=True), "pilotage release web-411"),
         (BlockedBy(tracker="web-411", reason="holds the lane"), NO_ACTION),
-        (BlockedBy(tracker="web-411", reason="vanished while its writes may still run", passes=True), NO_ACTION),
+        (BlockedBy(tracker="web-411", reason="vanished while its writes may still run"), NO_ACTION),
         (BlockedBy(tracker="", reason="cannot be read"), "check the host of Environment/staging"),
     ],
 )
