@@ -10,10 +10,10 @@ import time
 from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from activities.drift.publishing import DriftStatuses
-from crds.api.ports import WATCH_SILENCE, Kubernetes, resource_of
+from crds.api.ports import WATCH_SILENCE, ApiResource, Document, Kubernetes, resource_of
 from crds.api.reflector import Key, ObjectChange, Reflector
 from crds.api.verification import FRESH, CommandVerification
 from crds.model import Scope
@@ -39,6 +39,8 @@ from worker.watcher.ports import Promotions
 from worker.watcher.queue import KeyedQueue
 from worker.watcher.repository_syncs import RepositorySyncController, RepositorySyncs
 from worker.watcher.trackers import TRACKERS, TrackerController
+
+T = TypeVar("T")
 
 RESYNC = timedelta(minutes=10)
 """How often every tracker, command and connection is looked at although no change of it came."""
@@ -203,39 +205,9 @@ class Watcher:
 
     def _build(self) -> None:
         for namespace in self._namespaces:
-            self._trackers.append(
-                Reflector(
-                    kubernetes=self._kubernetes,
-                    resource=TRACKERS,
-                    namespace=namespace,
-                    project=read_tracker,
-                    on_change=self._follow_tracker,
-                    on_restart=self._restarted(TRACKERS.plural),
-                    resync=RESYNC,
-                )
-            )
-            self._commands.append(
-                Reflector(
-                    kubernetes=self._kubernetes,
-                    resource=COMMANDS,
-                    namespace=namespace,
-                    project=read_command,
-                    on_change=self.commands.follow,
-                    on_restart=self._restarted(COMMANDS.plural),
-                    resync=RESYNC,
-                )
-            )
-            self._monitors.append(
-                Reflector(
-                    kubernetes=self._kubernetes,
-                    resource=MONITORS,
-                    namespace=namespace,
-                    project=read_monitor,
-                    on_change=self.drift.follow,
-                    on_restart=self._restarted(MONITORS.plural),
-                    resync=RESYNC,
-                )
-            )
+            self._trackers.append(self._mirror(TRACKERS, namespace, read_tracker, self._follow_tracker))
+            self._commands.append(self._mirror(COMMANDS, namespace, read_command, self.commands.follow))
+            self._monitors.append(self._mirror(MONITORS, namespace, read_monitor, self.drift.follow))
             for kind in WAITS:
                 if namespace is None or kind.definition.scope is Scope.NAMESPACED:
                     self._declared.setdefault(kind, []).append(self._mirror_declarations(kind, namespace))
@@ -250,16 +222,24 @@ class Watcher:
             if kind is Environment and change.new is not None:
                 self._on_environment(change.key.namespace, change.key.name)
 
-        resource = resource_of(kind.definition)
+        resync = RESYNC if kind in CONNECTED else None
+        return self._mirror(resource_of(kind.definition), namespace, read_declaration(kind), follow, resync=resync)
+
+    def _mirror(
+        self,
+        resource: ApiResource,
+        namespace: str | None,
+        project: Callable[[Document], T],
+        follow: Callable[[ObjectChange[T]], None],
+        *,
+        resync: timedelta | None = RESYNC,
+    ) -> Reflector[T]:
         return Reflector(
             kubernetes=self._kubernetes,
             resource=resource,
             namespace=namespace,
-            project=read_declaration(kind),
+            project=project,
             on_change=follow,
-            on_restart=self._restarted(resource.plural),
-            resync=RESYNC if kind in CONNECTED else None,
+            on_restart=lambda reason: self._on_watch_restart(resource.plural, reason),
+            resync=resync,
         )
-
-    def _restarted(self, plural: str) -> Callable[[str], None]:
-        return lambda reason: self._on_watch_restart(plural, reason)
