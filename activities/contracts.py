@@ -151,7 +151,7 @@ class ConfigActivities(ABC):
 
 
 class ConnectionActivities(ABC):
-    """Prove what resources declare (queue `config`)."""
+    """Prove what resources declare (queue `checks`): a host that never answers keeps nothing else from its turn."""
 
     @activity.defn
     @abstractmethod

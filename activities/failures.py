@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import structlog
 from temporalio import activity
+from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, TemporalError
 
 from activities.models.bounds import cut
@@ -217,19 +218,25 @@ def spread(delay: timedelta) -> timedelta:
 
 def _worth_repeating(error: ProviderError) -> bool:
     """Return whether to try again; what a host rejects, only where no one else would until the deadline."""
-    patient = activity.in_activity() and (policy := activity.info().retry_policy) and policy.maximum_attempts == 0
-    return error.retryable or bool(patient and isinstance(error, ProviderRejected))
+    policy = _retry_policy()
+    patient = policy is not None and policy.maximum_attempts == 0
+    return error.retryable or (patient and isinstance(error, ProviderRejected))
 
 
 def last_attempt() -> bool:
     """Return whether no other attempt of this activity follows, so that what is known must be returned now."""
-    policy = activity.info().retry_policy if activity.in_activity() else None
+    policy = _retry_policy()
     return policy is not None and 0 < policy.maximum_attempts <= activity.info().attempt
 
 
 def attempts_bounded() -> bool:
-    policy = activity.info().retry_policy if activity.in_activity() else None
+    """Return whether this activity ends after some attempts, so that its workflow goes on by its own timer."""
+    policy = _retry_policy()
     return policy is not None and policy.maximum_attempts > 0
+
+
+def _retry_policy() -> RetryPolicy | None:
+    return activity.info().retry_policy if activity.in_activity() else None
 
 
 def _too_long(delay: timedelta | None) -> bool:
@@ -238,5 +245,5 @@ def _too_long(delay: timedelta | None) -> bool:
 
 def _no_sooner(delay: timedelta) -> timedelta:
     """Keep at least the activity's own first interval, which for triggers covers the lag of the CI system's list."""
-    policy = activity.info().retry_policy if activity.in_activity() else None
+    policy = _retry_policy()
     return delay if policy is None else max(delay, policy.initial_interval)
