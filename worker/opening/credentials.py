@@ -60,7 +60,7 @@ class ScmAccess:
 
 
 class Credentials:
-    """Read Secrets in each activity that uses them. Raises ReferenceMissing for what a person must provide."""
+    """Read Secrets, each once for its users of these seconds. Raises ReferenceMissing for what people must provide."""
 
     def __init__(self, kubernetes: Kubernetes, *, system_namespace: str) -> None:
         self._kubernetes = kubernetes
