@@ -71,6 +71,18 @@ async def test_one_is_followed_as_long_as_it_has_a_tracker() -> None:
     assert await scene.asked() == []
 
 
+async def test_a_tracker_that_was_created_again_counts_for_the_repository_that_it_names_now() -> None:
+    """A watch that began again shows both at once."""
+    scene = Scene()
+    scene.declare(WEB)
+    other = replace(ENTRY, uid="uid-before", repository="api")
+    scene.track(None, other)
+    scene.track(other, ENTRY)
+    assert await scene.asked() == [("ensure", "uid-web")]
+    scene.track(ENTRY, other)
+    assert await scene.asked() == []
+
+
 async def test_the_workflow_of_one_that_went_looks_and_finds_it_gone() -> None:
     scene = Scene()
     scene.declare(DISCOVERING)

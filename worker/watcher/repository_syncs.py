@@ -51,19 +51,17 @@ class RepositorySyncController:
         self.queue.add(change.key)
 
     def follow_tracker(self, change: ObjectChange[TrackerEntry]) -> None:
-        """Take note of a repository's trackers; which repository one is of never changes."""
-        old, new = change.old, change.new
-        if (old is None) == (new is None):
+        """Take note of a repository's trackers. One that was created again may be of another repository."""
+        before, after = _repository_of(change.old), _repository_of(change.new)
+        if before == after:
             return
-        entry = new or old
-        if entry is None:
-            return
-        key = Key(entry.namespace, entry.repository)
-        self._trackers[key] += 1 if new is not None else -1
-        if self._trackers[key] <= 0:
-            del self._trackers[key]
-        else:
-            self.queue.add(key)
+        if before is not None:
+            self._trackers[before] -= 1
+            if self._trackers[before] <= 0:
+                del self._trackers[before]
+        if after is not None:
+            self._trackers[after] += 1
+            self.queue.add(after)
 
     async def handle(self, key: Key) -> timedelta | None:
         """Have the workflow of one repository run, and look where what it is to do has changed."""
@@ -84,6 +82,10 @@ class RepositorySyncController:
             await self._syncs.ensure(reference)
         self._poked[reference.uid] = generation
         return None
+
+
+def _repository_of(tracker: TrackerEntry | None) -> Key | None:
+    return Key(tracker.namespace, tracker.repository) if tracker is not None else None
 
 
 def _reference(key: Key, repository: Resource) -> RepositoryRef:
