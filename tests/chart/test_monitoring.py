@@ -47,6 +47,8 @@ def test_a_scrape_keeps_the_labels_that_the_rules_read() -> None:
     read = {label for labels in documented().values() for label in labels[1]}
     assert "namespace" in read & OF_TARGETS
     [monitor] = of_kind("self-hosted", "ServiceMonitor")
+    [scraped] = [one for one in of_kind("self-hosted", "Service") if "pilotage.dev/scrape" in one["metadata"]["labels"]]
+    assert scraped["metadata"]["labels"][monitor["spec"]["jobLabel"]] == "pilotage"
     assert [one["honorLabels"] for one in monitor["spec"]["endpoints"]] == [True]
 
 
