@@ -90,7 +90,7 @@ def test_why_prints_each_check_with_what_was_wanted_and_found(tracked: FakeClust
     assert "✓ pull request #412: Merged as ab12ab12ab12" in lines
     assert "✓ dev/eu web-eu: runs ab12ab12ab12, Healthy" in lines
     assert (
-        "✗ staging/eu web-eu: runs 77c077c077c0 now; promoting replaces it by ab12ab12ab12, Degraded; "
+        "✗ staging/eu web-eu: runs 77c077c077c0 now; the change is ab12ab12ab12, Degraded; "
         "Argo CD ComparisonError: repository not found"
     ) in lines
     assert "✓ PromotionPolicy dev-to-staging (dev -> staging, auto): Valid (Valid): everything fits" in lines

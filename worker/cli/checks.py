@@ -52,7 +52,18 @@ def mark(ok: bool | None) -> str:
 
 
 def checks_of(evidence: Evidence) -> list[Check]:
-    """Judge everything that was read."""
+    """Judge everything that was read; after the end only what is of the end, since nothing goes on from there."""
+    state = evidence.tracker.status.state
+    if state is not None and state.is_terminal:
+        return [
+            *_conditions(
+                "tracker", f"PullRequestTracker {evidence.tracker.metadata.name}", _unanswered(evidence.tracker)
+            ),
+            *_merge(evidence),
+            *_place(evidence, evidence.source, role="source"),
+            *_tests(evidence),
+            *_superseded(evidence),
+        ]
     return [
         *(Check(subject="reference", ok=False, text=problem) for problem in evidence.missing),
         *(Check(subject="reference", ok=None, text=problem) for problem in evidence.unreadable),
@@ -63,6 +74,7 @@ def checks_of(evidence: Evidence) -> list[Check]:
         *_policies(evidence),
         *_tests(evidence),
         *_command(evidence),
+        *_superseded(evidence),
         *_lane(evidence),
         *_place(evidence, evidence.target, role="target"),
     ]
@@ -157,6 +169,9 @@ def _place(evidence: Evidence, environment: Environment | None, *, role: str) ->
     for deployment in entry.deployments:
         running = deployment.artifact
         artifact = artifacts.get(running.component) if running else None
+        if artifacts and running is not None and artifact is None:
+            # Of a component that the change does not touch, and so does not bring.
+            continue
         wanted = describe_artifact(artifact) if artifact else short(revision)
         exact = running is not None and running.revision == (artifact.revision if artifact else revision)
         health = deployment.health or "Unknown"
@@ -187,7 +202,8 @@ def _runs(running: Artifact | None, wanted: str, *, exact: bool, role: str) -> s
     if exact or not wanted:
         return f"runs {now}"
     if role == "target":
-        return f"runs {now} now; promoting replaces it by {wanted}"
+        # It may contain the change already: only the place can judge that.
+        return f"runs {now} now; the change is {wanted}"
     return f"runs {now}, not {wanted}"
 
 
@@ -200,12 +216,17 @@ def _entry(evidence: Evidence, environment: Environment | None) -> RepositorySta
 
 def _policies(evidence: Evidence) -> Iterator[Check]:
     source = evidence.source
-    place = source.metadata.name if source else evidence.tracker.status.environment
+    status = evidence.tracker.status
+    place = evidence.source_name
+    # A hop keeps the policy that it began with: what was edited since counts from the next one on.
+    kept = status.hop.policy.name if status.hop is not None and status.hop.policy is not None else ""
+    keeps = f"; this hop keeps {kept}" if kept else ""
     repository = evidence.tracker.spec.repository_ref.name
     if not evidence.policies and PromotionPolicy not in evidence.unlisted:
         final = source is not None and source.spec.final
         text = f"{place} is final: no policy is needed" if final else f"no policy from {place} for {repository}"
-        yield Check(subject="policy", ok=True if final else None if source is None else False, text=text)
+        ok = True if final else None if source is None or kept else False
+        yield Check(subject="policy", ok=ok, text=text if final else f"{text}{keeps}")
     for policy in evidence.policies:
         spec = policy.spec
         way = f"{spec.source_environment} -> {spec.target_environment}, {'auto' if spec.auto_promote else 'by command'}"
@@ -215,7 +236,8 @@ def _policies(evidence: Evidence) -> Iterator[Check]:
     rivals = naming or list(evidence.policies)
     if len(rivals) > 1:
         names = ", ".join(policy.metadata.name for policy in rivals)
-        yield Check(subject="policy", ok=False, text=f"several policies from {place} match {repository}: {names}")
+        text = f"several policies from {place} match {repository}: {names}{keeps}"
+        yield Check(subject="policy", ok=None if kept else False, text=text)
 
 
 def _tests(evidence: Evidence) -> Iterator[Check]:
@@ -243,6 +265,12 @@ def _command(evidence: Evidence) -> Iterator[Check]:
     if waiting is not None and waiting.what is WaitingForWhat.PROMOTE_COMMAND:
         text = "the policy has `autoPromote: false`, and the promotion is not approved yet"
         yield Check(subject="command", ok=False, text=text)
+
+
+def _superseded(evidence: Evidence) -> Iterator[Check]:
+    """Show which commands were accepted and could not be carried out any more."""
+    for one in evidence.tracker.status.superseded:
+        yield Check(subject="command", ok=None, text=one.partition(": ")[2] or one)
 
 
 def _lane(evidence: Evidence) -> Iterator[Check]:

@@ -25,6 +25,8 @@ class Evidence:
     """A tracker, what it names, and what could not be read."""
 
     tracker: PullRequestTracker
+    source_name: str
+    """Environment that the change comes from."""
     repository: GitRepository | None
     provider: ScmProvider | ClusterScmProvider | None
     source: Environment | None
@@ -69,6 +71,7 @@ async def gather(session: Session, tracker: PullRequestTracker) -> Evidence:
     )
     return Evidence(
         tracker=tracker,
+        source_name=source_name,
         repository=repository,
         provider=provider,
         source=source,

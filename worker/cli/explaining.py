@@ -92,15 +92,15 @@ async def _caught_up(
 def print_answer(tracker: "PullRequestTracker", checks: "list[Check]", asked: "WorkflowAnswer", *, every: bool) -> None:
     """Print the answer, the checks that are not met, and last again what ends the wait."""
     from worker.cli.output import command_line, line, paragraph
+    from worker.cli.trackers import unblock_line
 
-    *answer, way_out = answer_of(tracker, asked)
-    for text in answer:
-        paragraph(text)
-    command_line(way_out)
+    way_out = unblock_line(way_of(tracker, asked))
+    for text in answer_of(tracker, asked):
+        if text == way_out:
+            command_line(text)
+        else:
+            paragraph(text)
     shown = [check for check in checks if every or not check.ok]
-    if not shown and not answer:
-        # It has ended, and nothing is in any way.
-        return
     if shown:
         line()
     for check in shown:
@@ -110,14 +110,27 @@ def print_answer(tracker: "PullRequestTracker", checks: "list[Check]", asked: "W
         line("the workflow answers:")
         for text in asked.checks:
             paragraph(f"  {text}")
+    left_out = len(checks) - len(shown)
+    if not way_out and not (shown and left_out):
+        # It has ended, and nothing is in any way.
+        return
     line()
-    if left_out := len(checks) - len(shown):
-        line(f"{left_out} of {len(checks)} checks let the change go on: --all shows them")
-    command_line(way_out)
+    if left_out:
+        met = "found nothing" if tracker.status.state and tracker.status.state.is_terminal else "let the change go on"
+        line(f"{left_out} of {len(checks)} checks {met}: --all shows them")
+    if way_out:
+        command_line(way_out)
+
+
+def way_of(tracker: "PullRequestTracker", asked: "WorkflowAnswer") -> str:
+    """Return what ends the wait, as the status and the workflow have it; empty where that is not known."""
+    from worker.cli.trackers import way_out
+
+    return way_out(tracker, absent=asked.absent)
 
 
 def answer_of(tracker: "PullRequestTracker", asked: "WorkflowAnswer") -> list[str]:
-    """Return the answer in lines: the state, what is waited for, the next try, and, last, what ends the wait."""
+    """Return the answer in lines: the state, what is waited for, the next try, and last what ends the wait."""
     from worker.cli import trackers, values
 
     status, name = tracker.status, tracker.metadata.name
@@ -130,10 +143,8 @@ def answer_of(tracker: "PullRequestTracker", asked: "WorkflowAnswer") -> list[st
         lines.append(f"waits for {trackers.waiting_line(waiting, values.now())}")
     if asked.again_at is not None:
         lines.append(f"Pilotage tries again {values.due(asked.again_at, values.now())}")
-    if waiting is not None and waiting.unblock_with:
-        lines.append(trackers.unblock_line(waiting))
-    elif status.state is not None and not status.state.is_terminal:
-        lines.append(trackers.NO_ACTION)
+    if way := way_of(tracker, asked):
+        lines.append(trackers.unblock_line(way))
     return lines
 
 
@@ -161,10 +172,12 @@ def _document(tracker: "PullRequestTracker", checks: "list[Check]", asked: "Work
 
 def disagreements(tracker: "PullRequestTracker", asked: "WorkflowAnswer") -> list[str]:
     """Return in what the status and the workflow differ, each with what helps. Pure."""
+    from worker.cli.trackers import outdated
+
     status, name = tracker.status, tracker.metadata.name
     where = f"-n {tracker.metadata.namespace} " if tracker.metadata.namespace else ""
     found = []
-    if status.attempt is not None and status.attempt != tracker.spec.attempt:
+    if outdated(tracker):
         found.append(
             f"the status is that of attempt {status.attempt}, and attempt {tracker.spec.attempt} has begun: "
             "wait, or check that a watcher and a worker run"

@@ -80,8 +80,8 @@ def get(
             printer.listing = replace(printer.listing, tries=await next_tries([*filter(None, map(hindered, shown))]))
         printer.all(shown, watched=watch)
         if not watch:
-            if not found and output.for_people:
-                printer.nothing(session.namespace)
+            if not shown and output.for_people:
+                printer.nothing(session.namespace, (state or ()) if found else ())
             return
         from worker.cli.listwatch import changes
 
@@ -136,11 +136,13 @@ class _Printer:
         else:
             documents(changed, self._output)
 
-    def nothing(self, namespace: str) -> None:
-        """Note that there is nothing to list."""
+    def nothing(self, namespace: str, states: "Sequence[str]") -> None:
+        """Note that there is nothing to list: no tracker at all, or none in these states."""
         from worker.cli.output import note
 
-        note("No trackers found." if self.listing.everywhere else f"No trackers found in namespace {namespace}.")
+        where = "" if self.listing.everywhere else f" in namespace {namespace}"
+        wanted = f" in state {' or '.join(states)}" if states else ""
+        note(f"No trackers found{where}{wanted}.")
 
 
 def show(
@@ -209,6 +211,7 @@ def _facts(tracker: "PullRequestTracker", again_at: "datetime | None") -> list[t
 
     status, now = tracker.status, values.now()
     pull_request, hop, waiting = status.pull_request, status.hop, status.waiting_for
+    way = trackers.way_out(tracker)
     return [
         ("Tracker", f"{tracker.metadata.namespace or ''}/{tracker.metadata.name}, attempt {tracker.spec.attempt}"),
         ("Pull request", f"#{tracker.spec.number} {(pull_request.title if pull_request else None) or ''}".rstrip()),
@@ -221,7 +224,7 @@ def _facts(tracker: "PullRequestTracker", again_at: "datetime | None") -> list[t
         ("Revision", status.revision or ""),
         ("Waiting for", trackers.waiting_line(waiting, now) if waiting else ""),
         ("Next try", values.due(again_at, now) if again_at else ""),
-        (trackers.unblock_label(waiting), (waiting.unblock_with if waiting else None) or ""),
+        (trackers.unblock_label(way), way),
         ("Workflow", (status.workflow.url or status.workflow.id) if status.workflow else ""),
     ]
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from crds.api.ports import Document
+from worker.cli.rows import plain_state_of, state_of
 from worker.cli.values import age, read_time, short
 
 ENVIRONMENT_COLUMNS = ("ENV", "REPO", "RUNS", "HEALTH", "SINCE", "LANE", "WAITING")
@@ -16,6 +17,9 @@ HISTORY_COLUMNS = ("AGE", "ARTIFACTS", "TRACKER")
 WHERE_COLUMNS = ("TRACKER", "ENV", "RESULT", "AGE", "BY", "RUNS-NOW")
 
 WORST_FIRST = ("Missing", "Degraded", "Suspended", "Unknown", "Progressing", "Healthy")
+WAITING_FIRST = ("New", "Pending", "AwaitingMerge", "AwaitingSync")
+"""States in which a change may not be in its first environment yet."""
+ENDED_EARLY = ("Aborted", "Closed")
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 """From Git's own shortest abbreviation on; a shorter one could fit another commit."""
 
@@ -111,22 +115,31 @@ class Journey:
         status, spec = _map(self.tracker, "status"), _map(self.tracker, "spec")
         first = str(spec.get("environment") or "")
         promotions, hop = _list(status, "promotions"), _map(status, "hop")
-        rows = [self._row(first, self._arrival(status, first, begun=bool(promotions or hop)), "", "")]
+        rows = [self._row(first, "deployed there first" if promotions or hop else self._arrival(status), "", "")]
         for record in promotions:
             result = f"{record.get('result')}" if record.get("promoted") else f"{record.get('result')}, not there"
             by = str(record.get("promotedBy") or record.get("broughtBy") or "")
             rows.append(self._row(str(record.get("target")), result, age(read_time(record.get("at")), at), by))
         if hop:
-            rows.append(self._row(str(hop.get("target")), f"not yet: {status.get('state')}", "", ""))
+            rows.append(self._row(str(hop.get("target")), self._not_arrived(), "", ""))
         return rows
 
-    def _arrival(self, status: Mapping[str, Any], first: str, *, begun: bool) -> str:
-        state = str(status.get("state") or "New")
-        waits = state in ("New", "Pending", "AwaitingMerge", "AwaitingSync") and status.get("environment") in (
-            None,
-            first,
-        )
-        return f"not yet: {state}" if waits and not begun else "deployed there first"
+    def _arrival(self, status: Mapping[str, Any]) -> str:
+        """Return whether a change that has left no trace further on was deployed in its first environment."""
+        state = str(status.get("heldState") or status.get("state") or "New")
+        if state in WAITING_FIRST:
+            return self._not_arrived()
+        if status.get("reason") == "NothingToDeploy":
+            return "nothing to deploy"
+        if state in ENDED_EARLY:
+            # Whether a merged change ran there before it was aborted is not known from its status.
+            merged = state == "Aborted" and _map(status, "pullRequest").get("mergeSHA")
+            return f"not known: {state}" if merged else f"never: {state}"
+        return "deployed there first"
+
+    def _not_arrived(self) -> str:
+        ended = plain_state_of(self.tracker) in ENDED_EARLY
+        return f"{'ended' if ended else 'not yet'}: {state_of(self.tracker)}"
 
     def _row(self, environment: str, result: str, when: str, by: str) -> list[str]:
         name = str(self.tracker["metadata"]["name"])

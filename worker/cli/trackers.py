@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from crds.conditions import Condition, ConditionStatus, ConditionType
+from crds.reasons.conditions import ConditionReason
 from crds.v1alpha1.artifact import Artifact
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from crds.v1alpha1.tests_status import TestStatus
@@ -39,9 +40,9 @@ def state_of(tracker: PullRequestTracker) -> str:
 def state_with_reason(tracker: PullRequestTracker) -> str:
     """Return the state, with its reason where it does not only repeat the state."""
     status, state = tracker.status, state_of(tracker)
-    if not status.reason or status.reason in (status.state, status.held_state):
-        return state
-    return f"{state.removesuffix(')')}, {status.reason})" if status.held_state else f"{state} ({status.reason})"
+    if status.reason and status.reason not in (status.state, status.held_state):
+        state = f"{state.removesuffix(')')}, {status.reason})" if status.held_state else f"{state} ({status.reason})"
+    return f"{state}, attempt {status.attempt}" if outdated(tracker) else state
 
 
 def waiting_line(waiting: WaitingFor, at: datetime) -> str:
@@ -60,16 +61,37 @@ def waiting_line(waiting: WaitingFor, at: datetime) -> str:
     return f"{text}: {shown}" if shown else text
 
 
-def unblock_label(waiting: WaitingFor | None) -> str:
+def way_out(tracker: PullRequestTracker, *, absent: bool = False) -> str:
+    """Return what ends the wait; empty where that is not known, or nothing is waited for.
+
+    `absent`: Temporal has no such workflow. What a workflow waits for ends nothing while it does not go on itself.
+    """
+    status = tracker.status
+    if outdated(tracker):
+        return f"wait for the status of attempt {tracker.spec.attempt}; if none comes: pilotage doctor"
+    if status.state is None or status.state.is_terminal:
+        return ""
+    if absent or lost(tracker):
+        where = f"-n {tracker.metadata.namespace} " if tracker.metadata.namespace else ""
+        return f"pilotage {where}restart {tracker.metadata.name}"
+    if ConditionReason.WORKFLOW_STALLED in _unavailable(tracker):
+        return "pilotage doctor"
+    return (status.waiting_for.unblock_with if status.waiting_for is not None else None) or ""
+
+
+def outdated(tracker: PullRequestTracker) -> bool:
+    """Return whether the status is of an attempt before the one that has begun."""
+    return tracker.status.attempt not in (None, tracker.spec.attempt)
+
+
+def unblock_label(way: str) -> str:
     """Return what to write in front of the way out of a wait."""
-    alone = waiting is not None and (waiting.unblock_with or "").startswith(NO_ACTION)
-    return "Next step" if alone else UNBLOCK
+    return "Next step" if way.startswith((NO_ACTION, "wait ")) else UNBLOCK
 
 
-def unblock_line(waiting: WaitingFor) -> str:
-    """Return in one line what ends the wait; empty where that is not known."""
-    text = waiting.unblock_with or ""
-    return text if not text or text.startswith(NO_ACTION) else f"unblock with: {text}"
+def unblock_line(way: str) -> str:
+    """Return the way out of a wait in one line; empty where there is none."""
+    return way if not way or unblock_label(way) != UNBLOCK else f"unblock with: {way}"
 
 
 def test_row(test: TestStatus, at: datetime) -> list[str]:
@@ -115,12 +137,16 @@ def lost(tracker: PullRequestTracker) -> bool:
     """Return whether the tracker's workflow is gone although its promotion is not finished."""
     if tracker.status.state is not None and tracker.status.state.is_terminal:
         return False
-    return any(
-        condition.type == ConditionType.WORKFLOW_AVAILABLE
-        and condition.status is ConditionStatus.FALSE
-        and condition.reason in LOST_REASONS
-        for condition in tracker.status.conditions
-    )
+    return bool(LOST_REASONS & _unavailable(tracker))
+
+
+def _unavailable(tracker: PullRequestTracker) -> set[str]:
+    """Return why the workflow does not go on; empty while it does."""
+    return {
+        one.reason
+        for one in tracker.status.conditions
+        if one.type == ConditionType.WORKFLOW_AVAILABLE and one.status is ConditionStatus.FALSE
+    }
 
 
 def command_environment(tracker: PullRequestTracker) -> str:

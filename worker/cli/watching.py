@@ -70,6 +70,7 @@ async def _follow(session: "Session", name: str, view: "LiveView | LineView") ->
     from crds.v1alpha1.tracker_status import TrackerState
     from worker.cli.exits import ExitCode
     from worker.cli.output import note
+    from worker.cli.trackers import outdated
 
     failures, tolerated = 0, 0
     while True:
@@ -86,8 +87,7 @@ async def _follow(session: "Session", name: str, view: "LiveView | LineView") ->
             view.show(tracker)
             state = tracker.status.state
             # A status of an earlier attempt is no status of the one that was just begun.
-            current = tracker.status.attempt in (None, tracker.spec.attempt)
-            if state is not None and state.is_terminal and current:
+            if state is not None and state.is_terminal and not outdated(tracker):
                 return ExitCode.OK if state is TrackerState.COMPLETED else ExitCode.FAILED
         await asyncio.sleep(REFRESH_SECONDS)
 
@@ -171,8 +171,8 @@ def render(tracker: "PullRequestTracker") -> Any:
     parts: list[Any] = [rich_table(listing.columns, [listing.row(tracker.to_wire(), at)])]
     if status.waiting_for:
         parts.append(Text(one_line(f"waits for {trackers.waiting_line(status.waiting_for, at)}")))
-        if status.waiting_for.unblock_with:
-            parts.append(Text(one_line(trackers.unblock_line(status.waiting_for))))
+    if way := trackers.way_out(tracker):
+        parts.append(Text(one_line(trackers.unblock_line(way))))
     if status.tests:
         parts.append(rich_table(trackers.TEST_COLUMNS, [trackers.test_row(test, at) for test in status.tests]))
     if status.promotions:
