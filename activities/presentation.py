@@ -347,7 +347,7 @@ def _to_record(wanted: DesiredDeployment) -> DeploymentRecord:
     return DeploymentRecord(
         environment=wanted.environment,
         sha=wanted.sha,
-        state=DeploymentState(wanted.state),
+        state=DeploymentState.ENDED if wanted.ended else DeploymentState(wanted.state),
         description=wanted.description,
         environment_url=wanted.environment_url,
         log_url=wanted.log_url,

@@ -96,6 +96,8 @@ class DeploymentState(StrEnum):
     IN_PROGRESS = "InProgress"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
+    ENDED = "Ended"
+    """Given up: what was queued or in progress is so no more. What has another end already keeps it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -111,7 +111,7 @@ class Mention:
 
 
 class DeliveryState(StrEnum):
-    """How far a promotion to one environment is; equal to providers.models.DeploymentState."""
+    """How far a promotion to one environment is; each is a value of providers.models.DeploymentState."""
 
     QUEUED = "Queued"
     IN_PROGRESS = "InProgress"
@@ -129,6 +129,8 @@ class DesiredDeployment:
     description: str = ""
     environment_url: str = ""
     log_url: str = ""
+    ended: bool = False
+    """Whether the promotion gave it up in this state. A field: a worker of before knows no further state."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,9 @@ _STATES: Mapping[DeploymentState, str] = {
     DeploymentState.IN_PROGRESS: "in_progress",
     DeploymentState.SUCCEEDED: "success",
     DeploymentState.FAILED: "failure",
+    DeploymentState.ENDED: "inactive",
 }
+_UNDER_WAY = ("queued", "in_progress")
 
 
 def find(repository: str, sha: str, environment: str) -> Request:
@@ -80,6 +82,11 @@ def shows(reply: Reply, wanted: DeploymentRecord) -> bool:
         all(text(one, name) == value for name, value in body.items() if isinstance(value, str))
         for one in reply.documents()[:1]
     )
+
+
+def is_under_way(reply: Reply) -> bool:
+    """Return whether the newest status is one of a deployment that is still to end."""
+    return any(text(one, "state") in _UNDER_WAY for one in reply.documents()[:1])
 
 
 def status_of(wanted: DeploymentRecord) -> dict[str, str | bool]:

@@ -8,7 +8,7 @@ from functools import partial
 from providers.gitlab import wire
 from providers.gitlab import wire_deployments as deployments
 from providers.gitlab.calls import GitLabCalls
-from providers.models import DeploymentRecord
+from providers.models import DeploymentRecord, DeploymentState
 from providers.reading import read
 
 
@@ -24,6 +24,8 @@ class GitLabDeploymentRecords:
         own = await calls.username()
         listed = await calls.call(deployments.list_newest(calls.project, wanted.environment))
         found = await read(listed, partial(deployments.read_newest, listed, wanted.sha, own))
+        if wanted.state is DeploymentState.ENDED and (found is None or not deployments.is_under_way(found)):
+            return
         if found is None or not deployments.may_become(found, state):
             project = (await calls.call(wire.get_project(calls.project))).document()
             request = deployments.create(calls.project, wanted, deployments.read_default_branch(project))

@@ -16,6 +16,7 @@ STATES: Mapping[DeploymentState, str] = {
     DeploymentState.IN_PROGRESS: "running",
     DeploymentState.SUCCEEDED: "success",
     DeploymentState.FAILED: "failed",
+    DeploymentState.ENDED: "canceled",
 }
 """What the API takes; it has no value for one that has not begun."""
 _RUNNING = "running"
@@ -65,6 +66,11 @@ def read_deployment(value: Document) -> Deployment:
 
 def read_default_branch(project: Document) -> str:
     return required_text(project, "default_branch")
+
+
+def is_under_way(deployment: Deployment) -> bool:
+    """Return whether the deployment is still to end."""
+    return deployment.status == _RUNNING
 
 
 def may_become(deployment: Deployment, state: str) -> bool:

@@ -341,6 +341,13 @@ async def test_a_deployment_is_shown_once(scm: FakeScm) -> None:
     assert [one.environment for one in records.kept] == ["staging", "prod"]
 
 
+async def test_a_deployment_that_was_given_up_is_ended(scm: FakeScm) -> None:
+    scm.deployment_records = records = Records()
+    given_up = replace(DEPLOYED, state=DeliveryState.QUEUED, ended=True)
+    await present(scm, replace(WANTED, deployments=(given_up,)), bounded_environment())
+    assert [one.state for one in records.kept] == [DeploymentState.ENDED]
+
+
 async def test_a_credential_without_the_right_to_deployments_fails_nothing_and_is_not_tried_again(scm: FakeScm) -> None:
     scm.deployment_records = records = Records(refusal=ProviderUnauthorized(NO_RIGHT, status=403))
     wanted = replace(WANTED, deployments=(DEPLOYED,))

@@ -68,6 +68,7 @@ async def test_a_deployment_that_is_not_there_is_made_at_the_default_branch(
         (DeploymentState.IN_PROGRESS, None),
         (DeploymentState.SUCCEEDED, "success"),
         (DeploymentState.FAILED, "failed"),
+        (DeploymentState.ENDED, "canceled"),
     ],
 )
 async def test_the_deployment_that_is_there_follows_and_one_that_has_not_begun_is_not_shown(
@@ -78,6 +79,15 @@ async def test_the_deployment_that_is_there_follows_and_one_that_has_not_begun_i
     assert writes(host) == ([f"PUT {PROJECT}/deployments/31"] if sent else [])
     if sent:
         assert host.body() == {"status": sent}
+
+
+@pytest.mark.parametrize("there", [[], [{**RUNNING, "status": "success"}], [{**RUNNING, "status": "canceled"}]])
+async def test_what_was_given_up_ends_only_where_it_is_under_way(
+    host: FakeHost, there: list[dict[str, object]]
+) -> None:
+    wanted = DeploymentRecord(environment="staging", sha=SHA, state=DeploymentState.ENDED)
+    await records(listing(host, *there)).record(wanted)
+    assert writes(host) == []
 
 
 async def test_an_environment_gets_an_address_where_it_has_none_and_keeps_a_person_s(host: FakeHost) -> None:

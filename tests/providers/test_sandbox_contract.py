@@ -921,3 +921,22 @@ async def test_a_deployment_is_recorded_once_and_followed_through_its_states(scm
         (seed.HEAD_SHA, "staging"),
     ]
     assert (shown[0][2][0] in begun, shown[0][2][1], shown[1][2][0][:4]) == (True, "success", "fail")
+
+
+async def test_a_deployment_that_is_given_up_is_under_way_no_more_and_one_that_ended_keeps_its_end(
+    scm: ScmHost, sandbox: Sandbox
+) -> None:
+    records, repository = scm.deployment_records, sandbox.state.github.repository(seed.REPOSITORY)
+    if records is None:
+        return
+    assert repository is not None
+    wanted = DeploymentRecord(environment="staging", sha=seed.MERGE_SHA, state=DeploymentState.ENDED)
+    await records.record(wanted)
+    assert repository.deployments == []
+    for state in (DeploymentState.IN_PROGRESS, DeploymentState.ENDED, DeploymentState.ENDED):
+        await records.record(replace(wanted, state=state))
+    (one,) = repository.deployments
+    assert [status["state"] for status in one["statuses"]][1:] in (["inactive"], ["canceled"])
+    for state in (DeploymentState.SUCCEEDED, DeploymentState.ENDED):
+        await records.record(replace(wanted, state=state, sha=seed.HEAD_SHA))
+    assert repository.deployments[-1]["statuses"][-1]["state"] == "success"

@@ -53,8 +53,15 @@ DELIVERING = {
     State.PROMOTING: DeliveryState.IN_PROGRESS,
     State.PROMOTION_FAILED: DeliveryState.FAILED,
 }
+ENDS = {
+    State.CLOSED: CommitState.ERROR,
+    State.ABORTED: CommitState.ERROR,
+    # Of what is next: there was nothing to deploy.
+    State.COMPLETED: CommitState.SUCCESS,
+}
 DELIVERED = {"Promoted": DeliveryState.SUCCEEDED, "Failed": DeliveryState.FAILED}
 """Results of a record that were ours."""
+UNDER_WAY = (DeliveryState.QUEUED, DeliveryState.IN_PROGRESS)
 DEPLOYMENTS_SHOWN = 20
 """The newest; a host keeps what was shown before."""
 
@@ -291,7 +298,7 @@ def _statuses(story: PromotionState, shown: State, waiting: WaitingFor | None, u
             sha=sha,
             context=f"pilotage/{environment}",
             state=CommitState.SUCCESS,
-            description=f"{short(sha)} runs in {environment}",
+            description=f"{short(sha)} arrived in {environment}",
             url=url,
         )
         for environment in dict.fromkeys(story.arrived)
@@ -299,10 +306,10 @@ def _statuses(story: PromotionState, shown: State, waiting: WaitingFor | None, u
     pending = story.hop.policy.target if story.hop else story.environment
     if pending and pending not in story.arrived:
         failed = shown in (State.TESTS_FAILED, State.PROMOTION_FAILED)
-        ended = shown in (State.CLOSED, State.ABORTED)
-        state = CommitState.FAILURE if failed else CommitState.ERROR if ended else CommitState.PENDING
+        state = CommitState.FAILURE if failed else ENDS.get(shown, CommitState.PENDING)
         on = f" on {waiting.object}" if waiting and waiting.object else ""
-        text = f"{shown}: waits for {waiting.what}{on}" if waiting else str(shown)
+        news = f"waits for {waiting.what}{on}" if waiting else story.message if shown.terminal else ""
+        text = f"{shown}: {news}" if news else str(shown)
         found.append(
             DesiredStatus(
                 sha=sha, context=f"pilotage/{pending}", state=state, description=one_line(text)[:140], url=url
@@ -313,15 +320,27 @@ def _statuses(story: PromotionState, shown: State, waiting: WaitingFor | None, u
 
 
 def _deployments(story: PromotionState, shown: State, url: str) -> tuple[DesiredDeployment, ...]:
-    """Return how far the promotion to each environment is; what others brought there is their deployment."""
+    """Return how far the promotion to each environment is; what others brought there is their deployment.
+
+    What was shown as under way and is not any more ends: hosts would show it so forever.
+    """
     pull_request, hop = story.pull_request, story.hop
     sha = pull_request.merge_sha if pull_request else None
     if sha is None:
         return ()
     found = {one.target: DELIVERED[one.result] for one in story.records if one.result in DELIVERED}
-    if hop is not None and shown in DELIVERING:
-        found[hop.policy.target] = DELIVERING[shown]
-    return tuple(
+    delivering = DELIVERING.get(story.state if shown is State.HELD else shown)
+    if hop is not None and delivering is not None:
+        found[hop.policy.target] = delivering
+    results = {one.target: one.result for one in story.records}
+    ended = [
+        one
+        if one.ended
+        else replace(one, ended=True, description=f"{short(sha)}: {results.get(one.environment, shown)}")
+        for one in (story.shown.deployments if story.shown is not None else ())
+        if one.environment not in found and one.state in UNDER_WAY
+    ]
+    return tuple(ended) + tuple(
         DesiredDeployment(
             environment=environment,
             sha=sha,

@@ -8,7 +8,7 @@ import pytest
 from activities.models.configuration import TestSpec
 from activities.models.failures import Failure
 from activities.models.promotion import PromotionInput
-from activities.models.revisions import CommitState, RefusedPart
+from activities.models.revisions import CommitState, DeliveryState, DesiredDeployment, RefusedPart, Shown
 from activities.models.state_labels import STATES_BY_LABEL
 from activities.models.status import PolicyRef, PromotionRecord, State, TestStatus, Waiting, WaitingFor
 from activities.models.testing import RunState
@@ -421,3 +421,52 @@ def test_the_tests_of_a_hop_stay_up_to_the_last_character_that_a_comment_may_hav
 def test_no_status_waits_where_no_environment_is_next(environment: str) -> None:
     story = replace(in_hop(State.COMPLETED), hop=None, environment=environment, arrived=["prod"])
     assert statuses(story) == {(sha, "pilotage/prod"): CommitState.SUCCESS for sha in (MERGE, HEAD)}
+
+
+def deployed(story: PromotionState, shown: State) -> dict[str, tuple[DeliveryState, bool, str]]:
+    """Return what the host's own deployments are to show, and have the story remember it."""
+    wanted = present_input(REQUEST, story, shown, None).deployments
+    story.shown = Shown(deployments=wanted)
+    return {one.environment: (one.state, one.ended, one.description) for one in wanted}
+
+
+@pytest.mark.parametrize("before", [State.READY_TO_PROMOTE, State.PROMOTING])
+def test_a_deployment_that_was_under_way_is_not_shown_so_after_the_promotion_ended(before: State) -> None:
+    story = in_hop(before)
+    state, ended, _ = deployed(story, before)["prod"]
+    assert not ended
+    # A hold between two waves changes nothing of it.
+    assert deployed(story, State.HELD)["prod"][:2] == (state, False)
+    story.state = State.ABORTED
+    assert deployed(story, State.ABORTED)["prod"] == (state, True, f"{MERGE[:12]}: Aborted")
+    assert deployed(story, State.ABORTED)["prod"] == (state, True, f"{MERGE[:12]}: Aborted")
+
+
+def test_a_deployment_of_what_another_change_brought_is_queued_no_more() -> None:
+    story = in_hop(State.READY_TO_PROMOTE)
+    assert deployed(story, State.READY_TO_PROMOTE)["prod"][0] is DeliveryState.QUEUED
+    story.state, story.hop, story.environment = State.COMPLETED, None, "prod"
+    story.records.append(record("staging", "prod", result="AlreadyContained", brought_by="web-413"))
+    ended = (DeliveryState.QUEUED, True, f"{MERGE[:12]}: AlreadyContained")
+    assert deployed(story, State.COMPLETED)["prod"] == ended
+
+
+def test_a_deployment_that_was_given_up_for_new_tests_is_queued_again() -> None:
+    story = in_hop(State.READY_TO_PROMOTE)
+    for state, ended in ((State.READY_TO_PROMOTE, False), (State.TESTING, True), (State.READY_TO_PROMOTE, False)):
+        story.state = state
+        assert deployed(story, state)["prod"][1] is ended
+
+
+def test_of_what_was_never_shown_as_under_way_nothing_ends() -> None:
+    story = in_hop(State.ABORTED)
+    story.shown = Shown(deployments=(DesiredDeployment(environment="prod", sha=MERGE, state=DeliveryState.FAILED),))
+    assert "prod" not in deployed(story, State.ABORTED)
+
+
+def test_a_change_with_nothing_to_deploy_leaves_no_status_that_waits_forever() -> None:
+    story = PromotionState(started_at=NOON, state=State.COMPLETED, reason="NothingToDeploy", environment="dev")
+    story.pull_request, story.message = PULL_REQUEST, "no component's paths match the changed files"
+    shown = present_input(REQUEST, story, State.COMPLETED, None).statuses
+    assert {(one.context, one.state) for one in shown} == {("pilotage/dev", CommitState.SUCCESS)}
+    assert shown[0].description == "Completed: no component's paths match the changed files"
