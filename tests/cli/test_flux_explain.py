@@ -227,3 +227,21 @@ def test_files_without_an_event_and_fields_of_another_type_are_named(tmp_path: P
     wrong = CliRunner().invoke(app, ["flux", "explain", "-f", str(tmp_path)])
     assert wrong.exit_code == 1
     assert "message must be a string" in wrong.output
+
+
+def table(tmp_path: Path, manifests: list[dict[str, Any]]) -> Any:
+    """Return what a person is shown."""
+    (tmp_path / "event.json").write_text(json.dumps(document()))
+    (tmp_path / "manifests.json").write_text(json.dumps({"kind": "List", "apiVersion": "v1", "items": manifests}))
+    return CliRunner().invoke(app, ["flux", "explain", "-f", str(tmp_path)])
+
+
+def test_a_person_is_shown_why_nothing_is_sent_also_where_a_status_would_be_made(tmp_path: Path) -> None:
+    keyless = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "token", "namespace": "flux-system"}}
+    shown = table(tmp_path, [provider(), subscription(), {**keyless, "stringData": {"x": "1"}}])
+    assert "Secret `token`, which Provider/flux-system/host names, has neither key" in shown.stdout
+    nothing = table(tmp_path, [provider()])
+    assert (nothing.stdout, "no CommitStatus and no Alert" in nothing.stderr) == ("", True)
+    declared = provider()
+    del declared["metadata"]["uid"]
+    assert "metadata.uid of Provider/flux-system/host" in table(tmp_path, [declared, subscription()]).stdout

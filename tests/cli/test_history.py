@@ -10,7 +10,9 @@ from typer.testing import Result
 from tests.cli.fake_cluster import FakeCluster
 from tests.histories.corpus import read_story
 from worker.cli import histories
+from worker.cli.findings import show, well
 from worker.cli.histories import Entry, HistoryReader
+from worker.cli.options import read_output
 from worker.temporal.conversion import DATA_CONVERTER
 
 Run = Callable[..., Result]
@@ -72,6 +74,19 @@ def test_a_history_needs_a_tracker_or_a_workflow_and_a_workflow_needs_no_tracker
     monkeypatch.setattr(histories, "recount", recount)
     run("history", "--workflow-id", "promotion/east/shop/web-412/1/abc")
     assert read == ["promotion/east/shop/web-412/1/abc"]
+
+
+@pytest.mark.parametrize("form", ["table", "wide"])
+def test_a_format_for_people_that_is_named_is_the_one_without_a_name(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    async def recount(_workflow: str) -> list[Entry]:
+        return [Entry(at="12:00:00", kind="state", text="Testing")]
+
+    monkeypatch.setattr(histories, "recount", recount)
+    assert run("history", "--workflow-id", "promotion/x", "-o", form).stdout == "12:00:00  state    Testing\n"
+    show([well("cluster", "the API server answers alice")], read_output(form))
+    assert capsys.readouterr().out.startswith("✓ the API server answers alice\n")
 
 
 def test_an_export_is_a_line_for_each_promotion_and_one_for_the_end(cluster: FakeCluster, run: Run) -> None:

@@ -1,9 +1,12 @@
 """`pilotage envs` and `pilotage where`."""
 
+import itertools
 from typing import Any
 
 import pytest
 
+from crds.rules.place_summary import summary_of
+from crds.v1alpha1.environment_status import Health
 from tests.cli.conftest import MERGED, OLDER, Run, tracker_spec
 from tests.cli.fake_cluster import FakeCluster
 
@@ -37,6 +40,14 @@ def test_environments_are_listed_with_what_runs_there_and_who_waits(places: Fake
     assert dev == ["dev", "web", MERGED[:12], "Healthy", "-", "free", "-"]
     assert prod == ["prod", "-", "not observed yet", "-", "-", "-", "-"]
     assert staging == ["staging", "web", OLDER[:12], "Healthy", "-", "web-411", "web-412"]
+
+
+def test_the_worst_health_is_the_one_that_kubectl_shows(cluster: FakeCluster, run: Run) -> None:
+    for one, other in itertools.combinations(Health, 2):
+        deployments = [{"name": health, "health": health} for health in (one, other)]
+        status = {"repositories": [{"repository": "web", "deployments": deployments}]}
+        cluster.add("Environment", "dev", spec={}, status=status)
+        assert cells(run("envs").stdout)[1][3] == summary_of(status["repositories"])["health"]
 
 
 def test_an_environment_is_shown_with_its_lane_and_its_history(places: FakeCluster, run: Run) -> None:

@@ -38,7 +38,7 @@ def unknown(subject: str, text: str, *, fix: str = "") -> Finding:
 
 def show(findings: Sequence[Finding], output: Output) -> None:
     """Print findings, each with its fix, and how many are wrong."""
-    if output is not Output.TABLE:
+    if not output.for_people:
         documents([asdict(one) for one in findings], output)
         return
     for one in findings:

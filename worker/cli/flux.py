@@ -28,17 +28,21 @@ def explain(files: FilesOption, compat: CompatOption = False, output: OutputOpti
     """Show the commit status that each subscription makes of an event, or why it makes none. It sends nothing."""
     import asyncio
 
-    from worker.cli.output import documents, line
+    from worker.cli.output import documents, line, note
     from worker.flux.explanation import explain_files
 
     explained = asyncio.run(explain_files(files, compat=compat))
     if not output.for_people:
         documents(list(explained), output)
         return
+    if not explained:
+        note("The files hold no CommitStatus and no Alert, so that nothing is made of the event.")
     for one in explained:
-        verdict = f"{one['state']}  {one['context']}" if one["url"] else one["reason"]
+        verdict = f"{one['state']}  {one['context']}" if one["url"] else one["error"] or one["reason"]
         line(f"{one['subscription']}: {verdict}")
         if one["url"]:
             line(f"  {one['repository']}@{one['commit']}")
             line(f"  {one['description']}")
             line(f"  {one['method']} {one['url']}")
+            if one["reason"]:
+                line(f"  {one['reason']}")

@@ -16,7 +16,8 @@ MEMBER_COLUMNS = ("TRACKER", "PHASE", "HELD")
 HISTORY_COLUMNS = ("AGE", "ARTIFACTS", "TRACKER")
 WHERE_COLUMNS = ("TRACKER", "ENV", "RESULT", "AGE", "BY", "RUNS-NOW")
 
-WORST_FIRST = ("Missing", "Degraded", "Suspended", "Unknown", "Progressing", "Healthy")
+WORST_FIRST = ("Degraded", "Missing", "Unknown", "Progressing", "Suspended", "Healthy")
+"""As the column HEALTH of `kubectl get` has it."""
 WAITING_FIRST = ("New", "Pending", "AwaitingMerge", "AwaitingSync")
 """States in which a change may not be in its first environment yet."""
 ENDED_EARLY = ("Aborted", "Closed")

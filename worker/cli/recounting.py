@@ -59,7 +59,7 @@ def history(
 
     identifier = workflow_id or with_session(choose(invocation, namespace, kubeconfig, context), find)
     entries = asyncio.run(recount(identifier))
-    if output is Output.TABLE:
+    if output.for_people:
         for entry in entries:
             paragraph(f"{entry.at}  {entry.kind:8} {entry.text}")
     else:
