@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from crds.texts.plain import one_line
 from crds.texts.terminal import visible, visible_json
+from worker.cli.cells import padded, width
 from worker.cli.options import Output
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def listed(
     terminal = sys.stdout.isatty()
     grid = [[one_line(cell) or "-" for cell in row] for row in rows]
     head = [list(columns)] if columns is not None else []
-    fit = list(widths) or [max(len(row[index]) for row in [*head, *grid]) for index in range(len((head or grid)[0]))]
+    fit = list(widths) or [max(width(row[index]) for row in [*head, *grid]) for index in range(len((head or grid)[0]))]
     limit = shutil.get_terminal_size().columns if terminal and not whole else None
     gap = NARROW_GAP if terminal else COLUMN_GAP
     for cells, text in zip([*head, *grid], lines_of([*head, *grid], fit, gap=gap, limit=limit), strict=True):
@@ -178,9 +179,9 @@ def _is_unremarkable(column: str, index: int, rows: Sequence[Sequence[str]]) -> 
 def aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Lay out a table as kubectl does; an empty cell shows as `-`."""
     grid = [list(columns), *([one_line(cell) or "-" for cell in row] for row in rows)]
-    widths = [max(len(row[index]) for row in grid) for index in range(len(columns))]
+    widths = [max(width(row[index]) for row in grid) for index in range(len(columns))]
     return [
-        COLUMN_GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in grid
+        COLUMN_GAP.join(padded(cell, room) for cell, room in zip(row, widths, strict=True)).rstrip() for row in grid
     ]
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from crds.api.ports import Document
+from worker.cli.cells import fitting, padded
 from worker.cli.values import age, read_time, short, until
 
 COLUMNS = ("NAME", "PR", "ENV", "STATE", "WAITING-FOR", "AGE", "TITLE")
@@ -23,7 +24,7 @@ WIDE_COLUMNS = (
     "AGE",
     "TITLE",
 )
-TITLE_LENGTH = 40
+TITLE_COLUMNS = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,7 @@ def _cells(tracker: Document, at: datetime) -> dict[str, str]:
         "OBJECT": str(waiting.get("object") or ""),
         "REVISION": short(str(status.get("revision") or "")),
         "AGE": age(read_time(metadata.get("creationTimestamp")), at),
-        "TITLE": title if len(title) <= TITLE_LENGTH else f"{title[: TITLE_LENGTH - 1]}…",
+        "TITLE": fitting(title, TITLE_COLUMNS),
     }
 
 
@@ -96,5 +97,5 @@ def _map(holder: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def lines_of(grid: Sequence[Sequence[str]], widths: Sequence[int], *, gap: str, limit: int | None) -> list[str]:
     """Align rows; with a limit each line is cut to it, so that a terminal wraps none."""
-    lines = [gap.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in grid]
-    return lines if limit is None else [one if len(one) <= limit else f"{one[: limit - 1]}…" for one in lines]
+    lines = [gap.join(padded(cell, room) for cell, room in zip(row, widths, strict=True)).rstrip() for row in grid]
+    return lines if limit is None else [fitting(one, limit) for one in lines]
