@@ -46,6 +46,7 @@ from crds.api.publishing import (
 )
 from crds.conditions import Condition, ConditionStatus
 from crds.reasons.events import EventReason
+from crds.texts.plain import counted
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.environment_status import RepositoryStatus
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
@@ -243,7 +244,8 @@ def _left_out(request: PublishStatusInput) -> tuple[EventNote, ...]:
     """Return the event that stands for those left out while no one wrote them."""
     if not request.events_dropped:
         return ()
-    message = f"{request.events_dropped} older events were left out while no watcher wrote them; the status is complete"
+    left_out = counted(request.events_dropped, "older event")
+    message = f"left out while no watcher wrote them: {left_out}; the status is complete"
     identity = f"{request.tracker.name}.{request.tracker.attempt}.left-out.{request.status.sequence}"
     return (EventNote(id=identity, warning=True, reason=EventReason.EVENTS_LEFT_OUT, message=message),)
 

@@ -134,15 +134,16 @@ def _judged(kind: str, found: tuple[Condition, ...], generation: int) -> Iterabl
     """Yield what counts; a type alone where nothing is known of it."""
     for condition_type in _NEEDED.get(kind, ()):
         condition = find_condition(found, condition_type)
-        if condition is None or (condition_type in _OF_GENERATION and _older(condition, generation)):
+        if condition is None or (condition_type in _OF_GENERATION and is_outdated(condition, generation)):
             yield condition_type
         else:
             yield condition
     for condition_type in _WHERE_PRESENT.get(kind, ()):
         condition = find_condition(found, condition_type)
-        if condition is not None and not _older(condition, generation):
+        if condition is not None and not is_outdated(condition, generation):
             yield condition
 
 
-def _older(condition: Condition, generation: int) -> bool:
+def is_outdated(condition: Condition, generation: int) -> bool:
+    """Return whether a condition is about the resource as it was before its last change."""
     return condition.observed_generation is not None and condition.observed_generation < generation

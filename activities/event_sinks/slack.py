@@ -9,6 +9,7 @@ from typing import Any
 from activities.models.event_sinks import PromotionEvent
 from activities.models.promotion import Verb
 from crds.reasons.events import EventReason
+from crds.texts.plain import counted
 from crds.texts.slack import inline, link
 
 TITLE_LIMIT = 200
@@ -66,4 +67,4 @@ def _next(event: PromotionEvent) -> list[str]:
 
 
 def _omitted(event: PromotionEvent) -> list[str]:
-    return [f"{event.omitted} events before this one were not sent."] if event.omitted else []
+    return [f"Not sent before this one: {counted(event.omitted, 'event')}."] if event.omitted else []

@@ -37,3 +37,8 @@ def plain_values(value: Any) -> Any:
 def one_line(text: str) -> str:
     """Return the text on one line: single blanks for white space, and nothing that changes the direction of writing."""
     return " ".join(DIRECTIONS.sub("", plain(text)).split())
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with what it counts, such as `1 event` and `2 events`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -105,6 +105,15 @@ def test_without_discovery_a_change_begins_where_the_chain_of_policies_does(clus
     assert run("track", "#7", "-r", "web").exit_code == 1
 
 
+def test_without_a_repository_none_is_asked_for_that_is_not_there(cluster: FakeCluster, run: Run) -> None:
+    missing = run("track", "7")
+    assert missing.exit_code == 3
+    assert missing.stderr.splitlines() == [
+        "error: there is no GitRepository in namespace shop",
+        "`pilotage -n shop init HOST OWNER/NAME` prints one with all that it needs",
+    ]
+
+
 def test_what_is_not_clear_is_asked_for(cluster: FakeCluster, run: Run) -> None:
     cluster.add("GitRepository", "web", spec=WEB)
     assert "--environment" in run("track", "7").stderr

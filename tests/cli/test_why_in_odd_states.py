@@ -171,3 +171,22 @@ def test_where_a_hop_leads_is_still_to_come_unless_the_promotion_has_ended(
 def test_a_state_that_no_tracker_is_in_is_answered(tracked: FakeCluster, run: Run) -> None:
     assert "web-412" in run("get", "--state", "Testing").stdout
     assert run("get", "--state", "Held").stderr == "No trackers found in namespace shop in state Held.\n"
+
+
+def test_what_a_check_found_before_the_last_change_is_not_claimed_of_now(
+    tracked: FakeCluster, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_world(tracked)
+    refused = condition("Reachable", met=False, reason="Unauthorized", message="401")
+    runner = {"jenkins": {"url": "https://jenkins.example.com"}, "secretRef": {"name": "jenkins"}}
+
+    def lines(generation: int) -> list[str]:
+        refused["conditions"][0]["observedGeneration"] = 1
+        tracked.add("TestRunner", "jenkins", spec=runner, status=refused)
+        tracked.objects["TestRunner", "shop", "jenkins"]["metadata"]["generation"] = generation
+        monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+        shown = [*run("why", "412").stdout.splitlines(), *run("doctor", "-n", "shop").stdout.splitlines()]
+        return [one for one in shown if "Unauthorized" in one]
+
+    assert [one[0] for one in lines(1)] == ["✗", "✗"]
+    assert [(one[0], one.endswith(": 401, before its last change")) for one in lines(2)] == [("·", True)] * 2

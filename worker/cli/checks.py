@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from crds.conditions import Condition, ConditionStatus, ConditionType
-from crds.readiness import SUMMARY
+from crds.readiness import SUMMARY, is_outdated
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.artifact import Artifact
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.environment_status import RepositoryStatus
+from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.promotion_policy import PromotionPolicy
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from crds.v1alpha1.scm_provider import ScmProvider
@@ -23,6 +24,7 @@ from worker.cli.values import short
 FINAL_FAILURES = frozenset({TestState.FAILED, TestState.TIMED_OUT, TestState.CANCELLED, TestState.ERROR})
 Connection = ScmProvider | ClusterScmProvider | TestRunner | ArgoCDInstance
 """Kinds whose conditions show whether a server accepts the credential of their Secret."""
+Conditioned = Connection | GitRepository | Environment | PromotionPolicy | PullRequestTracker
 
 ARRIVED = "Completed"
 """Condition of a tracker that is no check: false all the way to the end."""
@@ -56,9 +58,7 @@ def checks_of(evidence: Evidence) -> list[Check]:
     state = evidence.tracker.status.state
     if state is not None and state.is_terminal:
         return [
-            *_conditions(
-                "tracker", f"PullRequestTracker {evidence.tracker.metadata.name}", _unanswered(evidence.tracker)
-            ),
+            *_conditions("tracker", evidence.tracker, among=_unanswered(evidence.tracker)),
             *_merge(evidence),
             *_place(evidence, evidence.source, role="source"),
             *_tests(evidence),
@@ -67,7 +67,7 @@ def checks_of(evidence: Evidence) -> list[Check]:
     return [
         *(Check(subject="reference", ok=False, text=problem) for problem in evidence.missing),
         *(Check(subject="reference", ok=None, text=problem) for problem in evidence.unreadable),
-        *_conditions("tracker", f"PullRequestTracker {evidence.tracker.metadata.name}", _unanswered(evidence.tracker)),
+        *_conditions("tracker", evidence.tracker, among=_unanswered(evidence.tracker)),
         *_references(evidence),
         *_merge(evidence),
         *_place(evidence, evidence.source, role="source"),
@@ -91,8 +91,12 @@ def _unanswered(tracker: PullRequestTracker) -> list[Condition]:
     ]
 
 
-def _conditions(subject: str, name: str, conditions: Iterable[Condition]) -> Iterator[Check]:
-    for condition in conditions:
+def _conditions(
+    subject: str, resource: Conditioned, name: str = "", *, among: Iterable[Condition] | None = None
+) -> Iterator[Check]:
+    """Show conditions of a resource; what they were before its last change settles nothing."""
+    name = name or f"{resource.definition.kind} {resource.metadata.name}"
+    for condition in resource.status.conditions if among is None else among:
         # Ready and Stalled are the sum of the others.
         if condition.type == ARRIVED or condition.type in SUMMARY:
             continue
@@ -100,13 +104,15 @@ def _conditions(subject: str, name: str, conditions: Iterable[Condition]) -> Ite
         message = f": {condition.message}" if condition.message else ""
         verdict = condition.type if ok else f"not {condition.type}" if ok is False else f"{condition.type} is not known"
         text = f"{name}: {verdict} ({condition.reason}){message}"
+        if is_outdated(condition, resource.metadata.generation):
+            ok, text = None, f"{text}, before its last change"
         yield Check(subject=subject, ok=ok, text=text, reason=condition.reason)
 
 
 def _references(evidence: Evidence) -> Iterator[Check]:
     repository = evidence.repository
     if repository is not None:
-        yield from _conditions("repository", f"GitRepository {repository.metadata.name}", repository.status.conditions)
+        yield from _conditions("repository", repository)
     provider = evidence.provider
     if provider is not None:
         yield from _connection("provider", provider)
@@ -127,7 +133,7 @@ def _connection(subject: str, connection: Connection) -> Iterator[Check]:
     credential = f" (Secret {secret.name})" if secret else ""
     name = f"{connection.definition.kind} {connection.metadata.name}{credential}"
     if connection.status.conditions:
-        yield from _conditions(subject, name, connection.status.conditions)
+        yield from _conditions(subject, connection, name)
     else:
         yield Check(subject=subject, ok=None, text=f"{name}: not checked yet")
 
@@ -153,7 +159,7 @@ def _place(evidence: Evidence, environment: Environment | None, *, role: str) ->
     entry = _entry(evidence, environment)
     if environment is None:
         return
-    yield from _conditions(role, f"Environment {environment.metadata.name}", environment.status.conditions)
+    yield from _conditions(role, environment)
     if entry is None:
         yield Check(subject=role, ok=None, text=f"{environment.metadata.name}: not observed yet")
         return
@@ -231,7 +237,7 @@ def _policies(evidence: Evidence) -> Iterator[Check]:
         spec = policy.spec
         way = f"{spec.source_environment} -> {spec.target_environment}, {'auto' if spec.auto_promote else 'by command'}"
         name = f"PromotionPolicy {policy.metadata.name} ({way})"
-        yield from _conditions("policy", name, policy.status.conditions)
+        yield from _conditions("policy", policy, name)
     naming = [policy for policy in evidence.policies if policy.spec.repository_refs]
     rivals = naming or list(evidence.policies)
     if len(rivals) > 1:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from crds.texts.plain import counted
 from worker.cli.checks import mark
 from worker.cli.options import Output
 from worker.cli.output import documents, line, paragraph
@@ -48,4 +49,4 @@ def show(findings: Sequence[Finding], output: Output) -> None:
             line(f"  fix: {one.fix}")
     count = sum(one.ok is False for one in findings)
     line()
-    line(f"{len(findings)} checks: {f'{count} found something wrong' if count else 'nothing is wrong'}")
+    line(f"{counted(len(findings), 'check')}: {f'{count} found something wrong' if count else 'nothing is wrong'}")

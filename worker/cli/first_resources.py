@@ -177,6 +177,12 @@ async def _repository(session: Session, name: str | None) -> GitRepository:
     found = [parse(GitRepository, one) for one in await session.documents(GitRepository)]
     if len(found) == 1:
         return found[0]
+    if not found:
+        raise CliError(
+            f"there is no GitRepository in namespace {session.namespace}",
+            code=ExitCode.NOT_FOUND,
+            advice=f"`{session.command('init')} HOST OWNER/NAME` prints one with all that it needs",
+        )
     names = _names([one.metadata.name for one in found])
     raise CliError(
         f"there are {len(found)} GitRepositories in namespace {session.namespace}{names}",

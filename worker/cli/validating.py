@@ -11,6 +11,7 @@ from ruamel.yaml.nodes import MappingNode, SequenceNode
 
 from crds.group import API_VERSION
 from crds.rules.documents import validate_documents
+from crds.texts.plain import counted
 from worker.cli.exits import CliError, ExitCode
 from worker.cli.yaml_documents import UnreadableYaml, documents
 
@@ -105,10 +106,10 @@ class Report:
     @property
     def summary(self) -> str:
         """One line on what was checked."""
-        others = f"; {_count(self.passed_over, 'document')} of other kinds not checked" if self.passed_over else ""
-        verdict = f"{_count(len(self.findings), 'error')}" if self.findings else "valid"
-        doubts = f", {_count(len(self.warnings), 'warning')}" if self.warnings else ""
-        return f"{_count(self.resources, 'resource')} in {_count(self.files, 'file')}: {verdict}{doubts}{others}"
+        others = f"; {counted(self.passed_over, 'document')} of other kinds not checked" if self.passed_over else ""
+        verdict = f"{counted(len(self.findings), 'error')}" if self.findings else "valid"
+        doubts = f", {counted(len(self.warnings), 'warning')}" if self.warnings else ""
+        return f"{counted(self.resources, 'resource')} in {counted(self.files, 'file')}: {verdict}{doubts}{others}"
 
     def to_document(self) -> dict[str, Any]:
         """Write the report as JSON-ready data."""
@@ -211,7 +212,3 @@ def _read(file: Path) -> str:
 def _read_bytes(file: Path) -> bytes:
     with file.open("rb") as stream:
         return stream.read(FILE_LIMIT_BYTES + 1)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

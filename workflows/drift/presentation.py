@@ -5,6 +5,7 @@ from datetime import datetime
 
 from activities.models.drift import InstanceRef, Silence, Suspicion
 from crds.texts.markdown import inline
+from crds.texts.plain import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,10 @@ def details(progress: DriftProgress) -> str:
     title = f"**Drift of ArgoCDInstance/{instance.name} in {instance.namespace}**"
     if progress.looked_at is None:
         return f"{title}: not looked at yet"
-    lines = [f"{title}: {progress.monitors} monitors, looked at {progress.looked_at:%Y-%m-%d %H:%M:%S} UTC", ""]
+    lines = [
+        f"{title}: {counted(progress.monitors, 'monitor')}, looked at {progress.looked_at:%Y-%m-%d %H:%M:%S} UTC",
+        "",
+    ]
     lines += [
         f"- no answer: {inline(one.project or 'all projects')}: {inline(one.failure.text)}" for one in progress.silent
     ]

@@ -27,6 +27,7 @@ from activities.models.drift import (
     SyncDriftedInput,
 )
 from activities.models.revisions import PAIRS_PER_CALL
+from crds.texts.plain import counted
 from workflows import policies
 from workflows.drift import pacing, rules
 from workflows.drift.presentation import DriftProgress, details
@@ -135,7 +136,7 @@ class DriftWorkflow:
             projects=self._unconfirmed() if again else (),
             cursor=self._cursor,
         )
-        what = f"{len(self._suspicions)} applications again" if again else "all applications"
+        what = f"{counted(len(self._suspicions), 'application')} again" if again else "all applications"
         config = policies.drift_look(self._queues, self._start.timings, summary=f"look at {what}")
         try:
             return await workflow.execute_activity_method(DriftActivities.look_for_drift, request, **config)
@@ -167,7 +168,8 @@ class DriftWorkflow:
         request = PublishDriftInput(
             instance=self._start.instance, at=workflow.now(), changes=found.changes, silent=news
         )
-        summary = f"publish {len(found.changes)} monitors" + (f", {len(news)} projects without answer" if news else "")
+        summary = f"publish {counted(len(found.changes), 'monitor')}"
+        summary += f", {counted(len(news), 'project')} without answer" if news else ""
         config = policies.kubernetes_publish(self._queues, self._start.timings, summary=summary)
         try:
             await workflow.execute_activity_method(DriftStatusActivities.publish_drift, request, **config)

@@ -8,6 +8,7 @@ from activities.models.event_sinks import SinkRef
 from crds.reasons.conditions import ConditionReason
 from crds.reasons.problems import FailureKind
 from crds.texts.markdown import inline
+from crds.texts.plain import counted
 
 REASONS: Mapping[FailureKind, ConditionReason] = {
     FailureKind.RATE_LIMITED: ConditionReason.RATE_LIMITED,
@@ -41,9 +42,12 @@ def reason_of(kind: FailureKind) -> ConditionReason:
 
 def details(progress: EventSinkProgress) -> str:
     """Return the current details as Markdown."""
-    lines = [f"**EventSink/{progress.sink.name} in {progress.sink.namespace}**", f"{progress.waiting} events wait"]
+    lines = [
+        f"**EventSink/{progress.sink.name} in {progress.sink.namespace}**",
+        f"waiting: {counted(progress.waiting, 'event')}",
+    ]
     if progress.dropped:
-        lines.append(f"{progress.dropped} events were dropped")
+        lines.append(f"dropped: {counted(progress.dropped, 'event')}")
     if progress.last_success is not None:
         lines.append(f"The receiver took one at {progress.last_success:%Y-%m-%d %H:%M:%S} UTC")
     if progress.last_error:

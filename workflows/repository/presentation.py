@@ -6,6 +6,7 @@ from datetime import datetime
 from activities.models.failures import BriefFailure, Failure
 from activities.models.repository_sync import RepositoryRef, SyncRepositoryResult
 from crds.texts.markdown import inline
+from crds.texts.plain import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,9 @@ def details(progress: RepositorySyncProgress) -> str:
     elif last is not None and last.unchanged:
         lines.append("nothing has changed")
     elif last is not None:
-        lines.append(f"{last.listed} pull requests listed, {last.signalled} trackers sent news")
+        lines.append(
+            f"{counted(last.listed, 'pull request')} listed, news sent to {counted(last.signalled, 'tracker')}"
+        )
     lines += [f"to be tried again: {inline(one.named)}" for one in (last.failures if last is not None else ())]
     lines += [f"not removed: {inline(one.named)}" for one in progress.unremoved]
     if last is not None and last.made:

@@ -70,7 +70,7 @@ def test_slack_gets_no_next_step_where_none_is_to_be_taken_and_learns_what_it_mi
     (message,) = sent(SLACK, event("Promoted"))
     assert [one["type"] for one in message["blocks"]] == ["section"]
     (after,) = sent(SLACK, event("Promoted", omitted=4))
-    assert [one["text"] for one in after["blocks"][1]["elements"]] == ["4 events before this one were not sent."]
+    assert [one["text"] for one in after["blocks"][1]["elements"]] == ["Not sent before this one: 4 events."]
 
 
 def test_text_of_others_calls_no_one_in_slack_and_ends_no_link() -> None:

@@ -3,12 +3,13 @@
 import json
 import unicodedata
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from crds.texts.json_document import to_json
-from crds.texts.plain import REPLACEMENT, one_line, plain, plain_values
+from crds.texts.plain import REPLACEMENT, counted, one_line, plain, plain_values
 
 ANY_TEXT = st.text(st.characters())
 """Surrogates included."""
@@ -58,3 +59,8 @@ def test_json_is_read_back_as_it_was(value: object) -> None:
 def test_json_is_yaml_as_well(value: dict[str, str]) -> None:
     written = to_json(value).decode()
     assert YAML(typ="safe", pure=True).load(written) == plain_values(value)
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 events"), (1, "1 event"), (2, "2 events")])
+def test_one_of_a_thing_is_no_plural(number: int, text: str) -> None:
+    assert counted(number, "event") == text

@@ -29,7 +29,14 @@ def test_a_look_shows_what_it_found_what_is_left_and_why_it_failed() -> None:
         listed=3, signalled=2, made=("web-7",), discovered=capped, failures=(failed("pull request 9"),)
     )
     shown = details(replace(WEB, last=busy, unremoved=(failed("web-1"),)))
-    parts = ("3 pull requests listed, 2 trackers", "web-7", "TooManyMatches", "pull request 9", "not removed", "web-1")
+    parts = (
+        "3 pull requests listed, news sent to 2 trackers",
+        "web-7",
+        "TooManyMatches",
+        "pull request 9",
+        "not removed",
+        "web-1",
+    )
     assert [part for part in parts if part not in shown.replace("\\", "")] == []
     away = Failure(kind=FailureKind.UNAVAILABLE, message="the host is away")
     assert "the host is away" in details(replace(WEB, failure=away))

@@ -7,7 +7,9 @@ from pydantic import ValidationError
 from crds.api.ports import ApiError, ApiForbidden, ApiNotFound, SecretData, resource_of
 from crds.conditions import ConditionStatus, ConditionType, find_condition
 from crds.model import Scope
+from crds.readiness import is_outdated
 from crds.rules.secrets import CONSENT_LABEL, NamedSecret, consents, named_secrets
+from crds.texts.plain import counted
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.event_sink import EventSink
@@ -51,7 +53,7 @@ async def credentials(
                     declared = kind.from_wire(document)
                 except ValidationError as error:
                     name = document["metadata"]["name"]
-                    text = f"{kind.definition.kind}/{name}: {error.error_count()} fields are not of this release"
+                    text = f"{kind.definition.kind}/{name}: {counted(error.error_count(), 'field')} not of this release"
                     yield unknown("credential", text)
                     continue
                 async for finding in _declared(kubernetes, declared, system_namespace):
@@ -86,6 +88,8 @@ def _reached(declared: Connection, namespace: str) -> Finding:
     if found is None:
         return unknown("credential", f"{name} {'was sent no event' if sink else 'was not checked'} yet")
     text = f"{name}: {found.reason}{f': {found.message}' if found.message else ''}"
+    if is_outdated(found, declared.metadata.generation):
+        return unknown("credential", f"{text}, before its last change")
     if found.status is ConditionStatus.TRUE:
         return well("credential", text)
     if found.status is ConditionStatus.UNKNOWN:

@@ -188,7 +188,9 @@ class Steering:
         for instruction in instructions:
             self._take_one(instruction, about)
         if found.left_out:
-            text = f"{found.left_out} labels and comments on the pull request were left out: too many came at once"
+            text = (
+                f"labels and comments on the pull request that were left out: {found.left_out}; too many came at once"
+            )
             ctx.event(EventReason.INSTRUCTIONS_LEFT_OUT, text, warning=True)
         if instructions:
             ctx.flush()
