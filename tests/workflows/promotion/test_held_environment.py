@@ -52,9 +52,9 @@ async def test_a_held_environment_is_waited_for_with_its_reason_and_written_once
         )
         waiting = world.status.waiting_for
         assert waiting is not None
-        assert (waiting.reason_code, "release staging" in waiting.unblock_with) == (
+        assert (waiting.reason_code, waiting.unblock_with) == (
             WaitingReason.ENVIRONMENT_HELD,
-            True,
+            "let its holder release staging: pilotage -n shop envs staging",
         )
         assert (world.writes, set(world.asked)) == ([], {"staging"})
         world.held = False

@@ -65,7 +65,7 @@ def refusal(tracker: TrackerRef, story: PromotionState, verb: Verb, command: Com
     if command.revision and not _names(story, command.revision):
         now = _for_now(tracker, story, verb, wanted)
         return f"meant for revision {command.revision[:12]}, but another one is at hand: `{now}`"
-    return "" if repeats(story, verb) else _out_of_place(story, verb, command)
+    return "" if repeats(story, verb) else _out_of_place(tracker, story, verb, command)
 
 
 def repeats(story: PromotionState, verb: Verb) -> str:
@@ -83,7 +83,7 @@ def repeats(story: PromotionState, verb: Verb) -> str:
     return f"the {verb} of {command.actor} is being carried out; this one adds nothing"
 
 
-def _out_of_place(story: PromotionState, verb: Verb, command: Command) -> str:
+def _out_of_place(tracker: TrackerRef, story: PromotionState, verb: Verb, command: Command) -> str:
     hop, state = story.hop, story.state
     match verb:
         case Verb.HOLD if story.hold is not None:
@@ -100,9 +100,10 @@ def _out_of_place(story: PromotionState, verb: Verb, command: Command) -> str:
             return f"the target diverged ({hop.refusal_message}); promoting it anyway needs a reason"
         case Verb.PROMOTE if hop is not None and hop.refusal is Refusal.DIVERGED and not _saw(hop, command):
             now = "; ".join(f"{name} holds {held}" for name, held in comparison.held_revisions(hop.refused).items())
+            promote = f'`{tracker.command_line(verb)} --reason "…"`'
             if command.seen:
-                return f"the target is not what you saw: {now}; look again, then `pilotage promote --reason`"
-            return f"the target diverged: {now}; `pilotage promote --reason` names it, as status.hop.diverged shows it"
+                return f"the target is not what you saw: {now}; look again, then {promote}"
+            return f"the target diverged: {now}; {promote} names it, as status.hop.diverged shows it"
         case Verb.PROMOTE if (by := approver(story)) and hop is not None and hop.refusal is not Refusal.DIVERGED:
             return f"already approved by {by}; it waits for the lane"
         case _:

@@ -134,10 +134,8 @@ def _delivery(
         reason = WaitingReason.MERGE_AWAITED
         unblock = ways.show(Fix("merge the pull request, or close it to end the wave"))
     elif hop is not None and hop.environment_held:
-        reason, unblock = (
-            WaitingReason.ENVIRONMENT_HELD,
-            f"let its holder release {_target(hop)}: `pilotage envs` names it",
-        )
+        reason = WaitingReason.ENVIRONMENT_HELD
+        unblock = ways.show(Fix(f"let its holder release {_target(hop)}"))
     elif hop is not None and hop.blocked:
         reason = WaitingReason.SYNC_WINDOW
     elif hop is not None and hop.remedy and hop.remedy != NO_ACTION:
