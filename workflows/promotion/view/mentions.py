@@ -11,6 +11,7 @@ from activities.models.budgets import MENTION_BYTES
 from activities.models.promotion import PromotionInput, Verb
 from activities.models.revisions import Mention
 from activities.models.status import State, TestStatus
+from crds.reasons.trackers import TrackerReason
 from crds.texts.markdown import inline, link
 from workflows.promotion.rules.aggregate import test_status, verdict
 from workflows.promotion.rules.commands import approver
@@ -26,16 +27,18 @@ LINK_CHARACTERS = 300
 
 
 def mentions(request: PromotionInput, story: PromotionState, shown: State) -> tuple[Mention, ...]:
-    """Return the comment that notifies the author, and whom the target names where approval is all that misses."""
+    """Return the comment that notifies the author, and whom the target names where a person's approval misses."""
     pull_request, hop = story.pull_request, story.hop
     if pull_request is None or hop is None or shown not in MENTIONED:
         return ()
-    if shown is State.READY_TO_PROMOTE and (hop.policy.auto_promote or approver(story)):
+    diverged = _diverged(hop, shown)
+    if shown is State.READY_TO_PROMOTE and not diverged and (hop.policy.auto_promote or approver(story)):
         return ()
     people = [pull_request.author]
     if shown is State.READY_TO_PROMOTE and hop.view is not None:
         people += hop.view.notify
-    key = f"{story.hops}-{story.rounds}-{hop.attempt}-{shown}"
+    # Who approved, or has the policy approve, is not asked for this by the comment that asked for approval.
+    key = f"{story.hops}-{story.rounds}-{hop.attempt}-{hop.refusal if diverged else shown}"
     called = " ".join(filter(None, map(_called, dict.fromkeys(people))))
     lines = [f"{called} {_what(story, hop, shown)}".strip(), *_tests(hop, shown), *_next(request, story, hop, shown)]
     return (Mention(key=key, body=_within(lines, MENTION_BYTES)),)
@@ -50,6 +53,8 @@ def _called(name: str) -> str:
 def _what(story: PromotionState, hop: Hop, shown: State) -> str:
     target = hop.policy.target
     match shown:
+        case State.TESTS_FAILED if story.reason == TrackerReason.SOURCE_MOVED:
+            return f"the tests for {target} do not count: {inline(story.message)}"
         case State.TESTS_FAILED:
             return f"tests failed for {target}: {inline(_counts(hop) or story.message)}"
         case State.PROMOTION_FAILED:

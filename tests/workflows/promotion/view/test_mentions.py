@@ -104,3 +104,28 @@ def test_the_largest_mention_is_bounded_and_keeps_what_comes_next(many: int) -> 
     assert text.splitlines()[-1].startswith("Who may: ")
     assert text.splitlines()[-2].startswith("Next: ")
     assert text.count("- [t") <= 5
+
+
+def test_tests_that_passed_while_the_source_moved_are_not_called_failed() -> None:
+    story = failed(RunState.PASSED)
+    story.reason, story.message = "SourceMoved", "staging moved 6 times"
+    text = body(story)
+    assert text.startswith("@mona the tests for prod do not count: staging moved 6 times")
+    assert "failed" not in text
+    assert "`pilotage -n shop retest web-412`" in text
+
+
+@pytest.mark.parametrize("auto", [True, False])
+def test_a_diverged_target_is_shown_to_people_also_where_approval_was_given(auto: bool) -> None:
+    story = approval()
+    assert story.hop is not None
+    (asked,) = mentions(REQUEST, story, story.state)
+    story.hop.policy = replace(story.hop.policy, auto_promote=auto)
+    story.hop.approved_by = "autoPromote" if auto else "ada"
+    assert mentions(REQUEST, story, story.state) == ()
+    story.hop.refusal, story.hop.refusal_message = Refusal.DIVERGED, "web: it holds ffffffffffff"
+    (diverged,) = mentions(REQUEST, story, story.state)
+    assert "prod diverged" in diverged.body
+    assert diverged.key != asked.key
+    story.hop.refusal = Refusal.UNREADABLE
+    assert mentions(REQUEST, story, story.state) == ()
