@@ -17,12 +17,14 @@ _WHAT: Mapping[str, str] = {
     EventReason.WAITS_FOR_APPROVAL: "this change waits for approval to go to {environment}",
     EventReason.TESTS_FAILED: "tests failed for {environment}",
     EventReason.FAILED: "the promotion to {environment} failed",
+    EventReason.TARGET_DIVERGED: "{environment} diverged; this change waits for a person",
 }
 """What happened, where the event's own text is about details."""
 _NEXT: Mapping[str, Verb] = {
     EventReason.WAITS_FOR_APPROVAL: Verb.PROMOTE,
     EventReason.TESTS_FAILED: Verb.RETEST,
     EventReason.FAILED: Verb.RETRY,
+    EventReason.TARGET_DIVERGED: Verb.PROMOTE,
 }
 """What a person does next; after any other event no one has to do anything."""
 
@@ -59,11 +61,15 @@ def _next(event: PromotionEvent) -> list[str]:
     if verb is None:
         return []
     fix = "" if verb is Verb.PROMOTE else "fix the cause, then "
+    command = inline(event.tracker.command_line(verb))
+    if event.reason == EventReason.TARGET_DIVERGED:
+        return [f'Next: `{command} --reason "…"`, which replaces what the target holds.', _who_may(event, verb)]
+    return [f"Next: {fix}`{command}`.", _who_may(event, verb)]
+
+
+def _who_may(event: PromotionEvent, verb: Verb) -> str:
     where = f"Environment `{inline(event.environment)}` of namespace `{inline(event.tracker.namespace)}`"
-    return [
-        f"Next: {fix}`{inline(event.tracker.command_line(verb))}`.",
-        f"Who may: people with the verb `{verb}` on {where}.",
-    ]
+    return f"Who may: people with the verb `{verb}` on {where}."
 
 
 def _omitted(event: PromotionEvent) -> list[str]:

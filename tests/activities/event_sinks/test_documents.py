@@ -66,6 +66,16 @@ def test_slack_shows_what_comes_next_and_who_may(reason: str, verb: str) -> None
     assert f"`{verb}` on Environment `prod` of namespace `shop`" in texts[1]
 
 
+def test_slack_shows_that_a_diverged_target_waits_for_a_person_with_a_reason() -> None:
+    (message,) = sent(SLACK, event("TargetDiverged", message="web: it holds ffffffffffff"))
+    section, context = message["blocks"]
+    assert message["text"].endswith(">: prod diverged; this change waits for a person")
+    assert section["text"]["text"].endswith("\nweb: it holds ffffffffffff")
+    next_step, who = [one["text"] for one in context["elements"]]
+    assert '`pilotage -n shop promote web-412 --reason "…"`' in next_step
+    assert "verb `promote` on Environment `prod`" in who
+
+
 def test_slack_gets_no_next_step_where_none_is_to_be_taken_and_learns_what_it_missed() -> None:
     (message,) = sent(SLACK, event("Promoted"))
     assert [one["type"] for one in message["blocks"]] == ["section"]
