@@ -1,6 +1,6 @@
 """Pure: what people see of a promotion on its pull request, and when it is worth the calls."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -332,15 +332,7 @@ def _deployments(story: PromotionState, shown: State, url: str) -> tuple[Desired
     delivering = DELIVERING.get(story.state if shown is State.HELD else shown)
     if hop is not None and delivering is not None:
         found[hop.policy.target] = delivering
-    results = {one.target: one.result for one in story.records}
-    ended = [
-        one
-        if one.ended
-        else replace(one, ended=True, description=f"{short(sha)}: {results.get(one.environment, shown)}")
-        for one in (story.shown.deployments if story.shown is not None else ())
-        if one.environment not in found and one.state in UNDER_WAY
-    ]
-    return tuple(ended) + tuple(
+    return _given_up(story, shown, sha, found) + tuple(
         DesiredDeployment(
             environment=environment,
             sha=sha,
@@ -350,4 +342,22 @@ def _deployments(story: PromotionState, shown: State, url: str) -> tuple[Desired
             log_url=url,
         )
         for environment, state in list(found.items())[-DEPLOYMENTS_SHOWN:]
+    )
+
+
+def _given_up(
+    story: PromotionState, shown: State, sha: str, current: Mapping[str, DeliveryState]
+) -> tuple[DesiredDeployment, ...]:
+    """Return the deployments that are to be shown as under way no more."""
+    results = {one.target: one.result for one in story.records}
+    before = {one.environment: one for one in (story.shown.deployments if story.shown is not None else ())}
+    if story.presentation_owed:
+        # Only the host knows what it took of what was sent last.
+        places = [*results, *([story.hop.policy.target] if story.hop is not None else [])]
+        sent = DesiredDeployment(environment="", sha=sha, state=DeliveryState.QUEUED)
+        before = {place: replace(sent, environment=place) for place in places} | before
+    return tuple(
+        one if one.ended else replace(one, ended=True, description=f"{short(sha)}: {results.get(place, shown)}")
+        for place, one in before.items()
+        if place not in current and one.state in UNDER_WAY
     )

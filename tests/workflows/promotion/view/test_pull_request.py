@@ -458,6 +458,15 @@ def test_a_deployment_that_was_given_up_for_new_tests_is_queued_again() -> None:
         assert deployed(story, state)["prod"][1] is ended
 
 
+def test_what_may_be_shown_as_under_way_ends_also_where_the_host_s_answer_was_lost() -> None:
+    story = in_hop(State.ABORTED)
+    story.records.append(record("dev", "qa", result="AlreadyContained"))
+    assert set(deployed(story, State.ABORTED)) == {"staging"}
+    story.shown, story.presentation_owed = None, True
+    ended = {name: (ended, why) for name, (_, ended, why) in deployed(story, State.ABORTED).items() if ended}
+    assert ended == {"prod": (True, f"{MERGE[:12]}: Aborted"), "qa": (True, f"{MERGE[:12]}: AlreadyContained")}
+
+
 def test_of_what_was_never_shown_as_under_way_nothing_ends() -> None:
     story = in_hop(State.ABORTED)
     story.shown = Shown(deployments=(DesiredDeployment(environment="prod", sha=MERGE, state=DeliveryState.FAILED),))
