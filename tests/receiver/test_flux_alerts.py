@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ def definition(kind: str, plural: str) -> dict[str, Any]:
 
 @asynccontextmanager
 async def mirrored(api: KubernetesApi, namespace: str) -> AsyncIterator[FluxMirrors]:
-    mirrors = FluxMirrors(api, namespaces=(namespace,), flux_alerts=True)
+    mirrors = FluxMirrors(api, namespaces=(namespace,), flux_alerts=True, look=timedelta(milliseconds=100))
     following = asyncio.create_task(mirrors.run())
     try:
         await until(lambda: mirrors.has_synced)
@@ -86,16 +87,17 @@ async def test_a_cluster_without_flux_serves_what_it_has_and_one_with_flux_its_a
     await api.create(NAMESPACES, None, {"metadata": {"name": namespace}})
     async with mirrored(api, namespace) as mirrors:
         assert list(mirrors.of("")) == []
-
-    for kind, plural in KINDS:
-        await api.create(DEFINITIONS, None, definition(kind, plural))
-    for kind, name, resource in (
-        ("Provider", "host", flux_providers("v1beta2")),
-        ("Alert", "all", flux_alerts("v1beta2")),
-    ):
-        metadata = {"name": name, "namespace": namespace}
-        wanted = {"apiVersion": resource.api_version, "kind": kind, "metadata": metadata, "spec": SPECS[kind]}
-        await _create(api, resource, namespace, wanted)
+        for kind, plural in KINDS:
+            await api.create(DEFINITIONS, None, definition(kind, plural))
+        for kind, name, resource in (
+            ("Provider", "host", flux_providers("v1beta2")),
+            ("Alert", "all", flux_alerts("v1beta2")),
+        ):
+            metadata = {"name": name, "namespace": namespace}
+            wanted = {"apiVersion": resource.api_version, "kind": kind, "metadata": metadata, "spec": SPECS[kind]}
+            await _create(api, resource, namespace, wanted)
+        # Flux came later, and no receiver was started again.
+        await until(lambda: bool(list(mirrors.of(namespace))))
 
     async with mirrored(api, namespace) as mirrors:
         await until(lambda: bool(list(mirrors.of(namespace))))

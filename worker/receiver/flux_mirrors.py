@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -26,6 +27,9 @@ from worker.receiver.marked import Marked
 
 T = TypeVar("T")
 _logger = structlog.get_logger(__name__)
+
+LOOK = timedelta(minutes=1)
+"""How long the kinds of Flux may be there unnoticed."""
 
 
 class Subscriptions(Protocol):
@@ -53,12 +57,14 @@ class FluxMirrors:
         namespaces: Sequence[str] = (),
         flux_alerts: bool = False,
         on_watch_restart: Callable[[str, str], None] = lambda resource, reason: None,
+        look: timedelta = LOOK,
     ) -> None:
         self._kubernetes = kubernetes
         self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._on_watch_restart = on_watch_restart
         self._flux_alerts = flux_alerts
         self._looked_for_flux = not flux_alerts
+        self._look_seconds = look.total_seconds()
         self._statuses_in: Marked[Subscription] = Marked(_namespace_of)
         self._alerts_in: Marked[Subscription] = Marked(_namespace_of)
         self._statuses = self._mirror(resource_of(CommitStatus.definition), _commit_status, self._statuses_in.follow)
@@ -76,12 +82,13 @@ class FluxMirrors:
         async with asyncio.TaskGroup() as tasks:
             for mirror in self._all():
                 tasks.create_task(mirror.run(), name=f"mirror {mirror.resource.plural}")
-            if self._flux_alerts and (version := await self._flux_version()) is not None:
+            if self._flux_alerts:
+                version = await self._found_flux()
                 self._alerts = self._mirror(flux_alerts(version), from_alert, self._alerts_in.follow)
                 self._flux_providers = self._mirror(flux_providers(version), from_flux_provider)
+                self._looked_for_flux = True
                 for flux in self._of_flux():
                     tasks.create_task(flux.run(), name=f"mirror {flux.resource.plural} of Flux")
-            self._looked_for_flux = True
 
     def of(self, namespace: str) -> Iterator[Subscription]:
         """Yield the subscriptions of a namespace; of all for an empty one."""
@@ -102,12 +109,20 @@ class FluxMirrors:
         key = Key(subscription.namespace, subscription.provider)
         return next((found for mirror in mirrors if (found := mirror.objects.get(key)) is not None), None)
 
+    async def _found_flux(self) -> str:
+        """Return the newest version of Flux's Alerts that the cluster has, once it has any."""
+        while (version := await self._flux_version()) is None:
+            if not self._looked_for_flux:
+                _logger.warning("Flux's Alerts are not served until the cluster has such a kind")
+            # Flux may be installed later, and nothing else waits for it.
+            self._looked_for_flux = True
+            await asyncio.sleep(self._look_seconds)
+        return version
+
     async def _flux_version(self) -> str | None:
-        """Return the newest version of Flux's Alerts that the cluster has; None where it has none."""
         for version in FLUX_VERSIONS:
             if await self._serves(version):
                 return version
-        _logger.warning("Flux's Alerts are not served: the cluster has no such kind")
         return None
 
     async def _serves(self, version: str) -> bool:
