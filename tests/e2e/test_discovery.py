@@ -5,7 +5,7 @@ from functools import partial
 from deploy.local.demo.world import TRACKER
 from deploy.local.sandbox.seed import MERGE_SHA
 from tests.e2e.conftest import OpenShop
-from tests.e2e.shop import until
+from tests.e2e.shop import DEADLINE_SECONDS, until
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
@@ -37,5 +37,7 @@ def test_a_merged_change_is_discovered_observed_and_promoted_once_the_mode_is_ac
     until(trackers, lambda seen: seen == [], "the tracker is gone", 60)
     asked = len(opened.journal("github"))
     opened.sandbox.post("/_github/label", {"repo": f"acme/{opened.name}", "number": 412, "add": ["again"]})
-    until(lambda: len(opened.journal("github")), lambda seen: seen > asked + 3, "the list is read again", 30)
+    until(
+        lambda: len(opened.journal("github")), lambda seen: seen > asked + 3, "the list is read again", DEADLINE_SECONDS
+    )
     assert trackers() == []
