@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import jsonschema
@@ -14,7 +15,8 @@ SCHEMA = json.loads((ROOT / CHART / "values.schema.json").read_text())
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 
 
-def values(path: str = "values.yaml") -> dict[str, Any]:
+@cache
+def values(path: str = "values.yaml") -> Mapping[str, Any]:
     return dict(YAML(typ="safe").load(ROOT / CHART / path))
 
 

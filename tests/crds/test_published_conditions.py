@@ -1,7 +1,7 @@
 """The reference against the code: whatever is published is documented, and whatever is documented is published."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -42,6 +42,11 @@ def _calls() -> Iterator[ast.Call]:
     yield from (node for node in _nodes() if isinstance(node, ast.Call))
 
 
+@cache
+def _pages() -> Mapping[str, str]:
+    return generated_files()
+
+
 def _name(call: ast.Call) -> str:
     return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
@@ -74,29 +79,34 @@ def _members_used(enum: str) -> set[str]:
     }
 
 
-# An obstacle's reason is that of the condition and of the wait.
-CONDITION_REASONS = _given({"ConditionStatus", "WantedCondition"}, "reason") | {
-    WaitingReason[name].value
-    for name in (
-        "WAITING_FOR_REFERENCE",
-        "UNAVAILABLE",
-        "DEPLOYMENT_UNREADABLE",
-        "COMPONENT_NOT_DEPLOYED",
-        "TEST_REFUSED",
+@cache
+def _condition_reasons() -> frozenset[str]:
+    # An obstacle's reason is that of the condition and of the wait.
+    obstacles = (
+        WaitingReason.WAITING_FOR_REFERENCE,
+        WaitingReason.UNAVAILABLE,
+        WaitingReason.DEPLOYMENT_UNREADABLE,
+        WaitingReason.COMPONENT_NOT_DEPLOYED,
+        WaitingReason.TEST_REFUSED,
     )
-}
+    return frozenset({*_given({"ConditionStatus", "WantedCondition"}, "reason"), *map(str, obstacles)})
 
-TRACKER_REASONS = (
-    _given({"enter", "Ended"}, "reason")
-    | {TrackerReason[name].value for name in _members_used("TrackerReason")}
-    | {str(one) for one in Refusal if one}
-    | {str(one) for one in PolicyOutcome if one is not PolicyOutcome.FOUND}
-)
+
+@cache
+def _tracker_reasons() -> frozenset[str]:
+    return frozenset(
+        {
+            *_given({"enter", "Ended"}, "reason"),
+            *(TrackerReason[name].value for name in _members_used("TrackerReason")),
+            *(str(one) for one in Refusal if one),
+            *(str(one) for one in PolicyOutcome if one is not PolicyOutcome.FOUND),
+        }
+    )
 
 
 def test_the_reasons_are_found_in_the_code() -> None:
-    assert {"TestRefused", "Presented", "PresentationFailed", "Resolved"} <= CONDITION_REASONS
-    assert {"Deleted", "NothingToDeploy", "SourceMoved", "BlockedBy", "Partial", "InvalidPolicy"} <= TRACKER_REASONS
+    assert {"TestRefused", "Presented", "PresentationFailed", "Resolved"} <= _condition_reasons()
+    assert {"Deleted", "NothingToDeploy", "SourceMoved", "BlockedBy", "Partial", "InvalidPolicy"} <= _tracker_reasons()
 
 
 def test_every_published_type_is_documented() -> None:
@@ -105,16 +115,16 @@ def test_every_published_type_is_documented() -> None:
 
 
 def test_every_published_reason_is_documented() -> None:
-    assert {str(one) for one in ConditionReason} >= CONDITION_REASONS
-    assert {str(one) for one in (*TrackerReason, *State)} >= TRACKER_REASONS
+    assert {str(one) for one in ConditionReason} >= _condition_reasons()
+    assert {str(one) for one in (*TrackerReason, *State)} >= _tracker_reasons()
 
 
 def test_no_reason_is_documented_that_nothing_publishes() -> None:
-    unused = {one.name for one in ConditionReason if one.value not in CONDITION_REASONS}
+    unused = {one.name for one in ConditionReason if one.value not in _condition_reasons()}
     # A drift's kind is the reason of its condition.
     unused -= {kind.name for kind in Drift}
     assert unused - _members_used("ConditionReason") == set()
-    assert {str(one) for one in TrackerReason} - TRACKER_REASONS == set()
+    assert {str(one) for one in TrackerReason} - _tracker_reasons() == set()
 
 
 def test_every_reason_of_a_wait_has_a_state_that_publishes_it() -> None:
@@ -154,7 +164,7 @@ def test_every_result_of_a_record_is_documented_and_given() -> None:
     ],
 )
 def test_each_stands_in_the_reference_with_its_meaning(enum: type[StrEnum]) -> None:
-    page = generated_files()[f"docs/reference/{'events' if enum is EventReason else 'conditions'}.md"]
+    page = _pages()[f"docs/reference/{'events' if enum is EventReason else 'conditions'}.md"]
     documented = dict(member_documents(enum))
     assert list(documented) == [one.value for one in enum]
     assert all(f"| `{value}` | {text} |" in page for value, text in documented.items())
