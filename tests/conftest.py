@@ -44,6 +44,10 @@ def pytest_configure(config: pytest.Config) -> None:
         pace.own_ports(int(worker["workerid"].removeprefix("gw")), worker["workercount"])
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    pace.answer_at_once(session.config)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if hasattr(config, "workerinput"):
         pace.longest_first(items)

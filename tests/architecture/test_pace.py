@@ -1,5 +1,8 @@
 """The suite runs in several processes: files stay whole, long folders go first, and each folder has a budget."""
 
+import socket
+from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -37,6 +40,14 @@ def test_no_two_processes_look_at_the_same_port(monkeypatch: pytest.MonkeyPatch)
             pace.own_ports(process, 3)
             taken += range(ports.FIRST, ports.LAST)
     assert taken == list(range(20_000, 20_900))
+
+
+def test_what_repeats_failed_tests_is_asked_without_a_pause() -> None:
+    plugin: Any = import_module("pytest_rerunfailures").SocketDB()
+    with closing(plugin.sock):
+        pace.answer_at_once(cast(pytest.Config, SimpleNamespace(failures_db=plugin)))
+        assert plugin.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+    pace.answer_at_once(cast(pytest.Config, SimpleNamespace()))
 
 
 def test_the_table_counts_each_test_once_and_all_its_seconds() -> None:
