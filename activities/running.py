@@ -24,7 +24,7 @@ _TAG_CHARACTERS = 128
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """Return what runs, what else does or is being brought, and why neither is known."""
+    """Hold what runs, what else does or is being brought, and why neither is known."""
 
     runs: str | None = None
     operating: str | None = None

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 
 class ProviderError(Exception):
-    """Return what a host answered, bounded and redacted, with what a caller can act on."""
+    """Carry what a host answered, bounded and redacted, with what a caller can act on."""
 
     retryable = True
 

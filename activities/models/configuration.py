@@ -155,7 +155,7 @@ class BranchWriteSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class WriteSpec:
-    """Return how a deployment is moved."""
+    """State how a deployment is moved."""
 
     kind: WriteKind = WriteKind.TARGET_REVISION
     image: str | None = None

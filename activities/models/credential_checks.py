@@ -20,7 +20,7 @@ class CheckedResource:
 
 @dataclass(frozen=True, kw_only=True)
 class CredentialCheckOutcome(Bounded):
-    """Return whether the credential was proved, and if not, what to fix."""
+    """State whether the credential was proved, and if not, what to fix."""
 
     accepted: bool | None = None
     """None where the host gave no verdict."""
@@ -54,7 +54,7 @@ class CheckConnectionInput:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckConnectionResult:
-    """Return the outcome for the generation that was read; `gone` where there is no such resource any more."""
+    """Hold the outcome for the generation that was read; `gone` where there is no such resource any more."""
 
     gone: bool = False
     generation: int = 0

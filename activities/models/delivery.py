@@ -243,7 +243,7 @@ class WriteResult(Bounded):
 
 @dataclass(frozen=True, kw_only=True)
 class DeliverApplicationResult:
-    """Return what became of the write, and of the sync where the write stands: its result, or why there is none."""
+    """Hold what became of the write, and of the sync where the write stands: its result, or why there is none."""
 
     written: WriteResult
     synced: WriteResult | None = None

@@ -59,7 +59,7 @@ class DriftWorkflowInput:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict(Bounded):
-    """Return whether a promoted change is in place, and how it drifted if not."""
+    """State whether a promoted change is in place, and how it drifted if not."""
 
     kind: Drift | None = None
     """None = it is in place."""
@@ -79,7 +79,7 @@ class Suspicion(Bounded):
 
 @dataclass(frozen=True, kw_only=True)
 class Silence(Bounded):
-    """Return why nothing can be read of a project, or with an empty one of all that an instance knows."""
+    """State why nothing can be read of a project, or with an empty one of all that an instance knows."""
 
     project: str
     failure: BriefFailure

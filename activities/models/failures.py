@@ -44,7 +44,7 @@ _OURS = frozenset({FailureKind.EXPIRED, FailureKind.API_UNAVAILABLE, FailureKind
 
 @dataclass(frozen=True, kw_only=True)
 class Failure(Bounded):
-    """Return what an attempt failed of. The message is bounded and without credentials."""
+    """State what an attempt failed of. The message is bounded and without credentials."""
 
     kind: FailureKind
     message: Text

@@ -22,7 +22,7 @@ class Proposal:
 
 @dataclass(frozen=True, kw_only=True)
 class Gate(Bounded):
-    """Return how a test of the round stands, to be shown on a pull request of ours."""
+    """State how a test of the round stands, to be shown on a pull request of ours."""
 
     name: str
     passed: bool
@@ -63,7 +63,7 @@ class DeliverFilesInput:
 
 @dataclass(frozen=True, kw_only=True)
 class FilesWritten:
-    """Return what became of one deployment's files."""
+    """State what became of one deployment's files."""
 
     deployment: str
     result: WriteResult

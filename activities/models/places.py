@@ -12,7 +12,7 @@ from activities.models.tracking import Artifact, Timings, TrackerRef
 
 
 class Phase(StrEnum):
-    """Return what a member wants of a place."""
+    """What a member wants of a place."""
 
     WORKING = "Working"
     READY = "Ready"

@@ -29,7 +29,7 @@ class RepositoryRef:
 
 @dataclass(frozen=True, kw_only=True)
 class ListCursor(Bounded):
-    """Return how far a repository's list was read."""
+    """Remember how far a repository's list was read."""
 
     since: datetime | None = None
     """What changed before it was seen; None until all was read once."""
@@ -74,7 +74,7 @@ class SyncRepositoryInput:
 
 @dataclass(frozen=True, kw_only=True)
 class Discovered(Bounded):
-    """Return what became of what matches; it is written as the condition `Discovered`."""
+    """State what became of what matches; it is written as the condition `Discovered`."""
 
     complete: bool
     reason: str
@@ -85,7 +85,7 @@ class Discovered(Bounded):
 
 @dataclass(frozen=True, kw_only=True)
 class SyncRepositoryResult(Bounded):
-    """Return what was found and done, part by part; what failed is tried again by the next look."""
+    """Hold what was found and done, part by part; what failed is tried again by the next look."""
 
     gone: bool = False
     """Whether there is no such GitRepository any more."""
@@ -117,7 +117,7 @@ class TidyRepositoryInput:
 
 @dataclass(frozen=True, kw_only=True)
 class TidyRepositoryResult(Bounded):
-    """Return what is left."""
+    """Hold what is left."""
 
     gone: bool = False
     needed: bool = True

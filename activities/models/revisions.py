@@ -38,7 +38,7 @@ class ListChangedFilesResult:
 
 
 class Relation(StrEnum):
-    """Return how `head` stands to `base`."""
+    """How `head` stands to `base`."""
 
     IDENTICAL = "Identical"
     AHEAD = "Ahead"

@@ -13,7 +13,7 @@ from activities.models.failures import Failure
 
 
 class RunState(StrEnum):
-    """Return how far a run is; the last five are final."""
+    """How far a run is; the last five are final."""
 
     QUEUED = "Queued"
     RUNNING = "Running"
@@ -110,7 +110,7 @@ class TriggerRoundInput:
 
 @dataclass(frozen=True, kw_only=True)
 class TriggeredTest:
-    """Return what became of one test: exactly one of the two is there."""
+    """State what became of one test: exactly one of the two is there."""
 
     key: str
     result: TriggerTestResult | None = None
@@ -138,7 +138,7 @@ class PollTestsInput:
 
 @dataclass(frozen=True, kw_only=True)
 class RunReport(Bounded):
-    """Return what the CI system shows of one run. A poll that failed for this run has `failure` and no verdict."""
+    """Hold what the CI system shows of one run. A poll that failed for this run has `failure` and no verdict."""
 
     key: str
     run: RunRef

@@ -25,7 +25,7 @@ class LiveTracker:
 
 @dataclass(frozen=True, kw_only=True)
 class Begin:
-    """Return where a list goes on: behind a tracker, with the API server's token if it is known."""
+    """Name where a list goes on: behind a tracker, with the API server's token if it is known."""
 
     after: str
     token: str = ""

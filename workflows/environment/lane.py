@@ -32,7 +32,7 @@ class LaneView:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """Return who gets the lane, whom each other Ready member waits for, and what must be compared before."""
+    """Name who gets the lane, whom each other Ready member waits for, and what must be compared before."""
 
     grant: str | None = None
     """uid of the tracker that gets the lane."""

@@ -25,7 +25,7 @@ class Judgement(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Return how one deployment stands to the artifact, and why."""
+    """Hold how one deployment stands to the artifact, and why."""
 
     observation: Observation
     judgement: Judgement

@@ -15,7 +15,7 @@ NAMES_BYTES = 700
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """Return whether the target may be written, and why not."""
+    """State whether the target may be written, and why not."""
 
     fits: bool
     refusal: Refusal = Refusal.NONE

@@ -49,7 +49,7 @@ class Loss:
 
 @dataclass(frozen=True, kw_only=True)
 class Act:
-    """Return what is to be done, and what was found on the way to that."""
+    """Name what is to be done, and hold what was found on the way to that."""
 
     step: Step
     arrived: Mapping[str, ApplicationResult] = field(default_factory=dict)
