@@ -83,7 +83,7 @@ def _of_the_same(promoted: Promoted, found: dict[str, str], seen: Observation) -
     """Judge what else than the revision may differ."""
     if promoted.parameters is not None and (changed := _changed(promoted.parameters, found)):
         return Verdict(kind=Drift.PARAMETERS_CHANGED, expected="the parameters of the promotion", observed=changed)
-    if seen.sync_status == "OutOfSync":
+    if seen.out_of_sync:
         return Verdict(kind=Drift.OUT_OF_SYNC, expected="Synced", observed=seen.message or "OutOfSync")
     if seen.health in _ILL:
         why = f": {seen.message}" if seen.message else ""

@@ -72,6 +72,11 @@ class Observation(Bounded):
     """Whether the operation shown is auto-sync's own, of what the spec holds now."""
 
     @property
+    def out_of_sync(self) -> bool:
+        """Whether Argo CD reports that something else runs than what it is to bring there."""
+        return self.sync_status == "OutOfSync"
+
+    @property
     def problem(self) -> str:
         """Return what people read of the failure; empty where there is none."""
         return self.failure.problem if self.failure is not None else ""

@@ -25,6 +25,7 @@ from activities.models.pull_requests_news import PullRequestNews
 from activities.models.state_labels import HOLD
 from activities.models.status import PublishStatusInput, PublishStatusResult, State, WorkflowStatus
 from crds.reasons.events import EventReason
+from crds.reasons.trackers import TrackerReason
 from workflows.promotion.rules import commands
 from workflows.promotion.rules.carrying import fitting
 from workflows.promotion.rules.news import take_news
@@ -232,7 +233,7 @@ class PromotionWorkflow:
             self._delete(TRACKER_GONE[answer.reason])
 
     def _delete(self, message: str) -> None:
-        self._ctx.ended = self._ctx.ended or Ended(State.ABORTED, "Deleted", message)
+        self._ctx.ended = self._ctx.ended or Ended(State.ABORTED, TrackerReason.DELETED, message)
         self._presenting.give_up()
         self._ctx.cancelling.hurry()
         self._ctx.monitoring.give_up()
@@ -379,7 +380,7 @@ class PromotionWorkflow:
         ctx.forget_unknown()
         if verb is Verb.ABORT:
             reason = f"by {command.actor}" + (f": {command.reason}" if command.reason else "")
-            ctx.ended = ctx.ended or Ended(State.ABORTED, "Aborted", reason)
+            ctx.ended = ctx.ended or Ended(State.ABORTED, str(State.ABORTED), reason)
         if verb in (Verb.RETEST, Verb.RETRY):
             ctx.news_at = workflow.now()
         if verb in (Verb.HOLD, Verb.RELEASE):

@@ -51,7 +51,7 @@ def has_drifted(one: DeploymentSpec, artifact: Artifact, observation: Observatio
         return False
     ours = observation.runs == artifact.revision and observation.written_raw == wanted_raw(one, artifact)
     idle = observation.operation_phase is not OperationPhase.RUNNING
-    return not observation.problem and ours and idle and observation.sync_status == "OutOfSync"
+    return not observation.problem and ours and idle and observation.out_of_sync
 
 
 def reverted_line(one: DeploymentSpec, observation: Observation) -> str:
@@ -87,7 +87,7 @@ def lag(one: DeploymentSpec, seen: Observation | None, hindered: str = "") -> st
     runs = f"{one.name}: runs {comparison.what_runs(seen)}, {seen.sync_status}, {seen.health}"
     if by_git(one) and not (hindered or text or seen.problem):
         text = f"{'Flux' if one.flux is not None else 'Argo CD'} has not picked up what is in Git"
-        if seen.sync_status == "OutOfSync":
+        if seen.out_of_sync:
             text = "Argo CD has not synced what is in Git: turn automated sync on, or sync it"
     return "; ".join(part for part in (runs, hindered, seen.problem or text) if part)
 

@@ -48,13 +48,11 @@ def sentence(record: PromotionRecord) -> str:
     """Return how a hop ended, as an event for people."""
     artifacts = ", ".join(filter(None, (f"{one.component} {short(one.revision)}".strip() for one in record.artifacts)))
     match record.result:
-        case "Promoted":
+        case RecordResult.PROMOTED:
             by = "its policy" if record.promoted_by == PROMOTED_BY_POLICY else record.promoted_by
             return f"{artifacts} was promoted from {record.source} to {record.target} by {by}"
-        case "AlreadyContained":
+        case RecordResult.ALREADY_CONTAINED:
             by = f", brought by {record.brought_by}" if record.brought_by else ""
             return f"{record.target} contains {artifacts or 'the change'} already{by}"
-        case "Failed":
-            return f"the promotion from {record.source} to {record.target} failed: {record.error}"
         case _:
-            return f"{record.target} deploys nothing of the change"
+            return f"the promotion from {record.source} to {record.target} failed: {record.error}"

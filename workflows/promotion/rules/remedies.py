@@ -42,7 +42,7 @@ def remedy(hop: Hop, one: DeploymentSpec, seen: Observation | None, *, hindered:
         return "" if there else f"deploy it to application {one.application}, which Pilotage does not write"
     if not hop.has(one.name, Touch.REQUESTED):
         return ""
-    if following.by_git(one) and seen.sync_status == "OutOfSync":
+    if following.by_git(one) and seen.out_of_sync:
         return f"sync application {one.application}, or turn its automated sync on"
-    stuck = seen.sync_status == "OutOfSync" or seen.health in (Health.DEGRADED, Health.MISSING)
+    stuck = seen.out_of_sync or seen.health in (Health.DEGRADED, Health.MISSING)
     return f"fix application {one.application} as its message shows" if stuck and seen.message else ""

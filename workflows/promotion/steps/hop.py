@@ -300,9 +300,10 @@ async def end_hop(ctx: PromotionRun, record: PromotionRecord) -> State:
     if label not in story.labels:
         story.labels.append(label)
     story.arrived.append(target)
-    watch = _watched(ctx, target, record.artifacts if record.result == "Promoted" else None)
+    promoted = record.result == RecordResult.PROMOTED
+    watch = _watched(ctx, target, record.artifacts if promoted else None)
     view = ctx.views.get(target)
-    final = record.result == "Promoted" and view is not None and view.final
+    final = promoted and view is not None and view.final
     story.environment, story.hop = target, None
     story.hops, story.rounds = story.hops + 1, 0
     ctx.supersede(f"{target} has the change: {record.result}", Verb.RETEST, Verb.RETRY, Verb.PROMOTE)

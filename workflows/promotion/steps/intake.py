@@ -16,6 +16,7 @@ from activities.models.revisions import ListChangedFilesInput, ReadPullRequestIn
 from activities.models.status import State
 from activities.models.tracking import Artifact, PullRequest, PullRequestState, RepositoryView
 from crds.reasons.events import EventReason
+from crds.reasons.trackers import TrackerReason
 from workflows import policies
 from workflows.promotion.rules import comparison
 from workflows.promotion.rules.lineage import astray
@@ -77,7 +78,7 @@ async def await_merge(ctx: PromotionRun) -> State:
         if pull_request.state is PullRequestState.CLOSED:
             restart = ctx.request.tracker.command_line("restart")
             text = f"#{pull_request.number} was closed without a merge; if it is reopened: `{restart}`"
-            raise Ended(State.CLOSED, "PullRequestClosed", text)
+            raise Ended(State.CLOSED, TrackerReason.PULL_REQUEST_CLOSED, text)
         if pull_request.state is PullRequestState.MERGED and pull_request.merge_sha:
             await _learn_components(ctx)
             into = f" into {pull_request.base_branch}" if pull_request.base_branch else ""
@@ -159,7 +160,7 @@ async def _learn_components(ctx: PromotionRun) -> None:
 
     story.components = await _ask_host(ctx, ask, "changed files")
     if not story.components:
-        raise Ended(State.COMPLETED, "NothingToDeploy", "no component's paths match the changed files")
+        raise Ended(State.COMPLETED, TrackerReason.NOTHING_TO_DEPLOY, "no component's paths match the changed files")
 
 
 async def await_sync(ctx: PromotionRun) -> State:

@@ -19,6 +19,7 @@ from activities.models.promotion import Verb
 from activities.models.status import State
 from activities.models.tracking import Artifact
 from crds.reasons.events import EventReason
+from crds.reasons.trackers import TrackerReason
 from workflows.promotion.rules import rounds
 from workflows.promotion.rules import testing as rules
 from workflows.promotion.rules.aggregate import aggregate, may_retry, round_over, verdict
@@ -225,7 +226,7 @@ def _begin_again(ctx: PromotionRun, hop: Hop, why: str) -> State | None:
         message = f"{hop.policy.source} moved {hop.source_moves} times during the tests"
         ctx.event(EventReason.SOURCE_MOVED, message, warning=True)
         ctx.supersede(message, Verb.PROMOTE)
-        return ctx.enter(State.TESTS_FAILED, reason="SourceMoved", message=message)
+        return ctx.enter(State.TESTS_FAILED, reason=TrackerReason.SOURCE_MOVED, message=message)
     ctx.event(EventReason.SOURCE_MOVED, f"a new round begins: {why}")
     hop.round = None
     return None

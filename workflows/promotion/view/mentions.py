@@ -11,6 +11,7 @@ from activities.models.budgets import MENTION_BYTES
 from activities.models.promotion import PromotionInput, Verb
 from activities.models.revisions import Mention
 from activities.models.status import State, TestStatus
+from activities.models.testing import RunState
 from crds.reasons.trackers import TrackerReason
 from crds.texts.markdown import inline, link
 from workflows.promotion.rules.aggregate import test_status, verdict
@@ -76,7 +77,7 @@ def _diverged(hop: Hop, shown: State) -> bool:
 def _counts(hop: Hop) -> str:
     """Return how many of the required tests passed; empty where there is none."""
     states = [test.state for test in (hop.round.tests if hop.round else ()) if test.spec.required]
-    return f"{sum(state == 'Passed' for state in states)} of {len(states)} required passed" if states else ""
+    return f"{sum(state is RunState.PASSED for state in states)} of {len(states)} required passed" if states else ""
 
 
 def _tests(hop: Hop, shown: State) -> list[str]:
@@ -84,7 +85,9 @@ def _tests(hop: Hop, shown: State) -> list[str]:
     if hop.round is None or shown is State.PROMOTION_FAILED:
         return []
     tests = [test_status(test, round_number=hop.round.number) for test in hop.round.tests]
-    named = [test for test in tests if test.state != "Passed"] or (tests if shown is State.READY_TO_PROMOTE else [])
+    named = [test for test in tests if test.state != RunState.PASSED] or (
+        tests if shown is State.READY_TO_PROMOTE else []
+    )
     lines = [_test_line(test) for test in named[:TESTS_NAMED]]
     left_out = len(named) - TESTS_NAMED
     return ["", *lines, *([f"- and {left_out} more"] if left_out > 0 else [])] if lines else []

@@ -17,8 +17,10 @@ from activities.models.revisions import (
 )
 from activities.models.state_labels import DRIFTED, HOLD, place_label, state_label
 from activities.models.status import PromotionRecord, State, TestStatus, Waiting, WaitingFor
+from activities.models.testing import RunState
 from activities.models.tracking import PullRequestState
 from crds.reasons.problems import FailureKind
+from crds.reasons.trackers import RecordResult, TrackerReason
 from crds.texts.markdown import cell, inline, link, web_address
 from crds.texts.plain import one_line
 from workflows.promotion.rules.aggregate import test_status
@@ -27,14 +29,14 @@ from workflows.promotion.rules.lineage import has_diverged
 from workflows.promotion.state import PromotionState
 from workflows.promotion.view.mentions import mentions
 
-ICONS = {
-    "Passed": "✅",
-    "Failed": "❌",
-    "TimedOut": "⌛",
-    "Cancelled": "⏹",
-    "Error": "⚠️",
-    "Running": "🔄",
-    "Queued": "🕒",
+ICONS: Mapping[str, str] = {
+    RunState.PASSED: "✅",
+    RunState.FAILED: "❌",
+    RunState.TIMED_OUT: "⌛",
+    RunState.CANCELLED: "⏹",
+    RunState.ERROR: "⚠️",
+    RunState.RUNNING: "🔄",
+    RunState.QUEUED: "🕒",
 }
 SHOWN_AFTER = timedelta(seconds=10)
 """A delivery, or a sync, that ends sooner is not worth the calls that showing it would cost. Far above what a busy
@@ -59,7 +61,10 @@ ENDS = {
     # Of what is next: there was nothing to deploy.
     State.COMPLETED: CommitState.SUCCESS,
 }
-DELIVERED = {"Promoted": DeliveryState.SUCCEEDED, "Failed": DeliveryState.FAILED}
+DELIVERED: Mapping[str, DeliveryState] = {
+    RecordResult.PROMOTED: DeliveryState.SUCCEEDED,
+    RecordResult.FAILED: DeliveryState.FAILED,
+}
 """Results of a record that were ours."""
 UNDER_WAY = (DeliveryState.QUEUED, DeliveryState.IN_PROGRESS)
 DEPLOYMENTS_SHOWN = 20
@@ -102,7 +107,7 @@ def moment(story: PromotionState, shown: State, now: datetime) -> tuple[object, 
             linked = all(test.url or test.final for test in round_.tests)
             return (*place, round_.number, linked) if linked or lasts or story.problem else None
         case State.READY_TO_PROMOTE:
-            passing = story.reason in ("ReadyToPromote", "AwaitingLane")
+            passing = story.reason in (State.READY_TO_PROMOTE, TrackerReason.AWAITING_LANE)
             return None if passing and not lasts else (*place, story.reason)
         case State.AWAITING_MERGE:
             pull_request = story.pull_request
@@ -258,7 +263,7 @@ def _tests_of_records(story: PromotionState, room: int) -> list[str]:
     for record in reversed(story.records):
         if not record.tests:
             continue
-        passed = sum(test.state == "Passed" for test in record.tests)
+        passed = sum(test.state == RunState.PASSED for test in record.tests)
         title = f"Tests {record.source} → {record.target}: {passed} of {len(record.tests)} passed"
         opened = " open" if story.hop is None and not kept else ""
         block = ["", f"<details{opened}><summary>{title}</summary>", *_table(record.tests), "", "</details>"]
