@@ -145,7 +145,7 @@ class CiActivities(TestRunActivities):
     async def cancel_tests(self, request: CancelTestsInput) -> CancelTestsResult:
         """Cancel every run of ours of each key, a few at a time; all are tried before the first error is raised.
 
-        A run that may have begun unheard is looked for until the lists must show it, by a later attempt.
+        A run that may have begun without an answer is looked for until the lists must show it, by a later attempt.
         """
         clock = ServerClock()
         runs = await self._connections.ci_runs(request.namespace, request.runner)

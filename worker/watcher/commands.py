@@ -109,8 +109,8 @@ class CommandExecutor:
             return None
         tracker = Key(key.namespace, entry.subject)
         begin_key(command=str(key), tracker=str(tracker))
-        command = await self._read(COMMANDS, key)
-        if command is None or command["metadata"]["uid"] != entry.uid or status_of(command).get("accepted") is not None:
+        command = await self._read_open(key, entry)
+        if command is None:
             return None
         found = await self._read(TRACKERS, tracker) if entry.spec.tracker_ref is not None else None
         present = read_claim(command)
@@ -122,19 +122,18 @@ class CommandExecutor:
             return claim
         if claim.taken_over and present is not None and present.by != claim.by:
             logger.warning("command %s is taken over: its claimer has not answered since %s", key, present.at)
-        if unverified and present is not None:
-            unverified += ". Somebody had claimed it before, and may have carried it out"
-        if not unverified:
+        if unverified:
+            claimed = ". Somebody had claimed it before, and may have carried it out" if present is not None else ""
+            answer: CommandAnswer | None = _refuse(f"{unverified}{claimed}")
+        else:
             self._verified.add(entry.uid)
-        try:
-            if claim != present and not unverified:
-                command = await self._apply(key, command, claim.status())
-        except ApiConflict:
-            return CONFLICT_PAUSE
-        except ApiNotFound:
-            return None
-        answer: CommandAnswer | None = _refuse(unverified)
-        if not unverified:
+            try:
+                if claim != present:
+                    command = await self._apply(key, command, claim.status())
+            except ApiConflict:
+                return CONFLICT_PAUSE
+            except ApiNotFound:
+                return None
             answer = await self._answer(key, entry, entry.spec, found, claim, sent=present is not None)
         if answer is None:
             return STARTING_PAUSE
@@ -183,14 +182,12 @@ class CommandExecutor:
             answer = await self._promotions.execute(attempt, spec.verb.value, _command(entry, spec, claim))
             if answer is not None:
                 return answer
-        return await self._unheard(tracker, claim)
+        return await self._untaken(tracker, claim)
 
     async def _is_ours(self, key: Key, entry: CommandEntry, claim: Claim) -> bool:
         """Return whether a command is still to be carried out, and by this watcher, which may have been held up."""
-        command = await self._read(COMMANDS, key)
-        if command is None or command["metadata"]["uid"] != entry.uid or status_of(command).get("accepted") is not None:
-            return False
-        present = read_claim(command)
+        command = await self._read_open(key, entry)
+        present = read_claim(command) if command is not None else None
         return present is not None and present.by == claim.by
 
     async def _refresh(self, tracker: TrackerEntry, document: Document) -> bool:
@@ -212,7 +209,7 @@ class CommandExecutor:
         if document is not None:
             await self._promotions.poke(read_tracker(document).current)
 
-    async def _unheard(self, tracker: TrackerEntry, claim: Claim) -> CommandAnswer | None:
+    async def _untaken(self, tracker: TrackerEntry, claim: Claim) -> CommandAnswer | None:
         """Return why no workflow took the command; None where it is about to start."""
         if tracker.deleting_since is not None:
             return _refuse(f"the tracker {tracker.name} is being deleted")
@@ -273,6 +270,13 @@ class CommandExecutor:
             await self._apply(key, document, {**claim.status(), **fields})
         except ApiNotFound:
             logger.info("command %s was deleted before its answer", key)
+
+    async def _read_open(self, key: Key, entry: CommandEntry) -> Document | None:
+        """Read a command; None where it is gone, another one has its name, or it is answered."""
+        command = await self._read(COMMANDS, key)
+        if command is None or command["metadata"]["uid"] != entry.uid or status_of(command).get("accepted") is not None:
+            return None
+        return command
 
     async def _read(self, resource: ApiResource, key: Key) -> Document | None:
         try:

@@ -114,7 +114,7 @@ class OpenCancel:
     again_at: datetime | None = None
     """When to ask again; a host may have asked for that time."""
     perhaps: bool = False
-    """Whether one of them may have begun unheard, so that the CI system's lists may not show it yet."""
+    """Whether one of them may have begun without an answer that reached us; lists may not show it yet."""
 
 
 @dataclass(kw_only=True)
