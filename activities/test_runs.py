@@ -2,7 +2,7 @@
 
 A CI system offers no compare-and-set: a reply may get lost after a run began, its list may lag, and anybody may start
 a run that shows our key. So each attempt looks for the key before it creates, and what is found is checked against
-what was sent (`_found_or_created`). What an attempt has begun for certain, or surely not, it leaves as a note for the
+what was sent (`_find_or_create`). What an attempt has begun for certain, or surely not, it leaves as a note for the
 next one (`trigger_attempts.py`); only where that is unknown and nothing can be found a trigger ends as untraceable.
 
 The tests of a round are triggered side by side, and each answers for itself (`parts.py`); the activity as a whole fails
@@ -10,7 +10,8 @@ only where it was held up. Which run counts, and what a verdict means, is decide
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
@@ -75,16 +76,9 @@ class CiActivities(TestRunActivities):
         Safe to retry: where runs cannot be found by key, only attempts that surely began none are followed by another.
         """
         share_no_secrets()
-        sending, clock = TriggerAttempts(), ServerClock()
-        try:
-            return await self._found_or_created(request, sending, clock)
-        except ApplicationError as failure:
-            judged = sending.judged(failure)
-            sending.note()
-            raise judged from None
-        except asyncio.CancelledError:
-            sending.note()
-            raise
+        sending = TriggerAttempts()
+        with _noting(sending):
+            return await self._trigger_alone(request, sending)
 
     # Without `reported`, for the same reason.
     @activity.defn
@@ -95,15 +89,8 @@ class CiActivities(TestRunActivities):
         """
         share_no_secrets()
         sending = RoundSending([one.key for one in request.tests])
-        try:
-            return await self._triggered(request, sending)
-        except ApplicationError as failure:
-            judged = sending.judged(failure)
-            sending.note()
-            raise judged from None
-        except asyncio.CancelledError:
-            sending.note()
-            raise
+        with _noting(sending):
+            return await self._trigger_all(request, sending)
 
     @activity.defn
     @reported
@@ -165,7 +152,7 @@ class CiActivities(TestRunActivities):
         return CancelTestsResult(cancelled=tuple(cancelled))
 
     @reported
-    async def _triggered(self, request: TriggerRoundInput, sending: RoundSending) -> TriggerRoundResult:
+    async def _trigger_all(self, request: TriggerRoundInput, sending: RoundSending) -> TriggerRoundResult:
         parts, clock = Parts(), ServerClock()
         gates = {one.spec.runner: asyncio.Semaphore(_ASKED_AT_ONCE) for one in request.tests}
 
@@ -173,7 +160,7 @@ class CiActivities(TestRunActivities):
             async with gates[one.spec.runner]:
                 if one.until is not None and clock.now() >= one.until:
                     raise application_error(Failure(kind=FailureKind.EXPIRED, message="the test's time is over"))
-                return await self._find_or_create(of_round(request, one), sending[one.key], clock)
+                return await self._trigger(of_round(request, one), sending[one.key], clock)
 
         async def trigger(one: RoundTest) -> TriggeredTest:
             result = sending.done(one.key)
@@ -198,20 +185,18 @@ class CiActivities(TestRunActivities):
         return TriggerRoundResult(tests=tests, source=await parts.alongside(self._reads, request.source))
 
     @reported
-    async def _found_or_created(
-        self, request: TriggerTestInput, sending: TriggerAttempts, clock: ServerClock
-    ) -> TriggerTestResult:
-        return await self._find_or_create(request, sending, clock)
+    async def _trigger_alone(self, request: TriggerTestInput, sending: TriggerAttempts) -> TriggerTestResult:
+        return await self._trigger(request, sending, ServerClock())
 
-    async def _find_or_create(
+    async def _trigger(
         self, request: TriggerTestInput, sending: TriggerAttempts, clock: ServerClock
     ) -> TriggerTestResult:
         with trigger_span(request) as span:
-            result = await self._find_else_create(request, sending, clock)
+            result = await self._find_or_create(request, sending, clock)
             span.started(result.run)
         return result
 
-    async def _find_else_create(
+    async def _find_or_create(
         self, request: TriggerTestInput, sending: TriggerAttempts, clock: ServerClock
     ) -> TriggerTestResult:
         if request.repository and (name := await self._connections.observed(request.namespace, request.repository)):
@@ -242,6 +227,20 @@ class CiActivities(TestRunActivities):
         count(Count.TRIGGERS, namespace=request.namespace, runner=request.runner, result="found")
         run = _started(request, found[0], parameters)
         return TriggerTestResult(run=run, found=True, duplicates=len(found) - 1, foreign=foreign)
+
+
+@contextmanager
+def _noting(sending: TriggerAttempts | RoundSending) -> Iterator[None]:
+    """Leave the next attempt a note where this one fails, whose failure is judged by what it has sent."""
+    try:
+        yield
+    except ApplicationError as failure:
+        judged = sending.judged(failure)
+        sending.note()
+        raise judged from None
+    except asyncio.CancelledError:
+        sending.note()
+        raise
 
 
 async def _refuse_blind_repetition(runs: TestRuns, job: str) -> None:
