@@ -1,8 +1,8 @@
 """The order of status writes, and which of them can be no workflow's. Pure.
 
 A workflow takes its sequence from the clock: milliseconds since 1970, and one more than the last where that is higher
-(workflows/publishing.py). Who may write a status can write any number there. One that is ahead of all that will come
-would keep the workflow's own statuses out, unseen; so what is far ahead of the clock is replaced, and shown.
+(workflows/runtime/publishing.py). Who may write a status can write any number there. One that is ahead of all that will
+come would keep the workflow's own statuses out, unseen; so what is far ahead of the clock is replaced, and shown.
 """
 
 from datetime import datetime, timedelta
