@@ -1,4 +1,4 @@
-"""Open EventSinks: read in each delivery, so that a changed address or Secret counts at once."""
+"""Open EventSinks: looked up in each delivery, so that a changed address or Secret counts in moments."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Open what resources name: read in each activity, so that what changed counts at once; what did not is kept open.
+"""Open what resources name: looked up in each activity, so that what changed counts in moments; the rest stays open.
 
 How a vendor's options come from what people declare stands in a module of that vendor; which adapter takes them stands
 in providers/registry.py. A new vendor adds a line to each of the tables below.
@@ -87,7 +87,7 @@ HOSTS: Mapping[ScmHost, Callable[[Any, GitRepository | None], HostOptions]] = {
 
 
 class ClusterOpener:
-    """Implement activities.ports.Connections over custom resources and Secrets of one cluster."""
+    """Implement the openers of activities.ports over custom resources and Secrets of one cluster."""
 
     def __init__(
         self,
@@ -112,10 +112,7 @@ class ClusterOpener:
         declared = await read_resource(self._kubernetes, GitRepository, namespace, name)
         view = view_repository(declared)
         scm = await self._credentials.scm(namespace, declared)
-        what = f"GitRepository/{name}"
-        options = _chosen(HOSTS, scm, what)(scm.block, declared)
-        opened = partial(open_scm_host, options, self._access(scm.credential), _identity(scm, namespace, name))
-        host = self._kept.get(what, opened, namespace, *scm.key, repr(options))
+        host = self._host(f"GitRepository/{name}", scm, namespace, name, declared)
         spec = declared.spec
         return Repository(view=view, host=host, show=spec.show, label_prefix=spec.labels.prefix, mode=spec.mode)
 
@@ -123,12 +120,12 @@ class ClusterOpener:
         """Open a GitRepository to be checked."""
         declared = await read_resource(self._kubernetes, GitRepository, namespace, name)
         scm = await self._credentials.scm(namespace, declared)
-        return self._check(f"GitRepository/{name} check", scm, namespace, name, declared)
+        return self._host(f"GitRepository/{name} check", scm, namespace, name, declared)
 
     async def provider_check(self, namespace: str, name: str) -> ports.Checkable:
         """Open the host of an ScmProvider to be checked, or with no namespace that of a ClusterScmProvider."""
         scm = await self._credentials.provider(namespace, name)
-        return self._check(f"{scm.provider_kind}/{name}", scm, namespace, "", None)
+        return self._host(f"{scm.provider_kind}/{name}", scm, namespace, "", None)
 
     async def observed(self, namespace: str, named: str) -> str:
         """Return the GitRepository of that name, or of that name at its host, where it is only observed; else empty."""
@@ -188,9 +185,10 @@ class ClusterOpener:
     def _access(self, credential: Credential) -> Access:
         return Access(http=self._http, credential=credential)
 
-    def _check(
+    def _host(
         self, what: str, scm: ScmAccess, namespace: str, name: str, declared: GitRepository | None
-    ) -> ports.Checkable:
+    ) -> ports.ScmHost:
+        """Open a repository at its host, or without one the host alone."""
         options = _chosen(HOSTS, scm, what)(scm.block, declared)
         opened = partial(open_scm_host, options, self._access(scm.credential), _identity(scm, namespace, name))
         return self._kept.get(what, opened, namespace, *scm.key, repr(options))
