@@ -116,7 +116,8 @@ class FakeCluster:
         if dry_run:
             self.judged.append(created)
             return created
-        self.objects[resource.kind, namespace or "", created["metadata"]["name"]] = created
+        metadata["uid"] = f"uid-of-{metadata['name']}"
+        self.objects[resource.kind, namespace or "", metadata["name"]] = created
         self.created.append(created)
         return copy.deepcopy(created)
 

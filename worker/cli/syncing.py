@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -50,7 +51,7 @@ def sync(
     """Read labels and comments of a pull request now. Then write what it should show."""
     from worker.cli.commanding import CommandOutcome, CommandRequest, send
     from worker.cli.exits import ExitCode
-    from worker.cli.output import documents, note, paragraph
+    from worker.cli.output import documents, paragraph
     from worker.cli.session import Session, with_session
 
     async def act(session: Session) -> tuple[str, str, CommandOutcome, "LabelSync | None"]:
@@ -64,13 +65,12 @@ def sync(
         return tracker, show, answer, found
 
     tracker, show, answer, result = with_session(choose(invocation, namespace, kubeconfig, context), act)
-    if dry_run:
+    if result is None:
+        if answer.code is ExitCode.OK and not dry_run:
+            late = f"no result after {timeout:g} s; `{show}` shows it once it is there"
+            answer = replace(answer, code=ExitCode.TIMEOUT, advice=late)
         finish([answer], output)
         return
-    if result is None:
-        paragraph(answer.text)
-        note(answer.advice or f"no result after {timeout:g} s; `{show}` shows it once it is there")
-        raise typer.Exit(answer.code if answer.code is not ExitCode.OK else ExitCode.TIMEOUT)
     if output.for_people:
         paragraph(_line(tracker, result))
     else:
