@@ -108,7 +108,7 @@ class PlaceSummary(Model):
     health: Health | None = None
     """Worst health of its deployments."""
     lane: Headline | None = None
-    """Trackers that may write now."""
+    """Trackers that have the lane. They write nothing while a person holds the environment."""
 
 
 class EnvironmentStatus(ConditionedStatus):
@@ -138,7 +138,7 @@ class Environment(Resource):
             PrinterColumn(name="VALID", json_path=".status.conditions[?(@.type=='Valid')].status"),
             PrinterColumn(name="RUNS", json_path=".status.summary.runs", description="Artifact of each component"),
             PrinterColumn(name="HEALTH", json_path=".status.summary.health", description="Worst of its deployments"),
-            PrinterColumn(name="LANE", json_path=".status.summary.lane", description="Who may write now"),
+            PrinterColumn(name="LANE", json_path=".status.summary.lane", description="Who has the lane"),
             PrinterColumn(name="FINAL", json_path=".spec.final", type="boolean", priority=1),
             PrinterColumn(name="REASON", json_path=".status.conditions[?(@.type=='Valid')].message", priority=1),
             AGE,
