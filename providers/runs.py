@@ -45,6 +45,11 @@ def named(names: Iterable[str]) -> str:
     return f"{first} and {more} more" if more else first
 
 
+def ref_name(ref: str) -> str:
+    """Return a branch or tag as runs show it; one of a name that both have is asked for as `refs/tags/v1`."""
+    return ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+
+
 def by_number(run: Run) -> int:
     """Return what orders runs of hosts that count them; ids of other kinds come first."""
     return int(run.id) if run.id.isdecimal() and len(run.id) <= _LONGEST_NUMBER else 0

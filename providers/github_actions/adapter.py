@@ -26,7 +26,7 @@ from providers.messages import ListBound, Reply, Request, has_next_page
 from providers.models import Credential, Origin, Run, RunPhase, RunReading
 from providers.origins import Facts, Ours, foreign_note, judged, own
 from providers.reading import in_thread, read
-from providers.runs import by_number
+from providers.runs import by_number, ref_name
 
 _ACTIVE = (RunPhase.QUEUED, RunPhase.RUNNING)
 # What the host answers for a file that the credential may not read; any other refusal is no evidence of the file.
@@ -191,7 +191,7 @@ class GitHubActionsTestRuns:
             return ""
 
     async def _ref_of(self, workflow: wire.Job) -> str:
-        return wire.ref_name(workflow.ref or await self._default_branch())
+        return ref_name(workflow.ref or await self._default_branch())
 
     async def _default_branch(self) -> str:
         if not self._repository.default_branch:

@@ -104,11 +104,6 @@ def _facts(run: Document, now: datetime | None) -> Facts:
     )
 
 
-def ref_name(ref: str) -> str:
-    """Return a branch or tag as runs show it."""
-    return ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
-
-
 def get_workflow(repository: str, job: Job) -> Request:
     return Request(method="GET", path=_workflow(repository, job), operation="get-workflow")
 

@@ -23,7 +23,7 @@ from providers.messages import ListBound, Reply, Request
 from providers.models import Credential, Origin, Run, RunPhase, RunReading
 from providers.origins import Ours, foreign_note, judged, own
 from providers.reading import read
-from providers.runs import by_number
+from providers.runs import by_number, ref_name
 
 _ACTIVE = (RunPhase.QUEUED, RunPhase.RUNNING)
 # A pipeline's variables never change, so that each is read once; about 100 bytes each.
@@ -68,7 +68,7 @@ class GitLabTestRuns:
         runs = await self._judged(job, found, origin)
         if not own(runs):
             # Names that hold more than the key, hosts that cannot search by name, and keys in variables.
-            listed, _ = await self._listed(_ref(job))
+            listed, _ = await self._listed(ref_name(_ref(job)))
             known = {run.id for run in runs}
             more: list[Run] = []
             async for pipeline in giving_way(listed):
@@ -133,7 +133,7 @@ class GitLabTestRuns:
         ref = _ref(job)
         if self._by is ParametersAs.INPUTS:
             return await self._name_shows_key(ref)
-        listed, complete = await self._listed(ref)
+        listed, complete = await self._listed(ref_name(ref))
         if not complete:
             return False
         async for pipeline in giving_way(listed):
@@ -157,7 +157,7 @@ class GitLabTestRuns:
             # A trigger token acts for its owner, whom no one but its owner may ask for.
             account = None if by_trigger or facts.accounts is None else await self._calls.username()
             means = "trigger" if by_trigger else "api"
-            judgement = judged(run, facts, Ours(ref=_ref(job), account=account, means=means, origin=origin))
+            judgement = judged(run, facts, Ours(ref=ref_name(_ref(job)), account=account, means=means, origin=origin))
             found.append(replace(judgement, foreign=self._calls.shown(judgement.foreign)))
         return found
 

@@ -35,6 +35,7 @@ class Story:
     sandbox: Sandbox
     http: HttpClients
     parameters_as: str = "Variables"
+    job: str = "main"
     data: Mapping[str, str] = field(default_factory=lambda: {"token": TOKEN})
 
     def load(self, user: Mapping[str, Any], project: Mapping[str, Any]) -> None:
@@ -64,7 +65,7 @@ class Story:
         request = TriggerTestInput(
             namespace="shop",
             runner="gitlab",
-            job="main",
+            job=self.job,
             key="key-1",
             parameters={"REVISION": "${revision}"},
             variables={"revision": "abc"},
@@ -108,6 +109,21 @@ async def test_a_lost_reply_is_found_again_by_a_token_that_may_see_the_key(
     story.parameters_as = parameters_as
     if trigger_token:
         by_trigger_token(story)
+    story.lose("POST /gitlab/.*/pipeline$")
+    assert (await story.refused(1)).type == "ProviderUnavailable"
+    assert (await story.trigger(2)).found
+    assert story.pipelines() == 1
+
+
+@pytest.mark.parametrize(
+    ("project", "parameters_as"),
+    [(NAMELESS, "Variables"), (NAMED_BY_VARIABLE, "Variables"), (NAMED_BY_INPUT, "Inputs")],
+)
+async def test_a_lost_reply_is_found_again_where_the_job_is_a_whole_ref(
+    story: Story, project: dict[str, Any], parameters_as: str
+) -> None:
+    story.load(MAINTAINER, project)
+    story.parameters_as, story.job = parameters_as, "refs/heads/main"
     story.lose("POST /gitlab/.*/pipeline$")
     assert (await story.refused(1)).type == "ProviderUnavailable"
     assert (await story.trigger(2)).found

@@ -75,7 +75,7 @@ def read_config(call: Call) -> Reply:
     project = call.project()
     require_role(call.user, "reporter")
     known = call.request.match_info["path"] == (project.ci_config_path or CONFIG_FILE)
-    if not known or call.request.query.get("ref") not in project.branches:
+    if not known or _ref_name(call.request.query.get("ref", "")) not in project.branches:
         raise refused(404, "404 File Not Found")
     return Reply(body=project.config, content_type="text/plain")
 
@@ -233,8 +233,13 @@ def _pipeline(call: Call) -> tuple[Project, Pipeline]:
     return project, pipeline
 
 
+def _ref_name(ref: str) -> str:
+    """Return a branch as pipelines show it."""
+    return ref.removeprefix("refs/heads/")
+
+
 def _create(call: Call, project: Project, *, source: str, variables: dict[str, str]) -> Reply:
-    ref = str(call.body.get("ref") or "")
+    ref = _ref_name(str(call.body.get("ref") or ""))
     if ref not in project.branches:
         raise refused(400, {"base": ["Reference not found"]})
     if variables and not project.accepts_variables:
