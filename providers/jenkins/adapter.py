@@ -18,7 +18,7 @@ from providers.errors import (
     ProviderRejected,
     ProviderUnauthorized,
 )
-from providers.host_clock import clock_of
+from providers.host_clock import clock_of, seconds_ahead
 from providers.http import HttpClients
 from providers.jenkins import wire
 from providers.messages import Reply, Request
@@ -73,7 +73,7 @@ class JenkinsTestRuns:
         account = optional_secret(self._credential, "username") or None
         ours = Ours(account=account, origin=origin, defaults=defaults)
         started = await self._started(newest, newest.document(), key, ours)
-        if not own(started) and await self._is_busy(newest):
+        if not own(started) and await self._is_busy(newest, origin):
             older = await self._endpoint.call(wire.list_older_builds(job))
             started = await self._started(older, wire.as_builds(older.document()), key, ours) + started
         now = clock_of(queue.headers)
@@ -93,19 +93,19 @@ class JenkinsTestRuns:
     async def read(self, job: str, run: Run) -> RunReading:
         place = wire.read_place(run.id)
         if place.queue and not place.build:
-            waiting = await self._read_item(place.queue, run.key)
+            waiting = await self._read_item(job, place.queue, run.key)
             if isinstance(waiting, RunReading):
                 return waiting
             place = waiting
         if place.build:
             try:
-                return await self._read_build(job, place.build, run)
+                return await self._read_build(job, place, run)
             except ProviderNotFound:
                 place = replace(place, build=0)
         found = await self._found(job, run, place)
         here = wire.read_place(found.id)
         if here.build:
-            return await self._read_build(job, here.build, found)
+            return await self._read_build(job, here, found)
         return RunReading(run=found, phase=RunPhase.QUEUED)
 
     async def cancel(self, job: str, run: Run) -> None:
@@ -139,7 +139,7 @@ class JenkinsTestRuns:
 
     async def _found(self, job: str, run: Run, place: wire.BuildLocator) -> Run:
         """Find our run by its queue item, else by its key, which others may use as well."""
-        if place.queue and (build := await self._build_of(job, run.key, place.queue)) is not None:
+        if place.queue and (build := await self._build_of(job, run, place.queue)) is not None:
             return build
         shown = await self.find(job, run.key, run.origin)
         if ours := own(shown):
@@ -147,38 +147,47 @@ class JenkinsTestRuns:
         text = f"job `{job}` has neither a build nor a queue item of this run any more{foreign_note(shown)}"
         raise ProviderNotFound(text, status=404)
 
-    async def _build_of(self, job: str, key: str, queue: int) -> Run | None:
+    async def _build_of(self, job: str, run: Run, queue: int) -> Run | None:
         """Find what a queue item became, also where a busy job has pushed it behind its newest builds."""
         newest = await self._endpoint.call(wire.list_builds(job))
-        build = await read(newest, partial(wire.find_build, newest.document(), key=key, queue=queue))
-        if build is None and await self._is_busy(newest):
+        build = await read(newest, partial(wire.find_build, newest.document(), key=run.key, queue=queue))
+        if build is None and await self._is_busy(newest, run.origin):
             older = await self._endpoint.call(wire.list_older_builds(job))
-            build = await read(older, lambda: wire.find_build(wire.as_builds(older.document()), key=key, queue=queue))
+            listed = wire.as_builds(older.document())
+            build = await read(older, partial(wire.find_build, listed, key=run.key, queue=queue))
         return build
 
     async def _started(self, reply: Reply, builds: Document, key: str, ours: Ours) -> tuple[Run, ...]:
         now = clock_of(reply.headers)
         return await read(reply, lambda: self._shown(wire.read_builds(builds, key, now=now, ours=ours)))
 
-    async def _is_busy(self, newest: Reply) -> bool:
-        return await read(newest, partial(wire.is_busy, newest.document(), time.time()))
+    async def _is_busy(self, newest: Reply, origin: Origin | None) -> bool:
+        """Return whether our run may be older than the newest builds, as the host's clock dates them."""
+        began = origin.began if origin is not None else None
+        age_seconds = 0.0 if began is None else time.monotonic() - began
+        now_seconds = time.time() - seconds_ahead(newest.headers)
+        return await read(newest, partial(wire.is_busy, newest.document(), now_seconds, age_seconds))
 
     def _shown(self, runs: Sequence[Run]) -> tuple[Run, ...]:
         return tuple(replace(run, foreign=self._endpoint.shown(run.foreign)) for run in runs)
 
-    async def _read_item(self, queue: int, key: str) -> RunReading | wire.BuildLocator:
+    async def _read_item(self, job: str, queue: int, key: str) -> RunReading | wire.BuildLocator:
         try:
             reply = await self._endpoint.call(wire.get_queue_item(queue))
         except ProviderNotFound:
             # Items are forgotten five minutes after they left the queue.
             return wire.BuildLocator(queue=queue)
-        return wire.read_item(reply.document(), queue=queue, key=key)
+        item = reply.document()
+        if not await read(reply, partial(wire.may_wait, item, job, key)):
+            return wire.BuildLocator(queue=queue)
+        return wire.read_item(item, queue=queue, key=key)
 
-    async def _read_build(self, job: str, build: int, run: Run) -> RunReading:
+    async def _read_build(self, job: str, place: wire.BuildLocator, run: Run) -> RunReading:
+        build = place.build
         reply = await self._endpoint.call(wire.get_build(job, build))
         found = reply.document()
-        if not await read(reply, partial(wire.may_carry, found, run.key)):
-            raise ProviderNotFound(f"build {build} of job `{job}` carries another key", status=404)
+        if not await read(reply, partial(wire.may_carry, found, run.key, queue=place.queue)):
+            raise ProviderNotFound(f"build {build} of job `{job}` is another run", status=404)
         reading = await read(reply, partial(wire.read_build, found, run=run, results=self._results))
         reading = replace(reading, message=self._endpoint.shown(reading.message))
         if reading.phase in _ACTIVE:

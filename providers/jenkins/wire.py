@@ -83,11 +83,11 @@ def list_older_builds(job: str) -> Request:
     return Request(method="GET", path=f"{job_path(job)}/api/json", query={"tree": tree}, operation="list-builds")
 
 
-def is_busy(value: Document, now_seconds: float) -> bool:
-    """Return whether the newest hundred builds are all so young that a run of ours may stand behind them."""
+def is_busy(value: Document, now_seconds: float, age_seconds: float) -> bool:
+    """Return whether a run of ours, of this age at most, may stand behind the newest hundred builds."""
     builds = documents(value, "builds")
     oldest_seconds = min((number(build, "timestamp") for build in builds), default=0) / 1000
-    return len(builds) >= _BUILDS_SEEN and oldest_seconds > now_seconds - _YOUNG_SECONDS
+    return len(builds) >= _BUILDS_SEEN and oldest_seconds > now_seconds - max(age_seconds, _YOUNG_SECONDS)
 
 
 def as_builds(older: Document) -> Document:
@@ -112,7 +112,7 @@ def read_builds(value: Document, key: str, *, now: datetime | None, ours: Ours) 
 def find_build(value: Document, *, key: str, queue: int) -> Run | None:
     """Find the build that our queue item became, by the item's id."""
     for build in documents(value, "builds"):
-        if queue and number(build, "queueId") == queue and may_carry(build, key):
+        if queue and number(build, "queueId") == queue and may_carry(build, key, queue=queue):
             return _build_run(build, key)
     return None
 
@@ -193,12 +193,22 @@ def key_of(value: Document) -> str:
     return ""
 
 
-def may_carry(value: Document, key: str) -> bool:
-    """Return whether a build may be the one of this key: numbers begin again with a job that was made again.
+def may_carry(value: Document, key: str, *, queue: int) -> bool:
+    """Return whether a build may be what our queue item became: numbers begin again with a job that was made again.
 
-    A parameter that Jenkins hides, as a password, shows no value.
+    A parameter that Jenkins hides, as a password, shows no value; then the item counts, 0 for one that is not known.
     """
-    return key_of(value) in ("", key)
+    if shown := key_of(value):
+        return shown == key
+    return not queue or _queue_of(value) in (0, queue)
+
+
+def may_wait(value: Document, job: str, key: str) -> bool:
+    """Return whether a queue item may be ours: a controller that crashed gives ids of its last minute once more."""
+    if shown := key_of(value):
+        return shown == key
+    path = unquote(_path_of(text(value, "task", "url"))).rstrip("/")
+    return not path or path.endswith(unquote(job_path(job)))
 
 
 def trigger(job: str, key: str, parameters: Mapping[str, str]) -> Request:
@@ -215,16 +225,12 @@ def trigger(job: str, key: str, parameters: Mapping[str, str]) -> Request:
 
 def read_queue_item(reply: Reply) -> int | None:
     """Read the queue item from Location; only its path counts, since the host may be named otherwise there."""
-    try:
-        path = urlsplit(reply.headers.get("location", "")).path
-    except ValueError:
-        return None
-    match = _QUEUE_ITEM.search(unquote(path))
+    match = _QUEUE_ITEM.search(unquote(_path_of(reply.headers.get("location", ""))))
     return int(match[1]) if match else None
 
 
 def get_queue_item(queue: int) -> Request:
-    tree = "cancelled,why,blocked,buildable,stuck,executable[number,url],task[url]"
+    tree = "cancelled,why,blocked,buildable,stuck,executable[number,url],task[url],actions[parameters[name,value]]"
     path = f"/queue/item/{queue}/api/json"
     return Request(method="GET", path=path, query={"tree": tree}, operation="get-queue-item")
 
@@ -311,6 +317,14 @@ def check() -> Request:
 def read_version(reply: Reply) -> str:
     document(reply.value())
     return f"Jenkins {reply.headers.get('x-jenkins', '')}".strip()
+
+
+def _path_of(url: str) -> str:
+    """Return the path of an address; empty for none."""
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return ""
 
 
 def _queue_of(build: Document) -> int:

@@ -3,6 +3,7 @@
 import base64
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
 import httpx
@@ -17,7 +18,7 @@ from providers.errors import (
     ProviderUnauthorized,
 )
 from providers.jenkins import wire
-from providers.models import Run, RunPhase
+from providers.models import Origin, Run, RunPhase
 from tests.providers.hosts import FakeHost, answer, jenkins
 
 JOB = "/jenkins/job/web/job/integration"
@@ -84,6 +85,23 @@ async def test_a_busy_job_is_looked_through_beyond_its_newest_hundred_builds(
     lists(host, builds=[build(number, "other", timestamp=started) for number in range(200, 100, -1)])
     host.on("GET", rf"{JOB}/api/json\?tree=allBuilds.*100%2C1000.*", answer({"allBuilds": [build(50)]}))
     assert [run.id for run in await jenkins(host.http()).find("web/integration", "k")] == found
+
+
+@pytest.mark.parametrize("date", [None, "Fri, 02 Jan 2026 12:00:00 GMT"], ids=["our clock", "the host's clock"])
+@pytest.mark.parametrize(("round_age_seconds", "found"), [(3 * 3600, ["build:50:150"]), (5400, [])])
+async def test_builds_are_looked_through_as_far_back_as_a_run_of_ours_may_be(
+    host: FakeHost, date: str | None, round_age_seconds: int, found: list[str]
+) -> None:
+    now_seconds = time.time() if date is None else datetime(2026, 1, 2, 12, tzinfo=UTC).timestamp()
+    oldest = int((now_seconds - 7200) * 1000)
+    newest = answer({"builds": [build(number, "other", timestamp=oldest) for number in range(200, 100, -1)]})
+    if date is not None:
+        newest.headers["date"] = date
+    host.on("GET", r"/jenkins/queue/api/json\?.*", answer({"items": []}))
+    host.on("GET", rf"{JOB}/api/json\?.*", newest)
+    host.on("GET", rf"{JOB}/api/json\?tree=allBuilds.*", answer({"allBuilds": [build(50)]}))
+    origin = Origin(began=time.monotonic() - round_age_seconds)
+    assert [run.id for run in await jenkins(host.http()).find("web/integration", "k", origin)] == found
 
 
 async def test_a_trigger_sends_the_key_and_reads_the_queue_item_whatever_host_it_names(host: FakeHost) -> None:
@@ -182,6 +200,42 @@ async def test_numbers_that_began_again_with_the_job_name_no_run_of_ours(host: F
         await jenkins(host.http()).read("web/integration", Run(id="build:7:42", key="k"))
 
 
+async def test_a_build_without_a_key_under_our_number_is_no_run_of_ours(host: FakeHost) -> None:
+    by_hand = build(7, "", queueId=12, building=False, result="SUCCESS")
+    lists(host, builds=[by_hand])
+    host.on("GET", rf"{JOB}/7/api/json.*", answer(by_hand))
+    with pytest.raises(ProviderNotFound, match="neither a build nor a queue item"):
+        await jenkins(host.http()).read("web/integration", Run(id="build:7:107", key="k"))
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [{"task": {"url": "https://internal:8080/job/web/job/nightly/"}}, item(107, "another")],
+    ids=["another job's", "another key's"],
+)
+async def test_an_id_that_a_crashed_controller_gave_again_names_no_run_of_ours(
+    host: FakeHost, theirs: dict[str, object]
+) -> None:
+    host.on("GET", r"/jenkins/queue/item/107/.*", answer({**theirs, "why": "busy"}))
+    host.on("GET", rf"{JOB}/7/api/json.*", answer(build(7, building=True)))
+    lists(host, builds=[build(7)])
+    runs = jenkins(host.http())
+    reading = await runs.read("web/integration", Run(id="queue:107", key="k"))
+    assert (reading.phase, reading.run.id) == (RunPhase.RUNNING, "build:7:107")
+    # Where ours is lost theirs is left alone.
+    lists(host, builds=[])
+    await runs.cancel("web/integration", Run(id="queue:107", key="k"))
+    assert not any(path.startswith("POST") for path in host.paths())
+
+
+async def test_an_item_of_the_job_that_hides_the_key_is_ours(host: FakeHost) -> None:
+    hidden = {"actions": [{"parameters": [{"name": "PROMOTION_KEY"}]}], "why": "busy"}
+    url = "https://internal:8080/job/web/job/a%252Fb/"
+    host.on("GET", r"/jenkins/queue/item/42/.*", answer({**hidden, "task": {"url": url}}))
+    reading = await jenkins(host.http()).read("web/a%2Fb", Run(id="queue:42", key="k"))
+    assert (reading.phase, reading.message) == (RunPhase.QUEUED, "busy")
+
+
 async def test_a_build_whose_number_is_anothers_by_now_is_found_by_its_key(host: FakeHost) -> None:
     ours = build(9, building=True)
     lists(host, builds=[ours, build(7, "another")])
@@ -245,7 +299,7 @@ async def test_builds_without_a_queue_item_are_found_by_key_and_read(host: FakeH
 async def test_who_aborted_a_build_is_reported(host: FakeHost) -> None:
     action = {"_class": "jenkins.model.InterruptedBuildAction", "causes": [{"shortDescription": "Aborted by mona"}]}
     host.on("GET", rf"{JOB}/7/api/json.*", answer(build(7, building=False, result="ABORTED", actions=[action])))
-    reading = await jenkins(host.http()).read("web/integration", Run(id="build:7:1", key="k"))
+    reading = await jenkins(host.http()).read("web/integration", Run(id="build:7:107", key="k"))
     assert (reading.phase, reading.message) == (RunPhase.CANCELLED, "result ABORTED: Aborted by mona")
 
 
@@ -280,7 +334,7 @@ async def test_an_abort_by_a_timeout_is_distinguished_from_one_by_a_person(
     host: FakeHost, action: dict[str, object], phase: RunPhase
 ) -> None:
     host.on("GET", rf"{JOB}/7/api/json.*", answer(build(7, result="ABORTED", actions=[action])))
-    assert (await jenkins(host.http()).read("web/integration", Run(id="build:7:1", key="k"))).phase is phase
+    assert (await jenkins(host.http()).read("web/integration", Run(id="build:7:107", key="k"))).phase is phase
 
 
 @pytest.mark.parametrize(
