@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from providers.application_models import SyncWindow
-from providers.documents import Document, documents, text
+from providers.documents import Document, documents, flag, text
 
 _LONGEST = timedelta(days=8)
 """How far a schedule is followed: longer windows are named without an end."""
@@ -35,9 +35,12 @@ _SHORTHANDS = {
 
 
 def in_the_way(value: Document, now: datetime) -> tuple[SyncWindow, ...]:
-    """Return the deny windows that are open, or without one the allow windows that are not; each with its end."""
+    """Return the deny windows that are open, or without one the allow windows that are not; each with its end.
+
+    Our syncs count as manual ones, which a deny window with `manualSync` lets through.
+    """
     active, assigned = (documents(value, field, limit=_WINDOWS_LIMIT) for field in ("activeWindows", "assignedWindows"))
-    denied = [one for one in active if text(one, "kind") == "deny"]
+    denied = [one for one in active if text(one, "kind") == "deny" and not flag(one, "manualSync")]
     if denied:
         return tuple(_window(one, _end_of_deny(one, now)) for one in denied)
     allowed = [one for one in assigned if text(one, "kind") == "allow"]

@@ -50,6 +50,12 @@ def test_without_a_deny_the_allow_windows_to_come_are_awaited() -> None:
     assert ends_at(found) == datetime(2026, 1, 3, 6, tzinfo=UTC)
 
 
+def test_a_deny_window_that_lets_manual_syncs_through_is_not_in_the_way() -> None:
+    lenient = {**window("deny", "0 20 * * *", "12h"), "manualSync": True}
+    found = in_the_way({"activeWindows": [lenient, window("deny", "0 23 * * *", "1h")]}, NOW)
+    assert ends_at(found) == datetime(2026, 1, 3, tzinfo=UTC)
+
+
 def test_all_open_deny_windows_must_end() -> None:
     open_ = [window("deny", "0 22 * * *", "8h"), window("deny", "0 23 * * *", "1h"), window("allow", "0 * * * *", "1h")]
     found = in_the_way({"activeWindows": open_, "assignedWindows": open_}, NOW)
