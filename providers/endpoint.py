@@ -264,7 +264,7 @@ def unanswered(error: Exception, what: str, secrets: tuple[str, ...] = ()) -> Pr
         text = f"{what}: the server's certificate is not trusted ({untrusted.verify_message})"
         return ProviderMisconfigured(
             f"{text}: fix the address, or put the authority that signed it into `ca.crt` of `caSecretRef`, "
-            "of a Provider `certSecretRef`",
+            "of a Provider `certSecretRef`, or for all hosts into `PILOTAGE_EXTRA_CA` of Pilotage's workers",
             status=503,
         )
     if isinstance(error, httpx.ConnectError | httpx.ProxyError):

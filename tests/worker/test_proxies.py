@@ -57,11 +57,11 @@ async def proxy() -> AsyncIterator[RecordingProxy]:
     await server.close()
 
 
-async def check(cluster: Cluster) -> CredentialCheckOutcome:
+async def check(cluster: Cluster, kind: str = "ScmProvider", name: str = "github") -> CredentialCheckOutcome:
     settings = Settings(installation="proxied", allow_http=True, allowed_hosts=("127.0.0.1", HOST))
     async with open_clients(settings) as clients:
         proofs = CredentialProofs(cluster.port(), ClusterOpener(cluster.port(), clients, system_namespace="pilotage"))
-        ref = CheckedResource(kind="ScmProvider", namespace="shop", name="github", uid="uid-github")
+        ref = CheckedResource(kind=kind, namespace="shop", name=name, uid=f"uid-{name}")
         return (await ActivityEnvironment().run(proofs.check_connection, CheckConnectionInput(connection=ref))).outcome
 
 
@@ -75,6 +75,21 @@ async def test_a_host_is_called_through_the_proxy_that_its_provider_names(proxy:
     outcome = await check(cluster)
     assert outcome.accepted, outcome.message
     assert set(proxy.asked) == {(HOST, f"Basic {base64.b64encode(b'bot:of-the-proxy').decode()}")}
+
+
+@pytest.mark.parametrize(("host", "block"), [("github", "githubActions"), ("gitlab", "gitlabCI")])
+async def test_a_runner_with_a_secret_of_its_own_is_called_as_its_repositorys_provider(
+    proxy: RecordingProxy, host: str, block: str
+) -> None:
+    cluster = shop()
+    cluster.secrets["shop", "proxy"] = {"address": proxy.address.encode()}
+    spec = {host: HOSTS[host], "secretRef": {"name": "github-token"}, "proxySecretRef": {"name": "proxy"}}
+    cluster.add("ScmProvider", "github", spec)
+    named = {"namespace" if host == "gitlab" else "owner": "acme", "name": "web"}
+    cluster.add("GitRepository", "web", {host: named, "scmProviderRef": {"name": "github"}})
+    cluster.add("TestRunner", "ci", {block: {"repositoryRef": {"name": "web"}}, "secretRef": {"name": "jenkins-token"}})
+    await check(cluster, "TestRunner", "ci")
+    assert set(proxy.asked) == {(HOST, "")}
 
 
 async def test_a_secret_that_names_no_proxy_is_named(proxy: RecordingProxy) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -221,7 +222,9 @@ class ClusterOpener:
                 options = gitlab.run_options(block, host, declared)
             case _:
                 raise _invalid(what, f"GitRepository `{declared.metadata.name}` is at a {scm.host.value} host")
-        return self._runs(namespace, what, options, own or scm.credential, *scm.key)
+        # Whichever Secret is sent, the host is behind the same proxy and signed by the same authority.
+        credential = replace(own, route=scm.credential.route) if own else scm.credential
+        return self._runs(namespace, what, options, credential, *scm.key)
 
     def _runs(
         self, namespace: str, what: str, options: TestRunOptions, credential: Credential, *key: str
