@@ -5,7 +5,6 @@ again, and the edits are made again from what it holds then.
 """
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 
 from activities.delivery.file_edits import Edit, EditRefused, Held, commit_message, edits_of
 from activities.delivery.file_plans import CommitPlan, plan
@@ -62,10 +61,14 @@ class FileWriter:
             return Proposed(
                 result=refused(f"GitRepository {git.repository} is at a host where this version writes no files")
             )
+        conflict = ""
         for _ in range(TRIES):
-            with suppress(ProviderConflict):
+            try:
                 return await self._tried(host, host.branches, order, git, edits)
+            except ProviderConflict as error:
+                conflict = describe(error)
         message = f"{git.branch} of GitRepository {git.repository} moved {TRIES} times while it was to be written"
+        message = f"{message}: {conflict}"
         return Proposed(result=WriteResult(outcome=WriteOutcome.BUSY, message=message))
 
     async def _tried(

@@ -39,8 +39,10 @@ class BitbucketCloudBranches:
         reply = await self._calls.call(request)
         if not reply.ok:
             head = await self.head(wanted.branch)
-            if head != wanted.expected_head:
-                raise ProviderConflict(f"branch `{wanted.branch}` is at {head}, not {wanted.expected_head}", status=409)
+            # One that was to begin is where it was, which is nowhere.
+            if head != (None if wanted.begins else wanted.expected_head):
+                where = f"is at {head}" if head else "is not there"
+                raise ProviderConflict(f"branch `{wanted.branch}` {where}", status=409)
             raise self._calls.error(request, reply)
         made = wire_branches.read_new_commit(reply)
         if made is None:

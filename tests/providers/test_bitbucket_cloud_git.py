@@ -1,6 +1,7 @@
 """Bitbucket Cloud: pull requests that are opened and merged, and files that are written."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -265,6 +266,18 @@ async def test_a_refused_commit_is_a_conflict_where_the_branch_is_elsewhere(
     host.on("GET", f"{ROOT}/refs/branches/main", branch(SHA))
     with pytest.raises((ProviderRejected, ProviderConflict), match="answered"):
         await branches.commit(WRITTEN)
+
+
+async def test_a_branch_that_may_not_begin_is_no_conflict(host: FakeHost, branches: Branches) -> None:
+    host.on("GET", ROOT, answer({"full_name": "acme/web"}))
+    host.on("POST", f"{ROOT}/src", answer({"error": {"message": "branch restrictions deny pilotage/*"}}, 400))
+    wanted = replace(WRITTEN, branch="pilotage/staging/0a1b", begins=True)
+    with pytest.raises(ProviderRejected, match="branch restrictions deny"):
+        await branches.commit(wanted)
+    # Somebody began it between the look and the commit.
+    host.on("GET", f"{ROOT}/refs/branches/pilotage%2Fstaging%2F0a1b", answer(status=404), branch(SHA))
+    with pytest.raises(ProviderConflict, match=f"is at {SHA}"):
+        await branches.commit(wanted)
 
 
 @pytest.mark.parametrize("location", ["", f"{WEB}{ROOT}/commit/abc", "https://evil.example/"])
