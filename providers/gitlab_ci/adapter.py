@@ -204,6 +204,7 @@ class GitLabTestRuns:
     async def _read(self, run: Run) -> RunReading:
         reply = await self._calls.call(wire.get_pipeline(self._project, run.id))
         reading = wire.read_pipeline(reply.document(), key=run.key, results=self._results)
+        reading = replace(reading, message=self._calls.shown(reading.message))
         if reading.phase in _ACTIVE:
             return reading
         if reading.phase is RunPhase.FAILED:

@@ -114,11 +114,14 @@ def get_pipeline(project: str, pipeline: str) -> Request:
 
 
 def read_pipeline(value: Document, *, key: str, results: Mapping[str, RunPhase]) -> RunReading:
+    """Read a pipeline; a trigger token makes a failed one, without a job, where the CI file is wrong."""
     run = Run(id=required_text(value, "id"), key=key, url=text(value, "web_url"))
     status = required_text(value, "status")
     phase = results[status] if status in _KNOBS else _PHASES.get(status, RunPhase.RUNNING)
     waiting = status == "manual" and phase in (RunPhase.QUEUED, RunPhase.RUNNING)
     message = text(value, "detailed_status", "text", default=status)
+    if status == "failed" and (wrong := text(value, "yaml_errors")):
+        phase, message = RunPhase.ERROR, f"nothing ran, since the CI file is wrong: {wrong}"
     if status == "success":
         message = message if "warning" in message.lower() else ""
     return RunReading(

@@ -187,6 +187,13 @@ async def test_doubtful_statuses_count_as_the_runner_declares(host: FakeHost, kn
     assert not reading.waiting_for_approval
 
 
+async def test_a_pipeline_whose_file_is_wrong_is_no_failed_test(host: FakeHost) -> None:
+    wrong = "jobs:e2e config contains unknown keys: skript"
+    host.on("GET", f"{PROJECT}/pipelines/7", answer(pipeline(7, status="failed", yaml_errors=wrong)))
+    reading = await gitlab_ci(host.http()).read("main", Run(id="7", key="k"))
+    assert (reading.phase, reading.message) == (RunPhase.ERROR, f"nothing ran, since the CI file is wrong: {wrong}")
+
+
 @pytest.mark.parametrize(
     ("jobs", "phase"),
     [
