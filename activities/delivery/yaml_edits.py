@@ -12,7 +12,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from ruamel.yaml.scanner import RoundTripScanner
+from ruamel.yaml.scanner import Scanner
 
 from crds.rules.yaml_paths import ByField, ByIndex, ByKey, Step, YamlPath, parse_path
 from crds.texts.json_document import to_json
@@ -34,7 +34,7 @@ class YamlEditError(Exception):
     """What cannot be edited, and why; the caller names the file."""
 
 
-class _Scanner(RoundTripScanner):
+class _Scanner(Scanner):
     def fetch_flow_collection_start(self, *arguments: Any, **named: Any) -> None:
         if len(self.flow_context) >= BRACKETS_LIMIT:
             raise YamlEditError(f"nests more than {BRACKETS_LIMIT} brackets")
@@ -50,8 +50,11 @@ class YamlFile:
             raise YamlEditError(f"has {len(content)} bytes, and at most {FILE_LIMIT_BYTES} are read")
         try:
             self._text = content.decode("utf-8")
-            yaml = YAML(typ="rt", pure=True)
+            # The scanner that keeps comments fails at some that are right; here only places count.
+            yaml = YAML(typ="safe", pure=True)
             yaml.Scanner = _Scanner
+            # Each would be a warning on standard error, with lines of the file.
+            yaml.composer.warn_double_anchors = False
             self._documents: Sequence[Node] = [node for node in yaml.compose_all(self._text) if node is not None]
         except UnicodeDecodeError:
             raise YamlEditError("is not encoded in UTF-8") from None

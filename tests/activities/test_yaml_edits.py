@@ -133,6 +133,17 @@ def test_an_anchor_elsewhere_is_no_reason_to_refuse() -> None:
     assert edited(text, "web.tag", "v2") == text.replace("v1", "v2")
 
 
+def test_a_comment_between_a_key_and_its_value_is_no_reason_to_refuse() -> None:
+    text = "tag: # of the image\n  v1\n\n# the end"
+    assert edited(text, "tag", "v2") == text.replace("v1", "v2")
+
+
+def test_lines_of_a_file_are_not_written_to_standard_error(recwarn: pytest.WarningsRecorder) -> None:
+    text = "a: &x of-a-secret\nb: &x 2\nc: *x\ntag: v1\n"
+    assert edited(text, "tag", "v2") == text.replace("v1", "v2")
+    assert not recwarn.list
+
+
 def test_a_digest_wins_over_a_tag_and_is_named() -> None:
     with pytest.raises(YamlEditError, match="digest"):
         YamlFile(b"images: [{name: web, digest: 'sha256:1'}]\n").set_image_tag("web", "v1")
