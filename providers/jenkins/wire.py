@@ -216,7 +216,8 @@ def trigger(job: str, key: str, parameters: Mapping[str, str]) -> Request:
     return Request(
         method="POST",
         path=f"{job_path(job)}/buildWithParameters",
-        query={"delay": "0sec"},
+        # A job's own parameter of this name is the delay as well; sent twice Jenkins refuses it.
+        query={} if "delay" in parameters else {"delay": "0sec"},
         form={**parameters, KEY_PARAMETER: key},
         operation="trigger",
         accepts=frozenset({302, 303}),

@@ -112,6 +112,13 @@ async def test_a_trigger_sends_the_key_and_reads_the_queue_item_whatever_host_it
     assert dict(parse_qsl(host.requests[0].content.decode())) == {"REVISION": "a b&c", "PROMOTION_KEY": "k"}
 
 
+async def test_a_parameter_that_jenkins_knows_as_well_is_sent_once(host: FakeHost) -> None:
+    host.on("POST", f"{JOB}/buildWithParameters.*", answer(status=201, location="/queue/item/42/"))
+    await jenkins(host.http()).create("web/integration", "k", {"delay": "5"})
+    assert host.paths() == [f"POST {JOB}/buildWithParameters"]
+    assert dict(parse_qsl(host.requests[0].content.decode())) == {"delay": "5", "PROMOTION_KEY": "k"}
+
+
 async def test_an_equal_item_in_the_queue_is_the_run(host: FakeHost) -> None:
     host.always(answer(status=303, location="/jenkins/queue/item/41/"))
     assert (await jenkins(host.http()).create("web", "k", {})).id == "queue:41"
