@@ -101,9 +101,12 @@ def read_facts(value: Document, now: datetime | None) -> Facts:
 
 
 def read_variables(reply: Reply) -> dict[str, object]:
-    """Read a pipeline's variables, the key's and GitLab's own left out; one that is a file is none of ours."""
+    """Read a pipeline's variables, the key's and GitLab's own left out; one that is a file is none of ours.
+
+    Values are whole, since they are compared.
+    """
     return {
-        text(each, "key"): text(each, "value") if text(each, "variable_type") != "file" else None
+        text(each, "key"): at(each, "value") if text(each, "variable_type") != "file" else None
         for each in reply.documents()
         if text(each, "key") not in (KEY_VARIABLE, _PAYLOAD_VARIABLE)
     }

@@ -9,6 +9,8 @@ from providers.errors import (
     ProviderUnavailable,
 )
 from providers.gitlab_ci import starting
+from providers.models import Origin
+from providers.origins import digests_of
 from tests.providers.hosts import FakeHost, answer, gitlab_ci
 from tests.providers.pipelines import PROJECT, pipeline, show_each, traceable, variables_of
 
@@ -45,6 +47,17 @@ async def test_a_host_that_does_not_search_by_name_is_not_believed(host: FakeHos
     host.on("GET", variables_of(8), answer([{"key": "PROMOTION_KEY", "value": "k"}]))
     show_each(host, 8)
     assert [run.id for run in await gitlab_ci(host.http()).find("main", "k")] == ["8"]
+
+
+async def test_a_long_variable_is_compared_whole(host: FakeHost) -> None:
+    long = '{"region": "中"}' * 1000
+    host.on("GET", rf"{PROJECT}/pipelines\?.*", answer([pipeline(5, name="k"), pipeline(6, name="k")]))
+    show_each(host, 5, 6)
+    host.on("GET", variables_of(5), answer([{"key": "CONFIG", "value": long, "variable_type": "env_var"}]))
+    host.on("GET", variables_of(6), answer([{"key": "CONFIG", "value": f"{long}x", "variable_type": "env_var"}]))
+    for origin in (Origin(parameters={"CONFIG": long}), Origin(digests=digests_of({"CONFIG": long}))):
+        ours, theirs = await gitlab_ci(host.http()).find("main", "k", origin)
+        assert (ours.foreign, theirs.foreign) == ("", "its parameters differ: `CONFIG`")
 
 
 @pytest.mark.parametrize("status", [403, 404])
