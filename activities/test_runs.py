@@ -169,6 +169,7 @@ class CiActivities(TestRunActivities):
                     result = await parts.bounded(ask(one))
                 except ApplicationError as refusal:
                     failure = carried(sending[one.key].judged(refusal))
+                    sending.give_up(one.key)
                     return TriggeredTest(key=one.key, failure=_of_runner(failure, one.spec.runner))
                 sending.finish(one.key, result)
             return TriggeredTest(key=one.key, result=result)
@@ -177,7 +178,7 @@ class CiActivities(TestRunActivities):
         try:
             # A worker that is killed while one host hangs leaves a note of what the others have begun.
             while (await asyncio.wait(triggering, timeout=_NOTED_EACH_SECONDS))[1]:
-                sending.note()
+                sending.note_meanwhile()
         finally:
             for one in triggering:
                 one.cancel()

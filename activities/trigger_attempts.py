@@ -101,6 +101,7 @@ class RoundSending:
         left = next(iter(activity.info().heartbeat_details), None)
         known: Mapping[str, Sequence[object]] = left if isinstance(left, dict) else {}
         self._parts = {key: TriggerAttempts(known.get(key, ())) for key in keys}
+        self._over: set[str] = set()
         self._done = {key: result for key in keys if (result := _done(known.get(key, ()))) is not None}
 
     def __getitem__(self, key: str) -> TriggerAttempts:
@@ -114,16 +115,33 @@ class RoundSending:
         """Keep what was done for a key."""
         self._done[key] = result
 
+    def give_up(self, key: str) -> None:
+        """Keep that this attempt does no more for a key."""
+        self._over.add(key)
+
     def judged(self, failure: ApplicationError) -> ApplicationError:
         """Return the failure of the whole attempt, which has of a run what is known of all parts together."""
         judged = [part.judged(failure) for part in self._parts.values()]
         return next((one for one in judged if not carried(one).surely_unsent), judged[0] if judged else failure)
 
     def note(self) -> None:
-        """Leave a note about every key for the next attempt."""
-        activity.heartbeat(
-            {key: (DONE, self._done[key]) if key in self._done else part.details() for key, part in self._parts.items()}
-        )
+        """Leave a note about every key for the next attempt: this one does no more."""
+        self._over.update(self._parts)
+        self.note_meanwhile()
+
+    def note_meanwhile(self) -> None:
+        """Leave a note about the keys of which something is known for certain, should this attempt be lost.
+
+        That a part has begun no run is stated only once it does no more: this note may be the last one that is
+        delivered, and the part begin its run a moment later.
+        """
+        notes: dict[str, object] = {}
+        for key, part in self._parts.items():
+            if key in self._done:
+                notes[key] = (DONE, self._done[key])
+            elif key in self._over or part.begun or part.repeats:
+                notes[key] = part.details()
+        activity.heartbeat(notes)
 
 
 def _done(details: Sequence[object]) -> TriggerTestResult | None:

@@ -9,6 +9,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities import test_runs
 from activities.failures import carried
 from activities.models.configuration import TestSpec
 from activities.models.delivery import ReadDeploymentsInput
@@ -182,6 +183,50 @@ async def test_a_run_that_cannot_be_found_is_known_by_the_heartbeat_of_the_attem
     answer = await killed.trigger(a_round(*tests))
     assert answer.tests[0].failure is not None
     assert (answer.tests[0].failure.kind, blind.created) == (FailureKind.UNTRACEABLE, 1)
+
+
+async def test_a_note_from_before_a_run_began_is_no_proof_that_none_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(test_runs, "_NOTED_EACH_SECONDS", 0.001)
+    looked = asyncio.Event()
+
+    @dataclass
+    class SlowlyLooking(UntraceableRuns):
+        async def find(self, job: str, key: str, origin: Any = None) -> tuple[Any, ...]:
+            await looked.wait()
+            return await super().find(job, key, origin)
+
+    blind = SlowlyLooking()
+    round_ = Round(Hosts(hosts={"blind": blind}))
+    attempt = asyncio.create_task(round_.trigger(a_round(a_test("a", "blind"))))
+    while not round_.details:  # noqa: ASYNC110 -- the notes know of no waiter
+        await asyncio.sleep(0.001)
+    # Notes are delivered at intervals, and the worker is killed before the next one.
+    round_.delivered = False
+    looked.set()
+    await attempt
+    answer = await round_.trigger(a_round(a_test("a", "blind")))
+    assert answer.tests[0].failure is not None
+    assert (answer.tests[0].failure.kind, blind.created) == (FailureKind.UNTRACEABLE, 1)
+
+
+async def test_a_test_that_surely_began_nothing_is_triggered_again_though_the_attempt_was_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(test_runs, "_NOTED_EACH_SECONDS", 0.001)
+    blind, lost = UntraceableRuns(refuse=[ProviderNotFound("no such job")]), HangingRuns()
+    tests = (a_test("a", "blind"), a_test("b", "lost"))
+    round_ = Round(Hosts(hosts={"blind": blind, "lost": lost}))
+    attempt = asyncio.create_task(round_.trigger(a_round(*tests)))
+    while not (round_.details and "key-a" in round_.details[0]):  # noqa: ASYNC110 -- as above
+        await asyncio.sleep(0.001)
+    round_.delivered = False
+    attempt.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await attempt
+    lost.hangs = False
+    answer = await round_.trigger(a_round(*tests))
+    assert [one.failure for one in answer.tests] == [None, None]
+    assert blind.created == 1
 
 
 async def test_a_host_that_hangs_loses_its_own_test_alone() -> None:
