@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -28,6 +29,8 @@ from providers.origins import Facts, Ours, foreign_note, judged, own
 from providers.reading import in_thread, read
 from providers.runs import by_number, ref_name
 
+BELIEVED_SECONDS = 600.0
+"""How long a repository's default branch is remembered."""
 _ACTIVE = (RunPhase.QUEUED, RunPhase.RUNNING)
 # What the host answers for a file that the credential may not read; any other refusal is no evidence of the file.
 _UNREADABLE = (401, 403, 404)
@@ -46,10 +49,20 @@ class LearnedHost:
 
 
 class LearnedRepository:
-    """Remember a repository's default branch."""
+    """Remember a repository's default branch for a while: the one from before often stays, and would be run on."""
 
     def __init__(self) -> None:
-        self.default_branch = ""
+        self._default_branch = ""
+        self._until = 0.0
+
+    @property
+    def default_branch(self) -> str:
+        """The branch; empty where it is to be asked for."""
+        return self._default_branch if time.monotonic() < self._until else ""
+
+    @default_branch.setter
+    def default_branch(self, name: str) -> None:
+        self._default_branch, self._until = name, time.monotonic() + BELIEVED_SECONDS
 
 
 class GitHubActionsTestRuns:
@@ -80,7 +93,7 @@ class GitHubActionsTestRuns:
             if not has_next_page(reply):
                 break
         ours = Ours(
-            ref=await self._ref_of(workflow) if any(facts.ref is not None for _, facts in found) else None,
+            ref=await self._ref_among(workflow, {facts.ref for _, facts in found if facts.ref is not None}),
             account=await self._calls.login() or None
             if any(facts.accounts is not None for _, facts in found)
             else None,
@@ -190,14 +203,22 @@ class GitHubActionsTestRuns:
         except ProviderError:
             return ""
 
-    async def _ref_of(self, workflow: wire.Job) -> str:
-        return ref_name(workflow.ref or await self._default_branch())
+    async def _ref_among(self, workflow: wire.Job, shown: AbstractSet[str]) -> str | None:
+        """Return on what our runs are; runs elsewhere may show that the default branch is another one by now."""
+        if not shown:
+            return None
+        if workflow.ref:
+            return ref_name(workflow.ref)
+        if await self._default_branch() not in shown:
+            self._repository.default_branch = ""
+        return await self._default_branch()
 
     async def _default_branch(self) -> str:
-        if not self._repository.default_branch:
+        known = self._repository.default_branch
+        if not known:
             reply = await self._call(wire.get_repository(self._calls.repository))
-            self._repository.default_branch = required_text(reply.document(), "default_branch")
-        return self._repository.default_branch
+            known = self._repository.default_branch = required_text(reply.document(), "default_branch")
+        return known
 
     async def _has_moved_on(self, workflow: wire.Job, ref: str) -> bool:
         """Read the default branch again where it was used; return whether it is another one than it was."""

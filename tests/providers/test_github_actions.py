@@ -1,9 +1,11 @@
 """GitHub Actions as a CI system, request by request."""
 
+import json
+
 import pytest
 
 from providers.errors import ProviderNotFound, ProviderRejected, TriggerUnknown
-from providers.github_actions import wire
+from providers.github_actions import adapter, wire
 from providers.models import Run, RunPhase
 from tests.providers.actions import DETAILS, DISPATCH, FLOW, WITHOUT_KEY, dispatches, renamed, run, world
 from tests.providers.hosts import FakeHost, answer, github_actions
@@ -85,6 +87,30 @@ async def test_a_host_that_names_no_runs_is_asked_for_the_default_branch_of_toda
     await github_actions(http).create("e2e.yml", "k", {})
     renamed(host, accepted=answer(status=204))
     assert (await github_actions(http).create("e2e.yml", "k2", {})).id == "8"
+
+
+async def test_a_run_is_not_started_for_long_on_a_default_branch_that_is_one_no_more(
+    host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapter, "BELIEVED_SECONDS", 0.0)
+    world(host)
+    host.on("POST", DISPATCH, DETAILS)
+    http = host.http()
+    await github_actions(http).create("e2e.yml", "k", {})
+    # The former one is still there.
+    host.on("GET", "/repos/acme/web", answer({"full_name": "acme/web", "default_branch": "trunk"}))
+    await github_actions(http).create("e2e.yml", "k2", {})
+    sent = [json.loads(one.content)["ref"] for one in host.requests if one.method == "POST"]
+    assert sent == ["main", "trunk"]
+
+
+async def test_a_run_on_the_default_branch_of_today_is_ours(host: FakeHost) -> None:
+    world(host, runs=[run(7, head_branch="main")])
+    http = host.http()
+    assert [one.foreign for one in await github_actions(http).find("e2e.yml", "k")] == [""]
+    world(host, runs=[run(8, head_branch="trunk")])
+    host.on("GET", "/repos/acme/web", answer({"full_name": "acme/web", "default_branch": "trunk"}))
+    assert [one.foreign for one in await github_actions(http).find("e2e.yml", "k")] == [""]
 
 
 async def test_a_refusal_is_reported_though_the_default_branch_cannot_be_read(host: FakeHost) -> None:
