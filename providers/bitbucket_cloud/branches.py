@@ -4,7 +4,7 @@ from functools import partial
 
 from providers.bitbucket_cloud import wire_branches
 from providers.bitbucket_cloud.calls import BitbucketCloudCalls
-from providers.errors import ProviderConflict, ProviderUnavailable
+from providers.errors import ProviderConflict, ProviderNotFound, ProviderUnavailable
 from providers.models import BranchCommit, NewCommit
 from providers.reading import read
 
@@ -21,7 +21,10 @@ class BitbucketCloudBranches:
         return None
 
     async def log(self, branch: str, limit: int) -> tuple[BranchCommit, ...]:
-        reply = await self._calls.call(wire_branches.list_commits(self._calls.repository, branch, limit))
+        head = await self.head(branch)
+        if head is None:
+            raise ProviderNotFound(f"there is no branch `{branch}`", status=404)
+        reply = await self._calls.call(wire_branches.list_commits(self._calls.repository, head, limit))
         return (await read(reply, partial(wire_branches.read_log, reply)))[:limit]
 
     async def read(self, path: str, revision: str) -> bytes | None:

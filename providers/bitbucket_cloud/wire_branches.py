@@ -33,12 +33,12 @@ def read_head(value: Document) -> str:
     return required_text(value, "target", "hash")
 
 
-def list_commits(repository: str, branch: str, limit: int) -> Request:
-    """Ask for the newest commits of a branch: as a parameter its name may hold slashes."""
+def list_commits(repository: str, head: str, limit: int) -> Request:
+    """Ask for the newest commits up to a branch's head: its name may be a tag's as well."""
     return Request(
         method="GET",
         path=f"{repository}/commits",
-        query={"include": branch, "pagelen": str(min(limit, _LOG_LIMIT))},
+        query={"include": head, "pagelen": str(min(limit, _LOG_LIMIT))},
         api="PullRequest",
         operation="list-commits",
     )

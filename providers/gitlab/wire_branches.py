@@ -47,7 +47,8 @@ def list_commits(project: str, branch: str, limit: int) -> Request:
         1,
         operation="list-commits",
         size=min(limit, PAGE_SIZE),
-        ref_name=branch,
+        # By its short name a tag of that name would be meant.
+        ref_name=f"refs/heads/{branch}",
     )
 
 

@@ -268,6 +268,12 @@ async def test_a_refused_commit_is_a_conflict_where_the_branch_is_elsewhere(
         await branches.commit(WRITTEN)
 
 
+async def test_the_log_is_that_of_the_branch_and_not_of_a_tag_of_its_name(host: FakeHost, branches: Branches) -> None:
+    host.on("GET", f"{ROOT}/refs/branches/prod", branch(SHA))
+    host.on("GET", rf"{ROOT}/commits\?include={SHA}&.*", page({"hash": SHA, "message": "Write"}))
+    assert [one.sha for one in await branches.log("prod", 5)] == [SHA]
+
+
 async def test_a_branch_that_may_not_begin_is_no_conflict(host: FakeHost, branches: Branches) -> None:
     host.on("GET", ROOT, answer({"full_name": "acme/web"}))
     host.on("POST", f"{ROOT}/src", answer({"error": {"message": "branch restrictions deny pilotage/*"}}, 400))

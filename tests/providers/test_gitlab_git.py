@@ -348,6 +348,12 @@ async def test_a_file_of_more_than_a_mebibyte_is_refused(host: FakeHost) -> None
         await branches(host).read("a.yaml", HEAD)
 
 
+async def test_the_log_is_that_of_the_branch_and_not_of_a_tag_of_its_name(host: FakeHost) -> None:
+    query = "ref_name=refs%2Fheads%2Fprod"
+    host.on("GET", rf"{PROJECT}/repository/commits\?.*{query}.*", answer([{"id": HEAD, "message": "Write"}]))
+    assert [one.sha for one in await branches(host).log("prod", 5)] == [HEAD]
+
+
 async def test_a_log_of_nothing_shows_a_missing_branch(host: FakeHost) -> None:
     host.on("GET", rf"{PROJECT}/repository/commits\?.*", answer([]))
     with pytest.raises(ProviderNotFound, match="no branch"):
