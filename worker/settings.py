@@ -184,7 +184,7 @@ class Settings(BaseSettings):
 
     clock_skew_seconds: Annotated[int, Field(ge=1, le=30)] = 10
     """How far this machine's clock may be from Temporal's; a worker that is further off does not serve, as its attempts
-    would fail at once or last too long."""
+    would fail at once or last too long. A watcher may be off by a minute."""
 
     shutdown_grace_seconds: Annotated[int, Field(ge=0, le=600)] = 25
     """How long running activities may go on after SIGTERM; less than the pod's terminationGracePeriodSeconds."""

@@ -9,8 +9,8 @@ import pytest
 from temporalio.client import Client
 
 from worker.health import Health
-from worker.serving.clock import ClockWatch, Offset, measure, read_clock
 from worker.serving.process import _agrees, _Stopped
+from worker.temporal.clock import ClockWatch, Offset, measure, read_clock
 
 ALLOWED = timedelta(seconds=10)
 PAUSE = timedelta(milliseconds=20)

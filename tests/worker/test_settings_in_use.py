@@ -30,9 +30,9 @@ from providers.models import Credential
 from tests.activities.cluster import Cluster
 from tests.worker.test_wrong_settings import run
 from worker.opening.resources import ClusterOpener, open_clients
-from worker.serving.clock import ClockWatch, read_clock
 from worker.serving.process import build_worker, record_sink
 from worker.settings import Settings
+from worker.temporal.clock import ClockWatch, read_clock
 from worker.temporal.connect import create_telemetry
 from workflows.identity import INSTALLATION_WORKFLOW, Queues
 

@@ -27,12 +27,12 @@ from worker.logs import configure_logs, warn_of_misspelt
 from worker.opening.resources import ClusterOpener, open_clients
 from worker.opening.server_endpoints import follow_endpoints
 from worker.rights import RightsWatch
-from worker.serving.clock import ClockOff, ClockWatch
 from worker.serving.deadlines import ActivityDeadline
 from worker.serving.refusals import RefusalChecks
 from worker.serving.registry import PROMOTIONS, WORKFLOWS, Activity, Dependencies, build_activities
 from worker.settings import EXIT_CODE, InvalidSettings, Settings, refused
 from worker.sharing import SharedSlots
+from worker.temporal.clock import ClockOff, ClockWatch
 from worker.temporal.commit_statuses import TemporalCommitStatuses
 from worker.temporal.connect import (
     TemporalMisconfigured,

@@ -28,6 +28,7 @@ from worker.logs import configure_logs, warn_of_misspelt
 from worker.rights import RightsWatch
 from worker.settings import EXIT_CODE, InvalidSettings, Settings
 from worker.sharing import SharedSlots
+from worker.temporal.clock import LOOK, ClockOff, ClockWatch, Now, read_clock
 from worker.temporal.connect import TemporalMisconfigured, TemporalWait, connect_patiently, create_telemetry
 from worker.temporal.credential_checks import TemporalCredentialChecks
 from worker.temporal.drift import TemporalDriftLooks
@@ -45,11 +46,15 @@ from workflows.identity import Queues
 
 _logger = structlog.get_logger(__name__)
 
+SKEW = timedelta(minutes=1)
+"""How far a watcher's clock may be off at least: what it does by its clock lasts for minutes."""
+
 
 async def run_watcher(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT. Servers that are away are waited for; `/readyz` states it meanwhile.
 
-    Exits with code 2 where a setting is of no use, naming it, or the installation belongs to another cluster.
+    Exits with code 2 where a setting is of no use, naming it, or the installation belongs to another cluster, and with
+    code 1 where the clock was set wrong.
     """
     configure_logs(style=settings.log_format, level=settings.log_level)
     warn_of_misspelt()
@@ -72,6 +77,9 @@ async def run_watcher(settings: Settings) -> None:
     except InstallationTaken as error:
         _logger.error("watcher is refused", error=str(error))
         raise SystemExit(EXIT_CODE) from None
+    except ClockOff as error:
+        _logger.error("watcher cannot run", error=str(error))
+        raise SystemExit(1) from None
     except asyncio.CancelledError:
         if not work.cancelled():
             raise
@@ -126,6 +134,7 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
             on_environment=metrics.environment_declared,
             commands_unverified=settings.commands_unverified,
         )
+        clock = await agreeing_clock(client, settings, health)
         metrics.follow_queues(watcher.queues)
         metrics.follow_drift(watcher.drift.count)
         places = PlaceStalls(kubernetes, find_stalled(client, settings.installation), namespaces=settings.namespaces)
@@ -152,7 +161,25 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
                     look_at_places=places.look,
                     show_pollers=metrics.show_pollers,
                 ),
+                clock.until_off(),
             )
+        if clock.problem:
+            raise ClockOff(clock.problem)
+
+
+async def agreeing_clock(
+    client: Client, settings: Settings, health: Health, *, now: Now = read_clock, look: timedelta = LOOK
+) -> ClockWatch:
+    """Return a watch of the clock once that may be trusted; until then the process is not ready, with the reason."""
+    allowed = max(SKEW, timedelta(seconds=settings.clock_skew_seconds))
+    clock = ClockWatch(
+        client, installation=settings.installation, allowed=allowed, process="watcher", now=now, look=look
+    )
+    health.ready["clock"] = lambda: False
+    health.details["clock"] = lambda: clock.problem
+    await clock.until_right()
+    del health.ready["clock"], health.details["clock"]
+    return clock
 
 
 def build_worker(

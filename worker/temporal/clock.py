@@ -1,7 +1,8 @@
-"""Compare this machine's clock with Temporal's: a worker whose clock is off must not serve.
+"""Compare this machine's clock with Temporal's: a worker or a watcher whose clock is off must not serve.
 
 Temporal starts attempts by its own clock, and worker/serving/deadlines.py ends them by this machine's: with a clock
-that is far ahead each one fails at once, and with one that is behind two attempts may act at the same time.
+that is far ahead each one fails at once, and with one that is behind two attempts may act at the same time. A watcher
+drops holds that are over and lets go of deleted trackers by its clock, and workers go by theirs.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from workflows.identity import Queues
 _logger = structlog.get_logger(__name__)
 
 LOOK = timedelta(minutes=1)
-"""How long a clock that was set may go unnoticed; two small calls of each worker."""
+"""How long a clock that was set may go unnoticed; two small calls of each process."""
 _POLL = timedelta(seconds=5)
 _CALL = timedelta(seconds=3)
 _PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8)
@@ -100,9 +101,11 @@ class ClockWatch:
         *,
         installation: str,
         allowed: timedelta,
+        process: str = "worker",
         now: Now = read_clock,
         look: timedelta = LOOK,
     ) -> None:
+        self._process = process
         self._client = client
         self._installation = installation
         self._allowed = allowed
@@ -122,7 +125,7 @@ class ClockWatch:
         """Return once the clock is right, or where nothing is known of it."""
         await self.look()
         while self.problem:
-            _logger.error("worker does not serve: set this machine's clock, as by NTP", reason=self.problem)
+            _logger.error(f"{self._process} does not serve: set this machine's clock, as by NTP", reason=self.problem)
             await asyncio.sleep(self._pause_seconds)
             await self.look()
 
