@@ -34,7 +34,7 @@ async def test_a_watcher_whose_clock_is_ahead_is_not_ready_until_it_is_set(tempo
 
 
 async def test_what_a_clock_that_is_ahead_would_end() -> None:
-    """The reason why it is looked at: a hold of one person goes when another one comes."""
+    """The reason why it is looked at: one person's hold goes when another one comes."""
     now = datetime.now(read_clock().tzinfo)
     hold = {"id": "mine", "by": "ada", "since": format_time(now), "until": format_time(now + timedelta(hours=1))}
     place: Document = {
