@@ -81,6 +81,8 @@ def test_a_commit_is_found_by_its_tracker_and_where_it_runs_or_ran(places: FakeC
     assert "web-412" in merged
     places.objects["Environment", "shop", "staging"]["status"] = place(MERGED)
     assert "ran it, and runs another one now" in run("where", OLDER[:12]).stdout
+    del places.objects["Environment", "shop", "staging"]["status"]["repositories"][0]["deployments"][0]["artifact"]
+    assert "ran it, and what runs there now is not known" in run("where", OLDER[:12]).stdout
 
 
 def test_a_commit_that_is_not_known_is_not_called_not_deployed(places: FakeCluster, run: Run) -> None:

@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
+from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from tests.cli.conftest import MERGED, OLDER, Run, tracker_spec
 from tests.cli.fake_cluster import FakeCluster
 from tests.cli.test_places import cells, place
 from tests.cli.test_why import SPEC, add_world, condition
 from worker.cli.asking import WorkflowAnswer
+from worker.cli.watching import LineView
 
 OTHER = "cd34" * 10
 RESTART = "unblock with: pilotage -n shop restart web-412"
@@ -64,6 +66,19 @@ def test_a_status_of_an_earlier_attempt_is_shown_as_that(
     assert lines[0] == "web-412: Aborted, attempt 1"
     assert lines[-1] == "wait for the status of attempt 2; if none comes: pilotage doctor"
     assert "Aborted, attempt 1" in run("show", "412").stdout
+
+
+def test_a_log_of_a_new_attempt_does_not_begin_with_the_end_of_the_one_before(
+    status: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    view = LineView()
+    for attempt in (1, 2):
+        shown = {**status, "attempt": attempt, "state": "Aborted" if attempt == 1 else "Testing"}
+        spec = {**tracker_spec(412), "attempt": 2}
+        document = {"metadata": {"name": "web-412", "namespace": "shop"}, "spec": spec, "status": shown}
+        view.show(PullRequestTracker.from_wire(document))
+    lines = [line.partition("web-412 ")[2] for line in capsys.readouterr().out.splitlines()]
+    assert lines[:2] == ["attempt 2 has no status yet", "Testing dev: waits for Verdict on dev-to-staging"]
 
 
 def test_a_wait_whose_end_is_not_known_is_not_called_one_that_needs_nothing(

@@ -166,13 +166,16 @@ def places_of(commit: str, environments: Iterable[Document], at: datetime) -> li
     for environment in environments:
         name = str(environment["metadata"]["name"])
         for entry in _entries(environment):
-            now = [str(one.get("name")) for one in _list(entry, "deployments") if _is(commit, [_map(one, "artifact")])]
+            deployments = _list(entry, "deployments")
+            now = [str(one.get("name")) for one in deployments if _is(commit, [_map(one, "artifact")])]
             before = [one for one in _list(entry, "history") if _is(commit, _list(one, "artifacts"))]
             if now:
                 rows.append([name, str(entry.get("repository")), f"runs it: {', '.join(now)}", ""])
             elif before:
                 ago = age(read_time(before[0].get("at")), at)
-                rows.append([name, str(entry.get("repository")), "ran it, and runs another one now", ago])
+                known = all(_map(one, "artifact").get("revision") for one in deployments)
+                runs = "and runs another one now" if known else "and what runs there now is not known"
+                rows.append([name, str(entry.get("repository")), f"ran it, {runs}", ago])
     return rows
 
 

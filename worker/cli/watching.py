@@ -117,6 +117,8 @@ class LineView:
             + (f": {record.error}" if record.error else "")
             for record in status.promotions
         ]
+        if trackers.outdated(tracker):
+            lines = [f"attempt {tracker.spec.attempt} has no status yet"]
         at = f"{values.now():%H:%M:%S}"
         for text in lines:
             if text not in self._last:
