@@ -267,3 +267,24 @@ def test_a_terminals_table_fits_eighty_columns_and_keeps_links_whole(status: dic
     assert any("integration" in line and "Passed" in line for line in lines)
     assert "integration: https://jenkins.example.com/job/web/1/" in [line.rstrip() for line in lines]
     assert "ROUND" not in stream.getvalue()
+
+
+def test_show_lists_the_applications_of_a_promotion_that_failed(
+    tracked: FakeCluster, status: dict[str, Any], run: Run
+) -> None:
+    record = {"promoted": False, "result": "Failed", "source": "dev", "target": "staging", "at": "2026-11-21T08:05:00Z"}
+    moved = {"deployment": "eu", "application": "web-eu", "result": "Promoted", "artifact": {"revision": "ab12" * 10}}
+    failed = {"deployment": "us", "application": "web-us", "result": "Failed", "message": "Degraded: no such image"}
+    record |= {"applications": [moved, failed], "applicationsOmitted": 3}
+    tracked.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status={**status, "promotions": [record]})
+    lines = run("show", "412").stdout.splitlines()
+    at = lines.index("Applications of staging (of 5)")
+    cells = [[cell.strip() for cell in one.split("   ") if cell.strip()] for one in lines[at + 1 : at + 4]]
+    assert cells == [
+        ["DEPLOYMENT", "APPLICATION", "RESULT", "RUNS", "MESSAGE"],
+        ["eu", "web-eu", "Promoted", "ab12ab12ab12", "-"],
+        ["us", "web-us", "Failed", "nothing known", "Degraded: no such image"],
+    ]
+    done = {**record, "promoted": True, "result": "Promoted"}
+    tracked.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status={**status, "promotions": [done]})
+    assert "Applications of" not in run("show", "412").stdout

@@ -201,6 +201,12 @@ def print_tracker(tracker: "PullRequestTracker", *, again_at: "datetime | None" 
         line()
         line("Promotions")
         table(trackers.PROMOTION_COLUMNS, [trackers.promotion_row(record, at) for record in status.promotions])
+    if status.promotions and not status.promotions[-1].promoted and status.promotions[-1].applications:
+        last = status.promotions[-1]
+        line()
+        omitted = f" (of {len(last.applications) + last.applications_omitted})" if last.applications_omitted else ""
+        line(f"Applications of {last.target}{omitted}")
+        table(trackers.APPLICATION_COLUMNS, trackers.application_rows(last))
     if status.conditions:
         line()
         table(trackers.CONDITION_COLUMNS, [trackers.condition_row(one, at) for one in status.conditions])

@@ -12,6 +12,7 @@ from worker.cli.values import age, short
 
 TEST_COLUMNS = ("TEST", "RUNNER", "REQUIRED", "STATE", "ROUND", "TRY", "TOOK", "DETAIL", "LINK")
 PROMOTION_COLUMNS = ("FROM", "TO", "RESULT", "POLICY", "ARTIFACT", "BY", "AGE")
+APPLICATION_COLUMNS = ("DEPLOYMENT", "APPLICATION", "RESULT", "RUNS", "MESSAGE")
 CONDITION_COLUMNS = ("CONDITION", "STATUS", "REASON", "SINCE", "MESSAGE")
 
 NO_ACTION = "no action needed"
@@ -119,6 +120,14 @@ def promotion_row(record: PromotionRecord, at: datetime) -> list[str]:
         ", ".join(describe_artifact(artifact) for artifact in record.artifacts),
         record.promoted_by or (f"brought by {record.brought_by}" if record.brought_by else ""),
         age(record.at, at),
+    ]
+
+
+def application_rows(record: PromotionRecord) -> list[list[str]]:
+    """Return the cells of each application of a finished hop."""
+    return [
+        [one.deployment, one.application, one.result, describe_artifact(one.artifact), one.message or ""]
+        for one in record.applications
     ]
 
 
