@@ -176,7 +176,9 @@ class CommitStatusWorkflow:
         unknown = not failure.began_nothing
         if unknown and (self._fresh or self._tried):
             self._fresh, self._tried = False, (*self._tried, verdict)[-budgets.POSTS_TRIED :]
-        if failure.kind in _NEVER_ACCEPTED or now - self._refused_since >= GIVE_UP:
+        # One that came during an outage has its own time: the host may show it alone once it is back.
+        tried_since = max(self._refused_since, verdict.received or self._refused_since)
+        if failure.kind in _NEVER_ACCEPTED or now - tried_since >= GIVE_UP:
             self._slot.dropped(unknown=unknown)
             self._failures, self._refused_since, self._not_before = 0, None, None
             return
