@@ -6,7 +6,7 @@ from activities.models.drift import DriftNotice, GoneTracker, PresentDriftInput,
 from activities.models.tracking import TrackerRef
 from activities.ports import ResourceOpener
 from activities.presentation import show_drift
-from crds.api.ports import ApiNotFound, Document, Kubernetes, resource_of
+from crds.api.ports import ApiNotFound, Document, Kubernetes, Page, resource_of
 from crds.api.publishing import status_of
 from crds.texts.markdown import inline
 from crds.v1alpha1.drift_monitor import DriftKind, DriftMonitor, MonitorLabel
@@ -40,7 +40,7 @@ async def present(
     page = await kubernetes.list_all(
         MONITORS, request.namespace, label_selector=f"{MonitorLabel.TRACKER}={metadata['uid']}"
     )
-    notice = notice_of(page.items)
+    notice = notice_of(page)
     over = status.get("attempt") == attempt and status.get("state") in _TERMINAL
     if not (over or request.ended):
         ref = TrackerRef(namespace=request.namespace, name=request.tracker, uid=metadata["uid"], attempt=attempt)
@@ -66,11 +66,11 @@ async def _show(
     await show_drift(repository.host, number, marker, notice, repository.show, prefix=repository.label_prefix)
 
 
-def notice_of(monitors: tuple[Document, ...]) -> DriftNotice:
+def notice_of(monitors: Page) -> DriftNotice:
     """Sum up monitors: one that drifted is enough; nothing drifted only where all of them are known."""
     drifted: list[Document] = []
     unknown: list[Document] = []
-    for one in monitors:
+    for one in monitors.items:
         kind = status_of(one).get("kind")
         if kind == DriftKind.UNKNOWN:
             unknown.append(one)
@@ -81,9 +81,10 @@ def notice_of(monitors: tuple[Document, ...]) -> DriftNotice:
     lines = [cut(_line(one), LINE_BYTES) for one in named]
     if len(named) < len(shown):
         lines.append(f"- and {len(shown) - len(named)} more")
-    versions = (str(one["metadata"].get("resourceVersion") or "") for one in monitors)
+    # Of the list and not of what is in it: the version also grows where the newest monitor is gone.
+    version = monitors.resource_version
     return DriftNotice(
-        order=max((int(version) for version in versions if version.isdecimal()), default=0),
+        order=int(version) if version.isdecimal() else 0,
         drifted=True if drifted else None if unknown else False,
         lines=tuple(lines),
     )

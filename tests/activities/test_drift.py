@@ -572,6 +572,24 @@ async def test_a_promotion_that_goes_on_is_reported_instead() -> None:
     assert world.scm.label_names == []
 
 
+@pytest.mark.parametrize("taken_over", [False, True])
+async def test_a_promotion_that_goes_on_takes_for_news_that_a_monitor_is_none_of_its_own_any_more(
+    taken_over: bool,
+) -> None:
+    world = World()
+    await world.watched(health="Degraded")
+    await world.show()
+    before = (await present(world)).notice
+    if taken_over:
+        newer = replace(WEB, revision=NEW)
+        assert await world.create(newer, tracker=LATER, at=NOON + timedelta(hours=1)) == (NAME,)
+    else:
+        del world.kubernetes.objects[MONITORS.plural, "shop", NAME]
+    after = (await present(world)).notice
+    assert (after.drifted, after.lines) == (False, ())
+    assert after.order > before.order
+
+
 async def sync(world: World, *, uid: str = "") -> WriteResult:
     request = SyncDriftedInput(namespace="shop", monitor=NAME, key="drift-1", uid=uid)
     return await ActivityEnvironment().run(world.activities.sync_drifted, request)

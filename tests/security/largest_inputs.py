@@ -12,7 +12,7 @@ from activities.flux import subscriptions
 from activities.models.commit_statuses import PostCommitStatusInput
 from activities.models.drift import Drift, DriftChange, Silence, Verdict
 from activities.state_labels import LabelNames
-from crds.api.ports import Document
+from crds.api.ports import Document, Page
 from crds.v1alpha1.commit_status import CommitStatus
 from crds.v1alpha1.drift_monitor import DriftMonitor
 from crds.v1alpha1.environment import Environment
@@ -43,7 +43,7 @@ def of_monitors() -> Iterator[Work]:
     status = {"kind": "RevisionMoved", "expected": "`" * 4096, "observed": "|" * 4096, "baseline": baseline}
     made = {**document("DriftMonitor", "m", spec), "status": status}
     made["metadata"] |= {"uid": "u", "generation": 1}
-    yield partial(presenting.notice_of, (made,) * MONITORS)
+    yield partial(presenting.notice_of, Page(items=(made,) * MONITORS, resource_version="1"))
     yield partial(entries.read_monitor, made)
     yield partial(publishing.rendered_change, largest_change(), NOW, made)
     yield partial(publishing.rendered_silence, largest(Silence), NOW, made)

@@ -258,7 +258,8 @@ class FakeKubernetes:
             for (plural, where, _), one in self.objects.items()
             if plural == resource.plural and namespace in (None, where) and _is_selected(one, label_selector)
         ]
-        return Page(items=tuple(found), resource_version="1")
+        # Others write in between.
+        return Page(items=tuple(found), resource_version=str(next(self._versions)))
 
     async def list_all(
         self,

@@ -275,6 +275,12 @@ async def test_a_tracker_that_looked_before_a_change_and_shows_its_wait_only_aft
     assert len(scene.promotions.poked) == 1
 
 
+async def test_a_held_tracker_is_woken_too_since_its_status_does_not_show_what_else_it_waits_for(scene: Scene) -> None:
+    scene.waiting("Release", state="Held")
+    await scene.change(PromotionPolicy, policy())
+    assert [attempt.name for attempt in scene.promotions.poked] == ["web-412"]
+
+
 @pytest.mark.parametrize("kind", [PromotionPolicy, Environment, TestRunner, GitRepository])
 def test_every_kind_that_a_policy_is_judged_by_wakes_who_waits_for_one(kind: type[Resource]) -> None:
     assert "Policy" in WAITS[kind]

@@ -67,7 +67,10 @@ WAITS: Mapping[type[Resource], frozenset[str]] = {
 }
 """Kinds that are followed, and the waits that a change of each may end."""
 
-ASKED_BY_POKES = frozenset({Waiting.POLICY})
+UNSHOWN = frozenset({"", Waiting.RELEASE})
+"""What the status of a tracker shows that does not show what else it waits for: not yet, or not while it is held."""
+
+ASKED_BY_POKES = frozenset({Waiting.POLICY, Waiting.RELEASE})
 """Waits in which a workflow looks by itself every few hours only; in the others it looks every few minutes."""
 
 _DIGEST_LENGTH = 16
@@ -289,10 +292,10 @@ class DeclarationController:
 
     async def _poke(self, namespace: str, changed: set[tuple[type[Resource], str]], entered: set[Key]) -> None:
         waits = {wait for kind, _ in changed for wait in WAITS[kind]}
+        waits |= UNSHOWN if waits else set()
         live = [one for one in self._trackers() if one.namespace == namespace and not one.terminal]
         for tracker in live:
-            # One that has not published yet what it waits for may just have looked in vain.
-            asked = tracker.waiting in waits or not tracker.waiting or Key(namespace, tracker.name) in entered
+            asked = tracker.waiting in waits or Key(namespace, tracker.name) in entered
             if asked and not await self._promotions.poke(tracker.current) and tracker.running:
                 self._on_absent(Key(tracker.namespace, tracker.name))
         on_the_way = {tracker.repository for tracker in live}
