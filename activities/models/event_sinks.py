@@ -79,6 +79,8 @@ class EventSinkInput:
     failures: int = 0
     refused_since: datetime | None = None
     not_before: datetime | None = None
+    poked: bool = False
+    """Whether the sink changed since the last attempt began, which ends the pause after that."""
     last_success: datetime | None = None
     unpublished: "PublishEventSinkInput | None" = None
     waiting_shown: "PublishEventSinkInput | None" = None

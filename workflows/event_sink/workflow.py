@@ -58,7 +58,7 @@ class EventSinkWorkflow:
         self._last_success = start.last_success
         self._error = ""
         self._waiting_shown = start.waiting_shown
-        self._poked = False
+        self._poked = start.poked
         self._gone = False
         self._publisher = self._make_publisher()
 
@@ -214,6 +214,7 @@ class EventSinkWorkflow:
                 failures=self._failures,
                 refused_since=self._refused_since,
                 not_before=self._not_before,
+                poked=self._poked,
                 last_success=self._last_success,
                 unpublished=unpublished,
                 waiting_shown=self._waiting_shown,

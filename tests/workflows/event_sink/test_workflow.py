@@ -5,12 +5,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 from activities.models import budgets
-from activities.models.event_sinks import EventSinkInput, SinkOutcome
-from providers.errors import ProviderRateLimited, ProviderRejected, ProviderUnauthorized
+from activities.models.event_sinks import EventSinkInput, PromotionEvent, SinkOutcome
+from providers.errors import ProviderError, ProviderRateLimited, ProviderRejected, ProviderUnauthorized
 from tests.activities.event_sinks.samples import TRACKER, event
 from tests.workflows.event_sink.world import AWAY, SINK, ids, playing
 from tests.worlds.played import Played
 from workflows.event_sink.workflow import LOOK_AGAIN, EventSinkWorkflow
+from workflows.identity import Queues
 
 OTHER = replace(TRACKER, name="web-413", uid="uid-413")
 
@@ -117,6 +118,29 @@ async def test_long_histories_are_continued_without_a_loss_also_while_the_receiv
         await world.until(lambda: len(world.taken) == len(events))
         assert world.taken == ids(*events)
         assert len(runs) > 1
+
+
+async def test_a_change_of_the_sink_during_a_long_history_s_last_attempt_ends_the_pause_of_the_next_run(
+    played: Played,
+) -> None:
+    async with playing(played) as world:
+        pokes: list[asyncio.Task[None]] = []
+
+        def refuses(_event: PromotionEvent) -> ProviderError | None:
+            if pokes:
+                return None
+            pokes.append(asyncio.create_task(world.port.poke(SINK)))
+            return ProviderRateLimited("later", status=429, retry_after=timedelta(hours=1))
+
+        world.refuses = refuses
+        start = EventSinkInput(installation=world.installation, sink=SINK, history_limit=8)
+        queue = Queues(installation=world.installation).promotions
+        await world.client.start_workflow(EventSinkWorkflow.run, start, id=world.id, task_queue=queue)
+        first = (await world.handle.describe()).run_id
+        await world.send(event())
+        await asyncio.sleep(60)
+        assert world.taken == ids(event())
+        assert (await world.handle.describe()).run_id != first
 
 
 async def test_a_sink_that_is_suspended_shows_that_nothing_waits_any_more_and_its_last_error(played: Played) -> None:
