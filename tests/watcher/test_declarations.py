@@ -22,8 +22,9 @@ from crds.v1alpha1.scm_provider import ScmProvider
 from crds.v1alpha1.test_runner import TestRunner
 from tests.watcher.fakes import FakeKubernetes, FakePromotions, running_status, tracker_document, until
 from worker.watcher import declarations
-from worker.watcher.declarations import WAITS, DeclarationController, read_declaration
+from worker.watcher.declarations import DeclarationController, read_declaration
 from worker.watcher.entries import TrackerEntry, read_tracker
+from worker.watcher.waking import WAITS
 
 SECRET = {"name": "token"}
 
@@ -214,6 +215,26 @@ async def test_an_argo_cd_instance_wakes_the_places_that_it_serves(scene: Scene)
 async def test_an_environment_wakes_its_own_places_only(scene: Scene) -> None:
     scene.waiting("Verdict")
     await scene.change(Environment, environment("staging", final=False))
+    assert scene.promotions.places == [("shop", "staging", "web")]
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+@pytest.mark.parametrize("away", [False, True])
+async def test_an_environment_wakes_the_places_that_it_names_no_more(scene: Scene, deleted: bool, away: bool) -> None:
+    scene.waiting("Lane")
+    document = environment("staging", final=True)
+    document["spec"]["deployments"][0]["repositoryRef"]["name"] = "api"
+    change = scene.declare(Environment, document)
+    if deleted:
+        change = ObjectChange(key=change.key, old=change.old, new=None)
+        del scene.kinds[Environment][change.key]
+    scene.controller.follow(Environment, change)
+    if away:
+        scene.promotions.away = True
+        with pytest.raises(ConnectionError):
+            await scene.controller.handle("shop")
+        scene.promotions.away = False
+    await scene.controller.handle("shop")
     assert scene.promotions.places == [("shop", "staging", "web")]
 
 

@@ -24,7 +24,7 @@ from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.kinds import CONNECTED
 from worker.watcher.commands import COMMANDS, CommandExecutor
 from worker.watcher.credential_checks import CredentialCheckController, CredentialChecks
-from worker.watcher.declarations import WAITS, DeclarationController, read_declaration
+from worker.watcher.declarations import DeclarationController, read_declaration
 from worker.watcher.drift import MONITORS, DriftController, DriftLooks
 from worker.watcher.entries import (
     CommandEntry,
@@ -39,6 +39,7 @@ from worker.watcher.ports import Promotions
 from worker.watcher.queue import KeyedQueue
 from worker.watcher.repository_syncs import RepositorySyncController, RepositorySyncs
 from worker.watcher.trackers import TRACKERS, TrackerController
+from worker.watcher.waking import WAITS
 
 T = TypeVar("T")
 

@@ -34,11 +34,11 @@ from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.promotion_policy import PromotionPolicy
 from crds.v1alpha1.scm_provider import ScmProvider
 from crds.v1alpha1.test_runner import TestRunner
-from crds.v1alpha1.tracker_status import WaitingForWhat as Waiting
 from providers.reading import in_thread
 from worker.watcher.entries import TrackerEntry
 from worker.watcher.ports import Promotions
 from worker.watcher.queue import KeyedQueue
+from worker.watcher.waking import ASKED_BY_POKES, Changed, Place, Wakes, named_in, places_of
 
 R = TypeVar("R", bound=Resource)
 
@@ -52,26 +52,6 @@ COUNTING = timedelta(seconds=5)
 
 RECENTLY = timedelta(minutes=10)
 """How long a change counts for a tracker whose status shows only later that it waits: the status may be under way."""
-
-WAITS: Mapping[type[Resource], frozenset[str]] = {
-    PromotionPolicy: frozenset({Waiting.POLICY, Waiting.REFERENCE}),
-    Environment: frozenset({Waiting.POLICY, Waiting.REFERENCE, Waiting.SYNC, Waiting.TARGET, Waiting.DELIVERY}),
-    TestRunner: frozenset({Waiting.POLICY, Waiting.REFERENCE, Waiting.VERDICT}),
-    ArgoCDInstance: frozenset({Waiting.REFERENCE, Waiting.SYNC, Waiting.TARGET, Waiting.DELIVERY}),
-    GitRepository: frozenset({Waiting.POLICY, Waiting.REFERENCE, Waiting.MERGE}),
-    ScmProvider: frozenset({Waiting.REFERENCE, Waiting.MERGE}),
-    ClusterScmProvider: frozenset({Waiting.REFERENCE, Waiting.MERGE}),
-    Provider: frozenset(),
-    CommitStatus: frozenset(),
-    EventSink: frozenset(),
-}
-"""Kinds that are followed, and the waits that a change of each may end."""
-
-UNSHOWN = frozenset({"", Waiting.RELEASE})
-"""What the status of a tracker shows that does not show what else it waits for: not yet, or not while it is held."""
-
-ASKED_BY_POKES = frozenset({Waiting.POLICY, Waiting.RELEASE})
-"""Waits in which a workflow looks by itself every few hours only; in the others it looks every few minutes."""
 
 _DIGEST_LENGTH = 16
 _KEPT = ("name", "namespace", "uid", "generation", "labels", "creationTimestamp")
@@ -103,13 +83,14 @@ class DeclarationController:
         cluster_scoped: bool = True,
     ) -> None:
         self._kubernetes = kubernetes
-        self._promotions = promotions
         self._trackers = trackers
         self._declared = declared
         self._has_synced = has_synced
-        self._on_absent = on_absent
+        self._wakes = Wakes(promotions=promotions, trackers=trackers, declared=declared, on_absent=on_absent)
         self._cluster_scoped = cluster_scoped
-        self._changed: dict[str, set[tuple[type[Resource], str]]] = {}
+        self._changed: dict[str, set[Changed]] = {}
+        self._left: dict[str, set[Place]] = {}
+        """Places, by namespace, that a changed Environment named before."""
         self._changed_at: dict[str, datetime] = {}
         self._counted: dict[str, set[str]] = {}
         """Policies, by namespace, whose trackers are to be counted again."""
@@ -128,6 +109,8 @@ class DeclarationController:
         namespaces = {change.key.namespace} if change.key.namespace else self._in_use()
         if kind in (Environment, ArgoCDInstance):
             self._places_named.changed = True
+        if left := places_of(change.old):
+            self._left.setdefault(change.key.namespace, set()).update(left)
         for namespace in namespaces:
             self._changed.setdefault(namespace, set()).add((kind, change.key.name))
             self._changed_at[namespace] = datetime.now(UTC)
@@ -157,15 +140,16 @@ class DeclarationController:
             # Half a list would call things missing that are only not read yet.
             return DEBOUNCE
         changed, entered = self._changed.pop(namespace, set()), self._entered.pop(namespace, set())
-        counted = self._counted.pop(namespace, set())
+        left, counted = self._left.pop(namespace, set()), self._counted.pop(namespace, set())
         # A tracker that takes or drops a policy changes one number, and nothing that is declared.
         all_of_it = bool(changed) or namespace in self._whole or not counted
         self._whole.discard(namespace)
         try:
             await self._validate(namespace, only=None if all_of_it else counted)
-            await self._poke(namespace, changed, entered)
+            await self._wakes.wake(namespace, changed, left, entered)
         except Exception:
             self._changed.setdefault(namespace, set()).update(changed)
+            self._left.setdefault(namespace, set()).update(left)
             self._entered.setdefault(namespace, set()).update(entered)
             if all_of_it:
                 self._whole.add(namespace)
@@ -180,7 +164,7 @@ class DeclarationController:
         return repositories | {one.namespace for one in self._trackers()}
 
     def _named(self, kind: type[Resource], namespace: str) -> dict[str, Resource]:
-        return {key.name: one for key, one in self._declared(kind).items() if key.namespace == namespace}
+        return named_in(self._declared(kind), namespace)
 
     async def _validate(self, namespace: str, *, only: set[str] | None = None) -> None:
         """Write the conditions of a namespace's declarations, or of some policies alone."""
@@ -289,34 +273,6 @@ class DeclarationController:
                 warning=True,
                 component=WATCHER_MANAGER,
             )
-
-    async def _poke(self, namespace: str, changed: set[tuple[type[Resource], str]], entered: set[Key]) -> None:
-        waits = {wait for kind, _ in changed for wait in WAITS[kind]}
-        waits |= UNSHOWN if waits else set()
-        live = [one for one in self._trackers() if one.namespace == namespace and not one.terminal]
-        for tracker in live:
-            asked = tracker.waiting in waits or Key(namespace, tracker.name) in entered
-            if asked and not await self._promotions.poke(tracker.current) and tracker.running:
-                self._on_absent(Key(tracker.namespace, tracker.name))
-        on_the_way = {tracker.repository for tracker in live}
-        for environment, repository in sorted(await self._places(namespace, changed)):
-            if repository in on_the_way:
-                await self._promotions.poke_place(namespace=namespace, environment=environment, repository=repository)
-
-    async def _places(self, namespace: str, changed: set[tuple[type[Resource], str]]) -> set[tuple[str, str]]:
-        places: set[tuple[str, str]] = set()
-        async for environment in giving_way(_only(Environment, self._named(Environment, namespace)).values()):
-            name = environment.metadata.name
-            for deployment in environment.spec.deployments:
-                concerned = {
-                    (Environment, name),
-                    (GitRepository, deployment.repository_ref.name),
-                }
-                if deployment.argocd is not None:
-                    concerned.add((ArgoCDInstance, deployment.argocd.instance_ref.name))
-                if concerned & changed:
-                    places.add((name, deployment.repository_ref.name))
-        return places
 
 
 def _writers(environments: Mapping[str, Environment], repositories: Mapping[str, GitRepository]) -> Writers:

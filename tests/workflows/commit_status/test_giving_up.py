@@ -9,6 +9,7 @@ from activities.models.commit_statuses import CommitStatusInput
 from providers.errors import ProviderUnavailable
 from tests.workflows.commit_status.world import SLOT, World, verdict
 from tests.worlds.played import Played, connected, served
+from tests.worlds.serving import Activity
 from workflows.commit_status.workflow import GIVE_UP, CommitStatusWorkflow
 from workflows.identity import VERDICT_SIGNAL, Queues
 
@@ -23,7 +24,7 @@ LASTS = GIVE_UP + timedelta(hours=2)
 async def away(played: Played) -> AsyncIterator[World]:
     """Play a world whose host takes no calls, and which had a first verdict."""
     world = World(await connected(played))
-    activities = {
+    activities: dict[str, list[Activity]] = {
         "scm": [world.post_commit_status],
         "config": [world.close_superseded],
         "kubernetes": [world.publish_post],
