@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from activities.models.drift import InstanceRef
+from activities.models.drift import GoneTracker, InstanceRef
 from crds.api.ports import ApiConflict, ApiResource, resource_of
 from crds.api.reflector import Key, ObjectChange
 from crds.resource import Resource
@@ -22,8 +22,8 @@ from tests.watcher.fakes import (
 )
 from worker.temporal.outcomes import WorkflowsUnavailable
 from worker.watcher.drift import DriftController
-from worker.watcher.entries import FINALIZER, MonitorEntry, read_monitor, read_tracker
-from worker.watcher.trackers import TRACKERS, TrackerController
+from worker.watcher.entries import FINALIZER, MonitorEntry, TrackerEntry, read_monitor, read_tracker
+from worker.watcher.trackers import DELETION_LIMIT, TRACKERS, TrackerController
 
 MONITORS = resource_of(DriftMonitor.definition)
 ARGOCD = Key("shop", "argocd")
@@ -135,6 +135,45 @@ async def test_a_tracker_takes_its_own_monitors_with_it(kind: str | None, cleare
     assert left == ["taken-over"]
     # What its pull request shows of them goes as well.
     assert scene.looks.sent == [(what, INSTANCE) for what in cleared]
+
+
+async def test_a_drifted_tracker_goes_after_ten_minutes_though_temporal_is_away_and_is_cleared_once_it_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene, key, began = Scene(), Key("shop", "web-412"), datetime(2026, 1, 1, tzinfo=UTC)
+    kubernetes, promotions, clear = scene.kubernetes, FakePromotions(), scene.looks.clear
+    times = [began, began + DELETION_LIMIT]
+
+    async def away(_instance: InstanceRef, _tracker: GoneTracker) -> None:
+        raise WorkflowsUnavailable("Temporal is away")
+
+    monkeypatch.setattr(scene.looks, "clear", away)
+    promotions.away = True
+    kubernetes.put(TRACKERS, tracker_document(uid="uid-1", deleting=began))
+    kubernetes.put(MONITORS, document("own", kind="OutOfSync"))
+
+    def find(_key: Key) -> TrackerEntry | None:
+        found = kubernetes.objects.get((TRACKERS.plural, "shop", "web-412"))
+        return read_tracker(found) if found is not None and found["metadata"]["finalizers"] else None
+
+    controller = TrackerController(
+        kubernetes=kubernetes,
+        promotions=promotions,
+        find=find,
+        clear_drift=scene.controller.clear,
+        clock=lambda: times[0],
+    )
+    for _ in range(2):
+        assert find(key) is not None
+        with pytest.raises(WorkflowsUnavailable):
+            await controller.reconcile(key)
+        times.reverse()
+    assert find(key) is None
+    assert [plural for (plural, _, _) in kubernetes.objects if plural == MONITORS.plural] == []
+    monkeypatch.setattr(scene.looks, "clear", clear)
+    for _ in range(2):
+        await controller.reconcile(key)
+    assert scene.looks.sent == [("clear web 412", INSTANCE)]
 
 
 async def test_a_drifted_monitor_that_goes_has_the_pull_request_show_what_is_left() -> None:

@@ -12,17 +12,15 @@ Commands are carried out by `commands.py`; the status comes from the workflow th
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from activities.models.drift import GoneTracker
 from crds.api.ports import ApiConflict, ApiForbidden, ApiNotFound, Document, Kubernetes, resource_of
-from crds.api.publishing import CONFLICTS, WATCHER_MANAGER, WantedCondition, publish_conditions, status_of
+from crds.api.publishing import WATCHER_MANAGER, WantedCondition, publish_conditions
 from crds.api.reflector import Key, ObjectChange
 from crds.conditions import ConditionType
 from crds.reasons.conditions import ConditionReason
 from crds.reasons.events import EventReason
-from crds.v1alpha1.drift_monitor import DriftMonitor, MonitorLabel
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from worker.temporal.outcomes import Look, WorkflowState, WorkflowsUnavailable
 from worker.watcher.entries import FINALIZER, TrackerEntry, read_tracker
@@ -30,11 +28,11 @@ from worker.watcher.log_lines import begin_key, bind_workflow
 from worker.watcher.owed import taking
 from worker.watcher.ports import Promotions
 from worker.watcher.queue import KeyedQueue
+from worker.watcher.tracker_monitors import TrackerMonitors
 
 logger = logging.getLogger(__name__)
 
 TRACKERS = resource_of(PullRequestTracker.definition)
-MONITORS = resource_of(DriftMonitor.definition)
 
 DELETION_LIMIT = timedelta(minutes=10)
 """How long the finalizer waits for the workflow to cancel its runs."""
@@ -71,7 +69,7 @@ class TrackerController:
         self._promotions = promotions
         self._find = find
         self._on_lost = on_lost
-        self._clear_drift = clear_drift
+        self._monitors = TrackerMonitors(kubernetes, clear_drift)
         self._repository_of = repository_of
         self._clock = clock
         self._signalled_deleted: set[str] = set()
@@ -241,6 +239,7 @@ class TrackerController:
             self._vanished[key].remove(entry)
         if not self._vanished.get(key):
             self._vanished.pop(key, None)
+        await self._monitors.clear_owed(key)
 
     async def _finalize(self, entry: TrackerEntry) -> timedelta | None:
         if not entry.finalizer or entry.deleting_since is None:
@@ -262,42 +261,8 @@ class TrackerController:
             if not late:
                 return DELETION_LOOK
             await self._warn_of_rest(entry, what)
-        await self._delete_monitors(entry)
+        await self._monitors.delete(entry, patiently=not late)
         return None if await self._remove_finalizer(entry) else CONFLICT_PAUSE
-
-    async def _delete_monitors(self, entry: TrackerEntry) -> None:
-        """Delete what watches the tracker's change, before it goes: a cluster may collect orphans much later.
-
-        What it shows on the pull request goes as well: no one would know of it any more. One that a newer promotion
-        takes over meanwhile is left to it.
-        """
-        page = await self._kubernetes.list_all(
-            MONITORS, entry.namespace, label_selector=f"{MonitorLabel.TRACKER}={entry.uid}"
-        )
-        drifted = next((one for one in page.items if status_of(one).get("kind")), None)
-        if drifted is not None:
-            gone = GoneTracker(name=entry.name, repository=entry.repository, number=entry.number, uid=entry.uid)
-            await self._clear_drift(Key(entry.namespace, drifted["spec"]["instanceRef"]["name"]), gone)
-        for one in page.items:
-            with suppress(ApiNotFound):
-                await self._delete_monitor(one, entry.uid)
-
-    async def _delete_monitor(self, monitor: Document, tracker: str) -> None:
-        """Delete a monitor as long as it is this tracker's. Raises ApiNotFound; ApiConflict if it keeps changing."""
-        for turn in range(CONFLICTS):
-            metadata = monitor["metadata"]
-            if (metadata.get("labels") or {}).get(MonitorLabel.TRACKER) != tracker:
-                return
-            seen = {"uid": metadata["uid"], "resource_version": metadata["resourceVersion"]}
-            try:
-                await self._kubernetes.delete(MONITORS, metadata["namespace"], metadata["name"], **seen)
-            except ApiConflict:
-                # Most changes are statuses of ours; a promotion that takes it over changes the label.
-                if turn == CONFLICTS - 1:
-                    raise
-                monitor = await self._kubernetes.get(MONITORS, metadata["namespace"], metadata["name"])
-            else:
-                return
 
     async def _ended(self, entry: TrackerEntry) -> bool:
         """Signal the workflows of a deleted tracker, and return whether none of them runs any more."""
