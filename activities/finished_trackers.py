@@ -37,8 +37,8 @@ class FinishedTrackers:
                 kept += 1
                 continue
             try:
-                await self._remove(declared, document)
-                removed += 1
+                gone = await self._remove(declared, document)
+                removed, kept = removed + gone, kept + (not gone)
             except (ApiError, OSError) as error:
                 kept += 1
                 found = failure_from(error)
@@ -68,15 +68,24 @@ class FinishedTrackers:
             if token is None:
                 return
 
-    async def _remove(self, declared: GitRepository, document: Document) -> None:
+    async def _remove(self, declared: GitRepository, document: Document) -> bool:
+        """Export a tracker and remove it; False where it changed meanwhile: a person may have restarted it."""
         metadata = document["metadata"]
         if lines := record_lines(declared, document):
             await self._sink.write(lines)
         try:
-            await self._kubernetes.delete(TRACKERS, metadata["namespace"], metadata["name"], uid=metadata["uid"])
-        except (ApiNotFound, ApiConflict):
-            # Somebody removed it, or made another one of its name.
-            return
+            await self._kubernetes.delete(
+                TRACKERS,
+                metadata["namespace"],
+                metadata["name"],
+                uid=metadata["uid"],
+                resource_version=metadata["resourceVersion"],
+            )
+        except ApiNotFound:
+            return True
+        except ApiConflict:
+            return False
+        return True
 
 
 def is_due(document: Document, repository: str, ttl: timedelta, now: datetime) -> bool:

@@ -40,7 +40,7 @@ class Cluster:
 
     def add(self, kind: str, name: str, spec: dict[str, Any], *, namespace: str = "shop", **content: Any) -> None:
         """Put an object there."""
-        metadata = {"name": name, "namespace": namespace, "uid": f"uid-{name}", "generation": 3}
+        metadata = {"name": name, "namespace": namespace, "uid": f"uid-{name}", "generation": 3, "resourceVersion": "1"}
         document = {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec, **content}
         self.objects[kind, namespace, name] = document
 
@@ -67,11 +67,20 @@ class Cluster:
         created["metadata"].update({**document["metadata"], "uid": f"uid-of-{name}"})
         return created
 
-    async def delete(self, resource: ApiResource, namespace: str | None, name: str, *, uid: str | None = None) -> None:
+    async def delete(
+        self,
+        resource: ApiResource,
+        namespace: str | None,
+        name: str,
+        *,
+        uid: str | None = None,
+        resource_version: str | None = None,
+    ) -> None:
         self._fail()
-        document = await self.get(resource, namespace, name)
-        if uid is not None and document["metadata"].get("uid") != uid:
-            raise ApiConflict(f"{resource.plural} {name} is another one", status=409)
+        metadata = (await self.get(resource, namespace, name))["metadata"]
+        for wanted, present in ((uid, metadata.get("uid")), (resource_version, metadata.get("resourceVersion"))):
+            if wanted is not None and wanted != present:
+                raise ApiConflict(f"{resource.plural} {name} is another one", status=409)
         del self.objects[resource.kind, namespace or "", name]
 
     async def list_all(self, resource: ApiResource, namespace: str | None = None) -> Page:

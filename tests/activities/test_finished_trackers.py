@@ -1,6 +1,8 @@
 """Trackers that ended long ago go, their records first."""
 
+import copy
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.models.repository_sync import TidyRepositoryInput, TidyRepositoryResult
-from activities.record_sinks import FileSink, RecordSink
+from activities.record_sinks import FileSink, RecordLine, RecordSink
 from activities.repository_sync import RepositorySyncs
 from crds.fields import format_time
 from tests.activities.cluster import Cluster, shop
@@ -71,6 +73,27 @@ async def test_a_tracker_whose_records_were_not_kept_stays(cluster: Cluster) -> 
     result = await tidy(cluster, sink)
     assert (result.removed, [one.object for one in result.failures]) == (1, ["web-1"])
     assert left(cluster) == {"web-1"}
+
+
+class RestartedMeanwhile(FakeSink):
+    """A sink that takes so long that a person restarts the tracker whose records it keeps."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__()
+        self._cluster = cluster
+
+    async def write(self, lines: Sequence[RecordLine]) -> None:
+        await super().write(lines)
+        restarted = copy.deepcopy(self._cluster.objects["PullRequestTracker", "shop", "web-1"])
+        restarted["spec"]["attempt"] = 2
+        restarted["metadata"]["resourceVersion"] = "2"
+        self._cluster.objects["PullRequestTracker", "shop", "web-1"] = restarted
+
+
+async def test_a_tracker_that_is_restarted_as_it_is_to_go_stays_and_its_repository_is_needed(cluster: Cluster) -> None:
+    track(cluster, 1)
+    result = await tidy(cluster, RestartedMeanwhile(cluster))
+    assert (left(cluster), result.removed, result.needed) == ({"web-1"}, 0, True)
 
 
 async def test_records_are_lines_of_json_in_a_file(cluster: Cluster, tmp_path: Path) -> None:
