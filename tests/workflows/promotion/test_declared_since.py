@@ -34,6 +34,21 @@ async def test_an_environment_declared_final_ends_the_wait_for_a_policy(played: 
         assert await run.end() is State.COMPLETED
 
 
+async def test_a_policy_that_is_created_while_a_change_is_held_is_taken_then(played: Played) -> None:
+    async with promotion(played) as (world, start):
+        created = world.policies.pop("dev")
+        run = await start()
+        await world.until(State.AWAITING_POLICY)
+        await run.command(Verb.HOLD)
+        assert (await world.until(State.HELD)).held_state is State.AWAITING_POLICY
+        world.policies["dev"] = created
+        await run.handle.signal("poke")
+        await world.eventually(lambda: world.status.held_state is State.TESTING)
+        assert world.triggers == []
+        await run.command(Verb.RELEASE)
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+
+
 async def test_an_environment_declared_final_while_the_hop_to_it_waits_needs_no_policy(played: Played) -> None:
     async with promotion(played) as (world, start):
         world.environments["prod"] = replace(world.environments["prod"], final=False)
