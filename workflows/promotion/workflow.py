@@ -28,7 +28,7 @@ from crds.reasons.events import EventReason
 from crds.reasons.trackers import TrackerReason
 from workflows.promotion.rules import commands
 from workflows.promotion.rules.carrying import fitting
-from workflows.promotion.rules.news import take_news
+from workflows.promotion.rules.news import take_drift, take_news
 from workflows.promotion.run import CommandWaits, Continue, Ended, PromotionRun
 from workflows.promotion.state import PromotionStart, PromotionState
 from workflows.promotion.steps import delivery, gates, intake, testing
@@ -261,11 +261,11 @@ class PromotionWorkflow:
     @workflow.signal(description="What the monitors of this tracker report")
     def drift(self, notice: DriftNotice) -> None:
         """Show on the pull request what drifted, or that nothing does any more."""
-        before = self._story.drift
-        if notice.order > before.order:
-            self._story.drift = notice
-            if (notice.drifted, notice.lines) != (before.drifted, before.lines):
-                self._ctx.changed()
+        if take_drift(self._story, notice):
+            self._ctx.changed()
+            if self._story.state.terminal:
+                # What waits for more news would be lost with the run.
+                self._ctx.flush()
 
     @workflow.signal(description="A person labelled the pull request, or commented on it")
     def pull_request_poked(self, by: str) -> None:

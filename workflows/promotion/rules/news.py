@@ -1,7 +1,8 @@
-"""What news of a pull request changes in what a promotion knows of it. Pure."""
+"""What news of a pull request, and of what was promoted, change in what a promotion knows. Pure."""
 
 from dataclasses import replace
 
+from activities.models.drift import DriftNotice
 from activities.models.pull_requests_news import PullRequestNews
 from activities.models.state_labels import PLACE_PREFIX, STATES_BY_LABEL, place_label, state_label
 from activities.models.tracking import PullRequest, PullRequestState
@@ -18,6 +19,15 @@ def take_news(story: PromotionState, news: PullRequestNews) -> bool:
     found = with_news(story.pull_request, news)
     before, story.pull_request, story.listed_at = story.pull_request, found, news.listed_at
     return found != before and not (before is not None and differs_by_ours(story, before, found))
+
+
+def take_drift(story: PromotionState, notice: DriftNotice) -> bool:
+    """Take what the monitors report unless something newer was taken; return whether people are to see it."""
+    before = story.drift
+    if notice.order <= before.order:
+        return False
+    story.drift = notice
+    return (notice.drifted, notice.lines) != (before.drifted, before.lines)
 
 
 def differs_by_ours(story: PromotionState, before: PullRequest, after: PullRequest) -> bool:
