@@ -7,7 +7,9 @@ from activities.models.tracking import TrackerRef
 from activities.ports import ResourceOpener
 from activities.presentation import show_drift
 from crds.api.ports import ApiNotFound, Document, Kubernetes, Page, resource_of
-from crds.api.publishing import status_of
+from crds.api.publishing import conditions_of, status_of
+from crds.conditions import ConditionType, find_condition
+from crds.reasons.conditions import ConditionReason
 from crds.texts.markdown import inline
 from crds.v1alpha1.drift_monitor import DriftKind, DriftMonitor, MonitorLabel
 from crds.v1alpha1.git_repository import RepositoryMode
@@ -35,18 +37,24 @@ async def present(
         return PresentDriftResult(notice=NOTHING)
     if tracker is None:
         return PresentDriftResult()
-    metadata, spec, status = tracker["metadata"], tracker["spec"], status_of(tracker)
+    metadata, spec = tracker["metadata"], tracker["spec"]
     attempt = int(spec.get("attempt", 1))
     page = await kubernetes.list_all(
         MONITORS, request.namespace, label_selector=f"{MonitorLabel.TRACKER}={metadata['uid']}"
     )
     notice = notice_of(page)
-    over = status.get("attempt") == attempt and status.get("state") in _TERMINAL
-    if not (over or request.ended):
+    if not (request.ended or _is_over(tracker, attempt)):
         ref = TrackerRef(namespace=request.namespace, name=request.tracker, uid=metadata["uid"], attempt=attempt)
         return PresentDriftResult(promotion=ref, notice=notice)
     await _show(connections, request, spec["repositoryRef"]["name"], int(spec["number"]), notice)
     return PresentDriftResult(notice=notice)
+
+
+def _is_over(tracker: Document, attempt: int) -> bool:
+    """Return whether nothing of the promotion runs any more: as long as its end is being shown, that has the drift."""
+    status, available = status_of(tracker), find_condition(conditions_of(tracker), ConditionType.WORKFLOW_AVAILABLE)
+    ended = status.get("attempt") == attempt and status.get("state") in _TERMINAL
+    return ended and available is not None and available.reason == ConditionReason.FINISHED
 
 
 def _follows(tracker: Document, gone: GoneTracker) -> bool:

@@ -505,7 +505,10 @@ async def test_a_status_is_renewed_about_once_an_hour_and_shows_when() -> None:
 def finished(world: World) -> None:
     """Have the tracker's promotion end, with its summary on the pull request."""
     spec = {"repositoryRef": {"name": "web"}, "number": 412, "attempt": 1}
-    world.apply("PullRequestTracker", TRACKER.name, spec, status={"state": "Completed", "attempt": 1})
+    available = {"type": "WorkflowAvailable", "status": "True", "reason": "Finished", "message": "attempt 1 ended"}
+    conditions = [{**available, "lastTransitionTime": "2026-01-01T12:00:00Z"}]
+    status = {"state": "Completed", "attempt": 1, "conditions": conditions}
+    world.apply("PullRequestTracker", TRACKER.name, spec, status=status)
     body = f"### Pilotage: Completed\n\n{summary_marker('main/shop/web-412')}"
     world.scm.stored_comments.append(Comment(id="1", body=body))
 
@@ -570,6 +573,19 @@ async def test_a_promotion_that_goes_on_is_reported_instead() -> None:
     # As the rest of the comment writes times.
     assert re.search(r" since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", presented.notice.lines[0])
     assert world.scm.label_names == []
+
+
+async def test_a_promotion_whose_end_is_still_being_shown_shows_drift_with_it() -> None:
+    world = World()
+    finished(world)
+    world.kubernetes.objects["pullrequesttrackers", "shop", TRACKER.name]["status"]["conditions"][0]["reason"] = (
+        "Running"
+    )
+    await world.watched(health="Degraded")
+    await world.show()
+    # What shows the end would else overwrite it, and knows of no drift.
+    assert (await present(world)).promotion == TRACKER
+    assert (world.scm.label_names, "Drift" in world.scm.stored_comments[0].body) == ([], False)
 
 
 @pytest.mark.parametrize("taken_over", [False, True])
