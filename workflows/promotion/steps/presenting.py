@@ -227,21 +227,30 @@ class Presenting:
         try:
             answer = await self._at_work
         except (ActivityError, asyncio.CancelledError) as refusal:
-            cancelled = is_cancelled_exception(refusal)
-            if cancelled and not (self._stopped or self._gone):
+            if is_cancelled_exception(refusal) and not (self._stopped or self._gone):
                 raise
-            # Only the host knows what it took of it.
-            story.shown, story.presentation_owed = None, True
-            if cancelled and self._stopped:
-                return False
-            failure = failure_of(refusal, "pull request")
-            story.present_after = workflow.now() + failure.wait if failure.wait and not cancelled else None
-            self._quiet_pokes = pokes
-            self._answer_sync(sync, None, failure.text)
-            self._note_failure(GIVEN_UP if cancelled else failure.text, passing=failure.passing and not cancelled)
+            self._take_refusal(refusal, sync, pokes)
             return False
         finally:
             self._at_work = None
+        return self._take_answer(answer, wanted, sync)
+
+    def _take_refusal(self, refusal: BaseException, sync: str, pokes: int) -> None:
+        """Keep why nothing may be shown, and until when the host wants no call; `pokes` had come as it was asked."""
+        story, cancelled = self._ctx.story, is_cancelled_exception(refusal)
+        # Only the host knows what it took of it.
+        story.shown, story.presentation_owed = None, True
+        if cancelled and self._stopped:
+            return
+        failure = failure_of(refusal, "pull request")
+        story.present_after = workflow.now() + failure.wait if failure.wait and not cancelled else None
+        self._quiet_pokes = pokes
+        self._answer_sync(sync, None, failure.text)
+        self._note_failure(GIVEN_UP if cancelled else failure.text, passing=failure.passing and not cancelled)
+
+    def _take_answer(self, answer: PresentResult, wanted: PresentInput, sync: str) -> bool:
+        """Keep what the host shows now; False, and noted for people, where it refused a part."""
+        story, repository = self._ctx.story, self._ctx.request.spec.repository
         before, story.shown = story.shown, answer.shown
         self._note_labels(answer, wanted)
         missing = next((one.failure.text for one in answer.refused if one.part == LABELS), NO_LABELS)
@@ -249,31 +258,33 @@ class Presenting:
         refused = answer.shown.deployments_refused if answer.shown else ""
         if refused and not (before and before.deployments_refused):
             # Noted once: what the host shows of its own next to label, status and comment fails nothing.
-            ctx.event(
-                EventReason.DEPLOYMENTS_NOT_SHOWN,
-                pull_request_view.without_deployments(refused, ctx.request.spec.repository),
-            )
+            text = pull_request_view.without_deployments(refused, repository)
+            self._ctx.event(EventReason.DEPLOYMENTS_NOT_SHOWN, text)
+        story.present_after = None
         if answer.refused:
             story.presentation_owed = True
-            story.present_after = None
-            self._note_failure(pull_request_view.refused(answer.refused, ctx.request.spec.repository), passing=False)
+            self._note_failure(pull_request_view.refused(answer.refused, repository), passing=False)
             return False
-        story.presentation_owed, story.presentation_failing_since, story.present_after = False, None, None
+        story.presentation_owed, story.presentation_failing_since = False, None
         if answer.withheld:
             # Neither shown nor failed: the next state is offered all the same.
             story.presented, story.presentation_error = None, ""
-            return True
-        if not story.presented:
-            recovered = story.presented is False
-            story.presented, story.presentation_error = True, ""
-            # While tests are polled the first success travels with the next status: one of its own costs eleven events.
-            if story.state is State.TESTING and not recovered:
-                ctx.dirty = True
-            else:
-                ctx.changed()
-            if recovered or self._last:
-                ctx.flush()
+        elif not story.presented:
+            self._note_success()
         return True
+
+    def _note_success(self) -> None:
+        """Publish that the pull request shows the state: at once where it failed before, or where this is the end."""
+        ctx, story = self._ctx, self._ctx.story
+        recovered = story.presented is False
+        story.presented, story.presentation_error = True, ""
+        # While tests are polled the first success travels with the next status: one of its own costs eleven events.
+        if story.state is State.TESTING and not recovered:
+            ctx.dirty = True
+        else:
+            ctx.changed()
+        if recovered or self._last:
+            ctx.flush()
 
     def _note_labels(self, answer: PresentResult, wanted: PresentInput) -> None:
         """Keep what the look at the labels found; the condition `LabelsInSync` travels with the next status."""
@@ -309,7 +320,7 @@ class Presenting:
         return policies.scm_present(queues, timings, summary=summary)
 
     def _note_failure(self, error: str, *, passing: bool) -> None:
-        """Return why, once as long as it stays the same; of what passes on the way only once it has lasted."""
+        """Show why, once as long as it stays the same; of what passes on the way only once it has lasted."""
         ctx, story, now = self._ctx, self._ctx.story, workflow.now()
         story.presentation_failing_since = story.presentation_failing_since or now
         lasted = now - story.presentation_failing_since >= ctx.timings.passing
