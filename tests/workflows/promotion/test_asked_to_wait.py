@@ -212,13 +212,13 @@ async def test_the_next_run_writes_when_argo_cd_may_be_called_and_shows_its_answ
     ctx, artifact = cast("PromotionRun", run), Artifact(component=SPEC.component, revision="b" * 40)
     hop.round = Round(number=1, artifacts=(artifact,), tests=[], started_at=BEGIN)
     await write(ctx, hop, SPEC, SEEN, artifact=artifact, key="k")
-    hindered: dict[str, WriteResult] = {}
+    writes = delivery.Writes(keys={})
     clock.now += MINUTE
-    assert await delivery._write_all(ctx, hop, [SPEC], {SPEC.name: SEEN}, {}, hindered) == {}
-    assert hindered == {SPEC.name: WriteResult(outcome=WriteOutcome.BUSY, message=QUIET)}
+    assert await delivery._write_all(ctx, hop, [SPEC], {SPEC.name: SEEN}, writes) == {}
+    assert writes.hindered == {SPEC.name: WriteResult(outcome=WriteOutcome.BUSY, message=QUIET)}
     assert len(clock.calls) == 1
     clock.now += HOUR
-    await delivery._write_all(ctx, hop, [SPEC], {SPEC.name: SEEN}, {}, hindered)
+    await delivery._write_all(ctx, hop, [SPEC], {SPEC.name: SEEN}, writes)
     assert len(clock.calls) == 2
     end_wave(hop)
     assert hop.write_after is None

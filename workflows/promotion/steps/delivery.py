@@ -11,7 +11,7 @@ nor forgets one. After a write of ours only observations that are newer count.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -41,6 +41,23 @@ from workflows.runtime.snapshot import Snapshot
 
 WRITES_AT_ONCE = 20
 """Applications written side by side; more would fill the queue's slots for one promotion."""
+
+
+@dataclass(kw_only=True)
+class Writes:
+    """Remember what this run did at the deployments of one wave."""
+
+    keys: Mapping[str, str]
+    """Deployment -> key of our sync there."""
+    requested: dict[str, datetime] = field(default_factory=dict)
+    """Deployment -> when it was written or had synced, until that is lost."""
+    hindered: dict[str, WriteResult] = field(default_factory=dict)
+    """Deployment -> why the last write was not carried out."""
+
+    def keep_hindered(self, behind: Sequence[DeploymentSpec]) -> None:
+        """Forget what kept deployments from being written that are not behind any more."""
+        names = {one.name for one in behind}
+        self.hindered = {name: result for name, result in self.hindered.items() if name in names}
 
 
 async def promote(ctx: PromotionRun) -> State:
@@ -134,77 +151,91 @@ async def _drop_what_left(ctx: PromotionRun, hop: Hop, deployments: list[Deploym
 
 async def _deliver(ctx: PromotionRun, hop: Hop, view: EnvironmentView, wave: Sequence[DeploymentSpec]) -> Act:
     """Write and sync what is behind, and wait; return the act that ends the wave."""
-    requested: dict[str, datetime] = {}
-    hindered: dict[str, WriteResult] = {}
-    keys = {one.name: waves.sync_key(ctx.request, hop, one) for one in wave}
+    writes = Writes(keys={one.name: waves.sync_key(ctx.request, hop, one) for one in wave})
     since: datetime | None = None
-    longest = 2 * max(ctx.timings.delivery_refresh, ctx.timings.compare_maximum)
     pauses = Backoff(initial=ctx.timings.compare_initial, maximum=ctx.timings.compare_maximum)
     unread = _unread(ctx, hop)
     while True:
         # Taken before anything is awaited: what changes meanwhile must wake the wait below.
         pokes = ctx.pokes
         raced, seen = ctx.look(commands=True), ctx.look(view.name, commands=True)
-        observed = await _observe(ctx, hop, since=since)
-        await ctx.relate(hop.round.artifacts if hop.round else (), list(observed.values()))
-        note_look(hop, workflow.now(), unseen=waves.unseen(hop, wave, observed), longest=longest)
-        facts = Facts(
-            wave=wave,
-            observed=observed,
-            relations=ctx.story.relations,
-            keys=keys,
-            until=deadline(hop, view, workflow.now()),
-            timeout=view.delivery_timeout,
-            unsynced=ctx.timings.delivery_unsynced,
-            requested=requested,
-            hindered=hindered,
-        )
+        facts = await _look(ctx, hop, view, wave, writes, since)
         act = waves.decide(hop, facts, workflow.now())
-        _note(ctx, hop, act, requested)
+        _note(ctx, hop, act, writes)
         ctx.heed_commands()
         if act.step not in (Step.WRITE, Step.WAIT):
             return act
-        _show(ctx, hop, act.message, remedies.of_wave(hop, wave, observed, hindered))
+        _show(ctx, hop, act.message, remedies.of_wave(hop, wave, facts.observed, writes.hindered))
         if (now_unread := _unread(ctx, hop)) != unread:
             # What the place cannot read is in the way, whatever we read ourselves.
             unread = now_unread
             ctx.changed()
-        for name in set(hindered) - {one.name for one in act.behind}:
-            del hindered[name]
+        writes.keep_hindered(act.behind)
         again = False
         if act.step is Step.WRITE:
-            if refused := await _write_all(ctx, hop, act.behind, observed, requested, hindered):
-                missing = [one for one in wave if one.name not in hop.results]
-                why = {name: result.message for name, result in refused.items()}
-                moved = any(one.outcome is WriteOutcome.HEAD_MOVED for one in refused.values())
-                return waves.failed(
-                    why,
-                    lines=following.lines(missing, observed, hindered) | why,
-                    head_moved=moved,
-                )
-            again = any(one.name in hindered for one in act.behind)
+            if refused := await _write_all(ctx, hop, act.behind, facts.observed, writes):
+                return _refused(hop, facts, writes, refused)
+            again = any(one.name in writes.hindered for one in act.behind)
         if act.step is Step.WRITE or since is None:
             # What the place saw before our newest write proves nothing of it, whenever its signal comes.
             since = workflow.now()
-        note_window(ctx, hop, hindered)
-        if hindered:
-            missing = [one for one in wave if one.name not in hop.results]
-            text = together(following.lines(missing, observed, hindered).values())
-            _show(ctx, hop, text, remedies.of_wave(hop, wave, observed, hindered))
+        note_window(ctx, hop, writes.hindered)
+        if writes.hindered:
+            text = together(_lines(hop, facts, writes).values())
+            _show(ctx, hop, text, remedies.of_wave(hop, wave, facts.observed, writes.hindered))
         if await _wait(ctx, hop, view, raced if again else seen, pauses, again=again) or ctx.pokes != pokes:
             since = None
         if ctx.pokes != pokes:
             hop.write_after = None
 
 
-def _note(ctx: PromotionRun, hop: Hop, act: Act, requested: dict[str, datetime]) -> None:
+async def _look(
+    ctx: PromotionRun,
+    hop: Hop,
+    view: EnvironmentView,
+    wave: Sequence[DeploymentSpec],
+    writes: Writes,
+    since: datetime | None,
+) -> Facts:
+    """Observe the target, and learn the ancestry that judging it needs."""
+    observed = await _observe(ctx, hop, since=since)
+    await ctx.relate(hop.round.artifacts if hop.round else (), list(observed.values()))
+    longest = 2 * max(ctx.timings.delivery_refresh, ctx.timings.compare_maximum)
+    note_look(hop, workflow.now(), unseen=waves.unseen(hop, wave, observed), longest=longest)
+    return Facts(
+        wave=wave,
+        observed=observed,
+        relations=ctx.story.relations,
+        keys=writes.keys,
+        until=deadline(hop, view, workflow.now()),
+        timeout=view.delivery_timeout,
+        unsynced=ctx.timings.delivery_unsynced,
+        requested=writes.requested,
+        hindered=writes.hindered,
+    )
+
+
+def _note(ctx: PromotionRun, hop: Hop, act: Act, writes: Writes) -> None:
     """Keep what an act found: in the same task as the decision."""
     hop.results |= act.arrived
     for loss in act.lost:
         hop.repeats[loss.deployment] = loss.repeats
-        requested.pop(loss.deployment, None)
+        writes.requested.pop(loss.deployment, None)
         if loss.reverted:
             ctx.event(EventReason.WRITE_REVERTED, loss.reverted, warning=True)
+
+
+def _lines(hop: Hop, facts: Facts, writes: Writes) -> dict[str, str]:
+    """Describe each deployment of the wave that did not arrive, with what became of our writes since the look."""
+    missing = [one for one in facts.wave if one.name not in hop.results]
+    return following.lines(missing, facts.observed, writes.hindered)
+
+
+def _refused(hop: Hop, facts: Facts, writes: Writes, refused: Mapping[str, WriteResult]) -> Act:
+    """Return the end of a wave by writes that were refused for good."""
+    why = {name: result.message for name, result in refused.items()}
+    moved = any(one.outcome is WriteOutcome.HEAD_MOVED for one in refused.values())
+    return waves.failed(why, lines=_lines(hop, facts, writes) | why, head_moved=moved)
 
 
 def _show(ctx: PromotionRun, hop: Hop, message: str, remedy: str) -> None:
@@ -266,8 +297,7 @@ async def _write_all(
     hop: Hop,
     behind: Sequence[DeploymentSpec],
     observed: Mapping[str, Observation],
-    requested: dict[str, datetime],
-    hindered: dict[str, WriteResult],
+    writes: Writes,
 ) -> dict[str, WriteResult]:
     """Write and sync; what could not be is hindered, and to be tried again soon. Return what was refused for good, by
     deployment; the rest is not written then. Abort waits for the activities to return."""
@@ -275,7 +305,7 @@ async def _write_all(
         # Also where the run that this one continues was asked.
         why = hop.write_failure.text if hop.write_failure is not None else ""
         busy = WriteResult(outcome=WriteOutcome.BUSY, message=why)
-        hindered |= {one.name: busy for one in behind}
+        writes.hindered |= {one.name: busy for one in behind}
         return {}
     hop.write_after = None
     for batch in _batches(behind):
@@ -290,15 +320,15 @@ async def _write_all(
             ctx.writing = False
         refused: dict[str, WriteResult] = {}
         for one, outcome in zip(batch, outcomes, strict=True):
-            hindered.pop(one.name, None)
+            writes.hindered.pop(one.name, None)
             if outcome.outcome in (WriteOutcome.DONE, WriteOutcome.ALREADY):
-                requested[one.name] = workflow.now()
+                writes.requested[one.name] = workflow.now()
                 forget_write_failure(hop)
                 hop.touch(one.name, Touch.REQUESTED | Touch.MOVED)
             elif outcome.outcome in (WriteOutcome.REFUSED, WriteOutcome.HEAD_MOVED):
                 refused[one.name] = replace(outcome, message=f"{one.name} ({one.application}): {outcome.message}")
             else:
-                hindered[one.name] = outcome
+                writes.hindered[one.name] = outcome
         if refused:
             return refused
     return {}
