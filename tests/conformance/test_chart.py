@@ -119,6 +119,22 @@ def test_every_pod_runs_where_people_have_it_run() -> None:
         )
 
 
+def test_a_volume_of_ones_own_is_mounted_into_workers_alone(tmp_path: Path) -> None:
+    values = tmp_path / "values.yaml"
+    mine = {
+        "volumes": [{"name": "records", "persistentVolumeClaim": {"claimName": "records"}}],
+        "volumeMounts": [{"name": "records", "mountPath": "/records"}],
+    }
+    values.write_text(json.dumps({"worker": mine, "settings": {"PILOTAGE_RECORD_FILE": "/records/ended.jsonl"}}))
+    given = {}
+    for kind in ("Deployment", "Job"):
+        for one in rendered(kind, "--values", str(values)):
+            spec = one["spec"]["template"]["spec"]
+            mounted = [mount["name"] for mount in spec["containers"][0]["volumeMounts"]]
+            given[one["metadata"]["name"]] = "records" in mounted and mine["volumes"][0] in spec["volumes"]
+    assert [name for name, has in given.items() if has] == ["pilotage-worker-all"]
+
+
 def test_a_scaler_verifies_temporal_by_the_name_that_workers_verify() -> None:
     tls = "temporal.tls.enabled=true,temporal.tls.clientSecret=client,temporal.tls.serverName=temporal.internal"
     [scaled] = rendered("ScaledObject", "--set", f"worker.autoscaling.kind=keda,worker.autoscaling.maxReplicas=3,{tls}")

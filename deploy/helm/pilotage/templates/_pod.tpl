@@ -141,7 +141,7 @@ pilotage.dev/worker-group: {{ . }}
 {{- end }}
 
 {{/* A Deployment with its PodDisruptionBudget; takes root, component, group (of workers), account, args, replicas,
-     scaled (whether something else sets them), resources, grace (seconds), environment (a list), lingers (seconds). */}}
+     scaled (whether something else sets them), resources, grace (seconds), environment (a list), lingers (seconds), volumes and mounts (lists of one's own). */}}
 {{- define "pilotage.deployment" -}}
 {{- $root := .root -}}
 {{- $name := join "-" (compact (list (include "pilotage.fullname" $root) .component .group)) -}}
@@ -219,8 +219,16 @@ spec:
           {{- end }}
           resources: {{- toYaml .resources | nindent 12 }}
           securityContext: {{- include "pilotage.containerSecurity" $root | nindent 12 }}
-          volumeMounts: {{- include "pilotage.mounts" $root | nindent 12 }}
-      volumes: {{- include "pilotage.volumes" $root | nindent 8 }}
+          volumeMounts:
+            {{- include "pilotage.mounts" $root | nindent 12 }}
+            {{- with .mounts }}
+            {{- toYaml . | nindent 12 }}
+            {{- end }}
+      volumes:
+        {{- include "pilotage.volumes" $root | nindent 8 }}
+        {{- with .volumes }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
 {{- if and $root.Values.disruptionBudget.enabled (or .scaled (gt (int .replicas) 1)) }}
 ---
 apiVersion: policy/v1
