@@ -121,7 +121,7 @@ def test_every_pod_runs_where_people_have_it_run() -> None:
 
 def test_a_volume_of_ones_own_is_mounted_into_workers_alone(tmp_path: Path) -> None:
     values = tmp_path / "values.yaml"
-    mine = {
+    mine: dict[str, list[dict[str, Any]]] = {
         "volumes": [{"name": "records", "persistentVolumeClaim": {"claimName": "records"}}],
         "volumeMounts": [{"name": "records", "mountPath": "/records"}],
     }
