@@ -217,6 +217,11 @@ class PromotionRun:
             line = cut(f"{command.request_id}: {text}", LINE_BYTES)
             story.superseded = [*story.superseded, line][-SUPERSEDED_KEPT:]
 
+    def supersede_outdated_approval(self) -> None:
+        """Answer an approval that waits and does not fit the hop at hand: it was given for something else."""
+        if outdated := commands.outdated_approval(self.story):
+            self.supersede(outdated, Verb.PROMOTE)
+
     def look(
         self,
         *environments: str,

@@ -19,7 +19,7 @@ from activities.models.status import State
 from crds.reasons.events import EventReason
 from crds.reasons.trackers import TrackerReason
 from workflows.promotion.rules import comparison, rounds
-from workflows.promotion.rules.commands import approver, outdated_approval
+from workflows.promotion.rules.commands import approver
 from workflows.promotion.rules.comparison import Comparison
 from workflows.promotion.rules.gates import Fit, judge_fit
 from workflows.promotion.run import PromotionRun
@@ -128,8 +128,7 @@ async def _judge(ctx: PromotionRun, hop: Hop) -> Fit:
     """Return whether the target may be written, and note why not; an approval of anything else is answered."""
     comparisons = await judge_target(ctx, hop.round.artifacts if hop.round else ())
     ctx.heed_commands()
-    if outdated := outdated_approval(ctx.story):
-        ctx.supersede(outdated, Verb.PROMOTE)
+    ctx.supersede_outdated_approval()
     unresolved, now = ctx.environments.unresolved(hop.policy.target), workflow.now()
     hop.unresolved_since = (hop.unresolved_since or now) if unresolved else None
     fit = judge_fit(

@@ -22,7 +22,6 @@ from crds.reasons.trackers import ApplicationOutcome, RecordResult
 from workflows import policies
 from workflows.promotion.rules import comparison, records
 from workflows.promotion.rules.carrying import kept_records
-from workflows.promotion.rules.commands import outdated_approval
 from workflows.promotion.rules.comparison import Comparison, Judgement, short
 from workflows.promotion.run import PromotionRun
 from workflows.promotion.state import Hop
@@ -75,8 +74,7 @@ async def choose_hop(ctx: PromotionRun) -> State:
         approved_by=approved_by,
         voided=voided,
     )
-    if outdated := outdated_approval(story):
-        ctx.supersede(outdated, Verb.PROMOTE)
+    ctx.supersede_outdated_approval()
     return await _meet_target(ctx, story.hop, opened)
 
 

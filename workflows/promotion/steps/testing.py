@@ -23,7 +23,6 @@ from crds.reasons.trackers import TrackerReason
 from workflows.promotion.rules import rounds
 from workflows.promotion.rules import testing as rules
 from workflows.promotion.rules.aggregate import aggregate, may_retry, round_over, verdict
-from workflows.promotion.rules.commands import outdated_approval
 from workflows.promotion.rules.testing import Act, Facts, Step
 from workflows.promotion.run import PromotionRun
 from workflows.promotion.state import SOURCE_MOVES_ALLOWED, Hop, Refusal, Round, TestProgress
@@ -167,8 +166,7 @@ async def _current_round(ctx: PromotionRun, hop: Hop) -> Round | None:
     if artifacts is not None:
         hop.round = rounds.new_round(ctx.story, hop, artifacts, workflow.now())
         ctx.story.inbox.done(Verb.RETEST)
-        if outdated := outdated_approval(ctx.story):
-            ctx.supersede(outdated, Verb.PROMOTE)
+        ctx.supersede_outdated_approval()
         return hop.round
 
     # A source that moved and came back shows its place nothing new.
