@@ -34,11 +34,10 @@ async def _nothing(*_arguments: Any) -> None:
 
 
 def confirm_a_round_without_reading_the_source(change: Replace) -> None:
-    async def believed(_ctx: PromotionRun, _hop: Hop, round_: Round, _source: SourceReader) -> bool:
+    async def believed(_ctx: PromotionRun, _hop: Hop, round_: Round, _source: SourceReader) -> None:
         round_.confirmed = True
-        return False
 
-    change(testing, "_source_left", believed)
+    change(testing, "_confirm", believed)
 
 
 def accept_a_verdict_although_the_source_moved(change: Replace) -> None:
