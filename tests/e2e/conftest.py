@@ -55,6 +55,8 @@ def local(tmp_path_factory: pytest.TempPathFactory, traces: SpanReceiver) -> Ite
     """The environment; a test that kills a part of it starts that part again."""
     with LocalEnvironment(
         tmp_path_factory.mktemp("e2e"),
+        # A fifth less work for Temporal than a file; where it dies, tests have an environment of their own.
+        temporal_in_memory=True,
         process_environment={
             "PILOTAGE_TIMINGS": json.dumps(TIMINGS),
             "OTEL_EXPORTER_OTLP_ENDPOINT": traces.endpoint,
