@@ -25,6 +25,8 @@ ROOT = Path(__file__).parents[2]
 PUBLISHERS = ("workflows", "activities", "crds", "providers", "worker")
 REASONED = {"enter": 1, "Ended": 1, "ConditionStatus": None, "WantedCondition": None}
 """Calls that publish a reason, with the reason's place where it may be given without its name."""
+REASONS: Mapping[str, type[StrEnum]] = {"TrackerReason": TrackerReason, "State": State}
+"""Enums whose members such a call may be given."""
 
 
 @cache
@@ -52,9 +54,13 @@ def _name(call: ast.Call) -> str:
 
 
 def _constants(node: ast.expr) -> set[str]:
-    """Take the strings that an expression may be: itself, or either branch of a condition."""
+    """Take the strings that an expression may be: itself, a member of an enum, or either branch of a condition."""
     if isinstance(node, ast.IfExp):
         return _constants(node.body) | _constants(node.orelse)
+    if isinstance(node, ast.Call) and _name(node) == "str":
+        return _constants(node.args[0])
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in REASONS:
+        return {REASONS[node.value.id][node.attr].value}
     return {node.value} if isinstance(node, ast.Constant) and isinstance(node.value, str) else set()
 
 

@@ -16,10 +16,9 @@ from types import FrameType
 import httpx
 import pytest
 
-from providers import decoding, endpoint
+from providers import decoding, endpoint, messages
 from providers.errors import ProviderError, ProviderMalformed
 from providers.http import HttpClients, HttpOptions
-from providers.messages import ListBound
 from providers.models import Route
 from providers.reading import AT_ONCE_BYTES
 from tests.providers.fuzzing.answers import Answer, answer_of
@@ -186,8 +185,8 @@ async def test_to_stop_everybodys_work_by_a_long_answer(steps: Steps) -> None:
 @pytest.mark.usefixtures("quiet")
 async def test_to_fill_memory_with_the_pages_of_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
     """With no room at all, whatever reads pages stops at the first one."""
-    assert ListBound.__init__.__defaults__ == (32 * 1024 * 1024,)
-    monkeypatch.setattr(ListBound.__init__, "__defaults__", (1,))
+    assert messages.LIST_LIMIT_BYTES == 32 * 1024 * 1024
+    monkeypatch.setattr(messages, "LIST_LIMIT_BYTES", 1)
     http, stopped = SharedClients(), set[str]()
     for name, operation in OPERATIONS.items():
         http.forget()

@@ -47,6 +47,7 @@ from activities.models.status import PublishPlaceInput, PublishStatusInput, Stat
 from activities.models.tracking import Artifact, RepositoryView
 from crds import paths
 from crds.api.ports import Document
+from crds.api.reflector import Key
 from crds.resource import Resource
 from crds.schema.definitions import object_schema
 from crds.texts import log_line, markdown, plain, slack, terminal
@@ -68,7 +69,7 @@ from tests.security import largest_inputs
 from tests.security.measuring import Work, is_short, seconds
 from tests.security.test_large_resources import OBJECT_BYTES, large_policy, large_repository, largest_of_schema, of_flux
 from worker.receiver import entries as received
-from worker.watcher import claims, declarations, entries
+from worker.watcher import claims, declarations, entries, waking
 
 pytestmark = pytest.mark.usefixtures("own_garbage_only")
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -155,6 +156,8 @@ def _of_declarations() -> Iterator[Work]:
     place = Environment.from_wire(of_flux())
     yield partial(_brought_by_flux, place)
     yield partial(refusals.note_read, place)
+    yield partial(waking.places_of, place)
+    yield partial(waking.named_in, {Key("shop", str(number)): place for number in range(1000)}, "shop")
 
 
 def _brought_by_flux(place: Environment) -> None:
@@ -243,6 +246,7 @@ def _of_texts() -> Iterator[Work]:
     for text in TEXTS:
         yield partial(plain.plain, text)
         yield partial(plain.one_line, text)
+        yield partial(plain.counted, 2, text)
         yield partial(markdown.inline, text)
         yield partial(markdown.cell, text)
         yield partial(markdown.link, text[:1000], f"https://{text[:TEXT_LIMIT_BYTES]}")

@@ -77,6 +77,7 @@ class Line:
             heed_commands=lambda: None,
             changed=lambda: None,
             supersede=lambda *_parts: None,
+            supersede_outdated_approval=lambda: None,
             event=lambda reason, message, **_more: self.events.append(f"{reason} {message}"),
             enter=self._enter,
         )
