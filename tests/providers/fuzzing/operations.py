@@ -81,6 +81,7 @@ RECORD = DeploymentRecord(
     environment="staging", sha=SHA, state=DeploymentState.SUCCEEDED, environment_url="https://staging.example"
 )
 NEW_RECORD = DeploymentRecord(environment="new", sha=SHA, state=DeploymentState.IN_PROGRESS)
+ENDED_RECORD = DeploymentRecord(environment="staging", sha=SHA, state=DeploymentState.ENDED)
 
 
 def changes(host: ScmHost) -> PullRequestChanges:
@@ -165,6 +166,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "github.branches.commit.refused": lambda http: refused(branches(github(http, base=REFUSING)).commit(COMMIT)),
     "github.deployment_records.record": lambda http: records(github(http)).record(RECORD),
     "github.deployment_records.record.new": lambda http: records(github(http)).record(NEW_RECORD),
+    "github.deployment_records.record.ended": lambda http: records(github(http)).record(ENDED_RECORD),
     "github.steering.label_events": lambda http: steering(github(http)).label_events(1, ""),
     "github.steering.remarks": lambda http: steering(github(http)).remarks(1, LONG_AGO, ""),
     "github.steering.may_write": lambda http: steering(github(http)).may_write(MONA),
@@ -396,6 +398,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "gitlab.branches.commit.refused": lambda http: refused(branches(gitlab(http, base=REFUSING)).commit(COMMIT)),
     "gitlab.deployment_records.record": lambda http: records(gitlab(http)).record(RECORD),
     "gitlab.deployment_records.record.new": lambda http: records(gitlab(http)).record(NEW_RECORD),
+    "gitlab.deployment_records.record.ended": lambda http: records(gitlab(http)).record(ENDED_RECORD),
     "gitlab.steering.label_events": lambda http: steering(gitlab(http)).label_events(1, ""),
     "gitlab.steering.remarks": lambda http: steering(gitlab(http)).remarks(1, LONG_AGO, ""),
     "gitlab.steering.may_write": lambda http: steering(gitlab(http)).may_write(MONA),
