@@ -124,7 +124,7 @@ def scm_present_once(queues: Queues, timings: Timings, *, summary: str) -> Activ
 
 
 def scm_present_patiently(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
-    """Show the end after that: without a bound, since nothing comes after it or waits for it, but not forever."""
+    """Show the end after that: again and again up to a deadline, since nothing comes after it, and nothing waits."""
     return _present(queues, timings, summary, attempts=UNLIMITED)
 
 

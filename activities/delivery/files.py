@@ -67,9 +67,8 @@ class FileWriter:
                 return await self._tried(host, host.branches, order, git, edits)
             except ProviderConflict as error:
                 conflict = describe(error)
-        message = f"{git.branch} of GitRepository {git.repository} moved {TRIES} times while it was to be written"
-        message = f"{message}: {conflict}"
-        return Proposed(result=WriteResult(outcome=WriteOutcome.BUSY, message=message))
+        moved = f"{git.branch} of GitRepository {git.repository} moved {TRIES} times while it was to be written"
+        return Proposed(result=WriteResult(outcome=WriteOutcome.BUSY, message=f"{moved}: {conflict}"))
 
     async def _tried(
         self, host: ScmHost, branches: Branches, order: Order, git: GitWriteSpec, edits: Sequence[Edit]

@@ -199,20 +199,15 @@ async def test_a_pruned_build_is_gone(host: FakeHost) -> None:
         await jenkins(host.http()).read("web/integration", Run(id="build:7:42", key="k"))
 
 
-async def test_numbers_that_began_again_with_the_job_name_no_run_of_ours(host: FakeHost) -> None:
-    foreign = build(7, "another", queueId=42, building=False, result="SUCCESS")
+@pytest.mark.parametrize(("key", "queue", "ours"), [("another", 42, 42), ("", 12, 107)], ids=["another", "by-hand"])
+async def test_a_build_under_our_number_of_another_key_or_item_is_no_run_of_ours(
+    host: FakeHost, key: str, queue: int, ours: int
+) -> None:
+    foreign = build(7, key, queueId=queue, building=False, result="SUCCESS")
     lists(host, builds=[foreign])
     host.on("GET", rf"{JOB}/7/api/json.*", answer(foreign))
     with pytest.raises(ProviderNotFound, match="neither a build nor a queue item"):
-        await jenkins(host.http()).read("web/integration", Run(id="build:7:42", key="k"))
-
-
-async def test_a_build_without_a_key_under_our_number_is_no_run_of_ours(host: FakeHost) -> None:
-    by_hand = build(7, "", queueId=12, building=False, result="SUCCESS")
-    lists(host, builds=[by_hand])
-    host.on("GET", rf"{JOB}/7/api/json.*", answer(by_hand))
-    with pytest.raises(ProviderNotFound, match="neither a build nor a queue item"):
-        await jenkins(host.http()).read("web/integration", Run(id="build:7:107", key="k"))
+        await jenkins(host.http()).read("web/integration", Run(id=f"build:7:{ours}", key="k"))
 
 
 @pytest.mark.parametrize(

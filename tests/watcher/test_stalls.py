@@ -1,7 +1,7 @@
 """A workflow that runs and does not go on is shown on its tracker, with the reason."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -195,29 +195,52 @@ async def test_a_place_that_is_pinned_to_a_build_without_workers_is_looked_at_wh
         assert await looked_at()
 
 
+@asynccontextmanager
+async def watching(
+    client: Client,
+    installation: str,
+    show_pollers: Callable[[Mapping[str, int]], None],
+    *,
+    look: timedelta = timedelta(milliseconds=20),
+    look_at_all: Callable[[], None] = lambda: None,
+) -> AsyncIterator[None]:
+    """Watch for stalls in the background."""
+    looks = asyncio.create_task(
+        watch_stalls(
+            client,
+            installation,
+            look_at=lambda _key: None,
+            look_at_all=look_at_all,
+            look_at_places=AsyncMock(),
+            show_pollers=show_pollers,
+            look=look,
+        )
+    )
+    try:
+        yield
+    finally:
+        looks.cancel()
+
+
 async def test_workers_that_come_have_every_tracker_looked_at_once(
     client: Client, installation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stalls, "KEPT_SECONDS", 0.0)
     times: list[datetime] = []
     shown: list[Mapping[str, int]] = []
-    looks = watch_stalls(
-        client,
-        installation,
-        look_at=lambda _key: None,
-        look_at_all=lambda: times.append(datetime.now(UTC)),
-        look_at_places=AsyncMock(),
-        show_pollers=shown.append,
-        look=timedelta(milliseconds=50),
-    )
-    watching = asyncio.create_task(looks)
+
+    def looked_at_all() -> None:
+        times.append(datetime.now(UTC))
 
     async def looked() -> bool:
         return bool(times)
 
-    async with worker(client, installation, Fixed):
+    look = timedelta(milliseconds=50)
+    async with (
+        watching(client, installation, shown.append, look=look, look_at_all=looked_at_all),
+        worker(client, installation, Fixed),
+    ):
         await become(looked)
-    watching.cancel()
     assert len(times) == 1
     queues = Queues(installation=installation)
     assert (shown[0][queues.promotions], shown[-1][queues.promotions] > 0) == (0, True)
@@ -233,22 +256,12 @@ async def test_pollers_are_shown_while_the_store_of_lists_is_away(
 
     monkeypatch.setattr("worker.watcher.stalls.reported", away)
     shown: list[Mapping[str, int]] = []
-    looks = watch_stalls(
-        client,
-        installation,
-        look_at=lambda _key: None,
-        look_at_all=lambda: None,
-        look_at_places=AsyncMock(),
-        show_pollers=shown.append,
-        look=timedelta(milliseconds=20),
-    )
-    watching = asyncio.create_task(looks)
 
     async def looked_twice() -> bool:
         return len(shown) >= 2
 
-    await become(looked_twice)
-    watching.cancel()
+    async with watching(client, installation, shown.append):
+        await become(looked_twice)
     # Nothing shown would be taken for a server that does not answer, and hide a queue without a poller.
     assert all(shown)
 
@@ -265,18 +278,9 @@ async def test_of_a_server_that_does_not_answer_no_poller_is_shown(
         raise RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
 
     monkeypatch.setattr(stalls.Stalls, "pollers", away)
-    looks = watch_stalls(
-        client,
-        installation,
-        look_at=lambda _key: None,
-        look_at_all=lambda: None,
-        look_at_places=AsyncMock(),
-        show_pollers=metrics.show_pollers,
-    )
-    watching = asyncio.create_task(looks)
 
     async def cleared() -> bool:
         return registry.get_sample_value("pilotage_task_queue_pollers", {"task_queue": "east.scm"}) is None
 
-    await become(cleared)
-    watching.cancel()
+    async with watching(client, installation, metrics.show_pollers):
+        await become(cleared)

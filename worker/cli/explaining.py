@@ -92,14 +92,12 @@ async def _caught_up(
 def print_answer(tracker: "PullRequestTracker", checks: "list[Check]", asked: "WorkflowAnswer", *, every: bool) -> None:
     """Print the answer, the checks that are not met, and last again what ends the wait."""
     from worker.cli.output import command_line, line, paragraph
-    from worker.cli.trackers import unblock_line
 
-    way_out = unblock_line(way_of(tracker, asked))
+    way_out = way_of(tracker, asked)
     for text in answer_of(tracker, asked):
-        if text == way_out:
-            command_line(text)
-        else:
-            paragraph(text)
+        paragraph(text)
+    if way_out:
+        command_line(way_out)
     shown = [check for check in checks if every or not check.ok]
     if shown:
         line()
@@ -123,14 +121,14 @@ def print_answer(tracker: "PullRequestTracker", checks: "list[Check]", asked: "W
 
 
 def way_of(tracker: "PullRequestTracker", asked: "WorkflowAnswer") -> str:
-    """Return what ends the wait, as the status and the workflow have it; empty where that is not known."""
-    from worker.cli.trackers import way_out
+    """Return in one line what ends the wait, by the status and the workflow; empty where that is not known."""
+    from worker.cli.trackers import unblock_line, way_out
 
-    return way_out(tracker, absent=asked.absent)
+    return unblock_line(way_out(tracker, absent=asked.absent))
 
 
 def answer_of(tracker: "PullRequestTracker", asked: "WorkflowAnswer") -> list[str]:
-    """Return the answer in lines: the state, what is waited for, the next try, and last what ends the wait."""
+    """Return the answer in lines: the state, what is waited for, and the next try."""
     from worker.cli import trackers, values
 
     status, name = tracker.status, tracker.metadata.name
@@ -143,8 +141,6 @@ def answer_of(tracker: "PullRequestTracker", asked: "WorkflowAnswer") -> list[st
         lines.append(f"waits for {trackers.waiting_line(waiting, values.now())}")
     if asked.again_at is not None:
         lines.append(f"Pilotage tries again {values.due(asked.again_at, values.now())}")
-    if way := way_of(tracker, asked):
-        lines.append(trackers.unblock_line(way))
     return lines
 
 
@@ -161,7 +157,7 @@ def _document(tracker: "PullRequestTracker", checks: "list[Check]", asked: "Work
         "reasonCode": (waiting.reason_code if waiting else None) or status.reason,
         "waitingFor": waiting.to_wire() if waiting else None,
         "nextTry": format_time(asked.again_at) if asked.again_at else None,
-        "answer": answer_of(tracker, asked),
+        "answer": [*answer_of(tracker, asked), *filter(None, [way_of(tracker, asked)])],
         "checks": [
             {"subject": check.subject, "ok": check.ok, "text": check.text, "reasonCode": check.reason or None}
             for check in checks
@@ -172,10 +168,9 @@ def _document(tracker: "PullRequestTracker", checks: "list[Check]", asked: "Work
 
 def disagreements(tracker: "PullRequestTracker", asked: "WorkflowAnswer") -> list[str]:
     """Return in what the status and the workflow differ, each with what helps. Pure."""
-    from worker.cli.trackers import outdated
+    from worker.cli.trackers import outdated, restart_of
 
-    status, name = tracker.status, tracker.metadata.name
-    where = f"-n {tracker.metadata.namespace} " if tracker.metadata.namespace else ""
+    status = tracker.status
     found = []
     if outdated(tracker):
         found.append(
@@ -183,9 +178,7 @@ def disagreements(tracker: "PullRequestTracker", asked: "WorkflowAnswer") -> lis
             "wait, or check that a watcher and a worker run"
         )
     elif asked.absent and status.state is not None and not status.state.is_terminal:
-        found.append(
-            f"the status shows {status.state}, and Temporal has no such workflow: `pilotage {where}restart {name}`"
-        )
+        found.append(f"the status shows {status.state}, and Temporal has no such workflow: `{restart_of(tracker)}`")
     elif asked.state and status.state is not None and asked.state != status.state:
         found.append(
             f"the workflow is at {asked.state}, and the status shows {status.state}: wait, or check that a watcher runs"

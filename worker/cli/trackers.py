@@ -73,11 +73,16 @@ def way_out(tracker: PullRequestTracker, *, absent: bool = False) -> str:
     if status.state is None or status.state.is_terminal:
         return ""
     if absent or lost(tracker):
-        where = f"-n {tracker.metadata.namespace} " if tracker.metadata.namespace else ""
-        return f"pilotage {where}restart {tracker.metadata.name}"
+        return restart_of(tracker)
     if ConditionReason.WORKFLOW_STALLED in _unavailable(tracker):
         return "pilotage doctor"
     return (status.waiting_for.unblock_with if status.waiting_for is not None else None) or ""
+
+
+def restart_of(tracker: PullRequestTracker) -> str:
+    """Return the command by which a promotion begins again whose workflow is gone."""
+    where = f"-n {tracker.metadata.namespace} " if tracker.metadata.namespace else ""
+    return f"pilotage {where}restart {tracker.metadata.name}"
 
 
 def outdated(tracker: PullRequestTracker) -> bool:
