@@ -111,6 +111,10 @@ class ApiInvalid(ApiError):
     """The API server refuses the content; the message names every field."""
 
 
+ABOUT_ONE_OBJECT = (ApiConflict, ApiForbidden, ApiInvalid)
+"""Refusals that say nothing about the next object: who writes to several goes on to that one."""
+
+
 class ApiUnavailable(ApiError):
     """No usable answer: connection, timeout, overload or a server error. Worth another try."""
 

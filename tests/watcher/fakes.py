@@ -20,6 +20,7 @@ from crds.api.ports import (
     WATCH_TIMEOUT,
     ApiConflict,
     ApiForbidden,
+    ApiInvalid,
     ApiNotFound,
     ApiResource,
     Document,
@@ -229,6 +230,8 @@ class FakeKubernetes:
         self.conflicts = 0
         """How many of the next applies meet a conflict."""
         self.refuse_events = False
+        self.refused: set[str] = set()
+        """Names of objects of which the API server takes no status."""
         self._versions = itertools.count(100)
         self._owned: dict[tuple[str, str, str, str], set[str]] = {}
         """Fields of a status by who applied them."""
@@ -354,6 +357,8 @@ class FakeKubernetes:
         if self.conflicts:
             self.conflicts -= 1
             raise ApiConflict("the object has been modified", status=409)
+        if name in self.refused:
+            raise ApiInvalid(f"{name} is invalid: spec.phase: Unsupported value", status=422, object_name=name)
         current = await self._current(resource, namespace, name, document)
         self.writes.append((name, field_manager))
         status = copy.deepcopy(dict(document.get("status", {})))

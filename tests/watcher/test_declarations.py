@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from crds.api.ports import ApiResource, Document, resource_of
+from crds.api.ports import ApiInvalid, ApiResource, Document, resource_of
 from crds.api.reflector import Key, ObjectChange
 from crds.resource import Resource
 from crds.rules.field_errors import FieldError
@@ -316,6 +316,22 @@ async def test_pokes_that_failed_are_sent_later(scene: Scene) -> None:
     scene.promotions.away = False
     await scene.controller.handle("shop")
     assert [attempt.name for attempt in scene.promotions.poked] == ["web-412"]
+
+
+async def test_an_object_that_takes_no_condition_keeps_none_of_its_neighbours_back(scene: Scene) -> None:
+    scene.waiting("Policy")
+    scene.kubernetes.refused = {"dev", "dev-to-staging"}
+    with pytest.raises(ApiInvalid, match="dev-to-staging is invalid"):
+        await scene.change(PromotionPolicy, policy())
+    assert [attempt.name for attempt in scene.promotions.poked] == ["web-412"]
+    assert [scene.valid(*one)["status"] for one in ((Environment, "staging"), (GitRepository, "web"))] == ["True"] * 2
+
+    scene.kubernetes.refused = set()
+    await scene.controller.handle("shop")
+
+    assert scene.valid(PromotionPolicy, "dev-to-staging")["status"] == "True"
+    assert scene.valid(Environment, "dev")["status"] == "True"
+    assert len(scene.promotions.poked) == 1, "trackers are not woken again for a condition that was written late"
 
 
 async def test_a_policy_counts_the_trackers_that_hold_its_snapshot(scene: Scene) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crds.api.ports import Document
+from crds.api.ports import ApiInvalid, Document
 from crds.api.reflector import Key
 from tests.watcher.fakes import NOW, FakeKubernetes
 from worker.watcher.place_stalls import ENVIRONMENTS, PlaceStalls, Stalled
@@ -79,3 +79,21 @@ async def test_a_stalled_place_of_an_environment_that_is_gone_is_nothing(scene: 
     scene.stalled = {Key("shop", "gone"): CAUSE, PROD: CAUSE}
     await scene.stalls.look()
     assert scene.conditions()["WorkflowAvailable"]["status"] == "False"
+
+
+async def test_an_environment_that_takes_no_condition_keeps_none_of_the_others_back(scene: Scene) -> None:
+    staging = Key("shop", "staging")
+    scene.stalled = {staging: CAUSE, PROD: CAUSE}
+    scene.kubernetes.refused = {"staging"}
+    with pytest.raises(ApiInvalid):
+        await scene.stalls.look()
+    assert scene.conditions()["WorkflowAvailable"]["status"] == "False"
+
+    scene.stalled, scene.kubernetes.refused = {staging: CAUSE}, {"prod"}
+    with pytest.raises(ApiInvalid):
+        await scene.stalls.look()
+    assert scene.conditions("staging")["WorkflowAvailable"]["status"] == "False"
+
+    scene.kubernetes.refused = set()
+    await scene.stalls.look()
+    assert scene.conditions()["WorkflowAvailable"]["status"] == "True"

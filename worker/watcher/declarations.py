@@ -3,14 +3,15 @@
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
 from crds.api.pauses import giving_way
-from crds.api.ports import ApiForbidden, ApiNotFound, Document, Kubernetes, resource_of
+from crds.api.ports import ABOUT_ONE_OBJECT, ApiError, ApiForbidden, ApiNotFound, Document, Kubernetes, resource_of
 from crds.api.publishing import WATCHER_MANAGER, WantedCondition, publish_conditions
 from crds.api.reflector import Key, ObjectChange
 from crds.conditions import Condition, ConditionStatus, ConditionType
@@ -66,6 +67,15 @@ def read_declaration(kind: type[Resource]) -> Callable[[Document], Resource]:
         return kind.from_wire({"metadata": metadata, "spec": document.get("spec", {})})
 
     return read
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What is wrong with a declaration, and what its status shows beside the condition."""
+
+    resource: Resource
+    errors: Iterable[FieldError]
+    shown: Mapping[str, object] = field(default_factory=dict)
 
 
 class DeclarationController:
@@ -145,18 +155,24 @@ class DeclarationController:
         all_of_it = bool(changed) or namespace in self._whole or not counted
         self._whole.discard(namespace)
         try:
-            await self._validate(namespace, only=None if all_of_it else counted)
+            refusal = await self._validate(namespace, only=None if all_of_it else counted)
             await self._wakes.wake(namespace, changed, left, entered)
         except Exception:
             self._changed.setdefault(namespace, set()).update(changed)
             self._left.setdefault(namespace, set()).update(left)
             self._entered.setdefault(namespace, set()).update(entered)
-            if all_of_it:
-                self._whole.add(namespace)
-            else:
-                self._counted.setdefault(namespace, set()).update(counted)
+            self._judge_again(namespace, all_of_it, counted)
             raise
+        if refusal is not None:
+            self._judge_again(namespace, all_of_it, counted)
+            raise refusal
         return None
+
+    def _judge_again(self, namespace: str, all_of_it: bool, counted: Collection[str]) -> None:
+        if all_of_it:
+            self._whole.add(namespace)
+        else:
+            self._counted.setdefault(namespace, set()).update(counted)
 
     def _in_use(self) -> set[str]:
         """Name the namespaces that a cluster-scoped resource may concern; repositories are there before any tracker."""
@@ -166,8 +182,20 @@ class DeclarationController:
     def _named(self, kind: type[Resource], namespace: str) -> dict[str, Resource]:
         return named_in(self._declared(kind), namespace)
 
-    async def _validate(self, namespace: str, *, only: set[str] | None = None) -> None:
-        """Write the conditions of a namespace's declarations, or of some policies alone."""
+    async def _validate(self, namespace: str, *, only: set[str] | None) -> ApiError | None:
+        """Write the conditions of a namespace's declarations, or of some policies alone.
+
+        An object that the API server refuses keeps no other one back: the first refusal is returned in the end.
+        """
+        refusal: ApiError | None = None
+        async for judgement in self._judge(namespace, only):
+            try:
+                await self._publish(judgement)
+            except ABOUT_ONE_OBJECT as error:
+                refusal = refusal or error
+        return refusal
+
+    async def _judge(self, namespace: str, only: set[str] | None) -> AsyncIterator[Judgement]:
         policies = _only(PromotionPolicy, self._named(PromotionPolicy, namespace))
         environments = _only(Environment, self._named(Environment, namespace))
         repositories = _only(GitRepository, self._named(GitRepository, namespace))
@@ -186,7 +214,7 @@ class DeclarationController:
                 repositories=repositories,
             )
             shown = {"tests": policy.tests_line, "trackersInFlight": in_flight[policy.metadata.name]}
-            await self._publish(policy, errors, shown)
+            yield Judgement(resource=policy, errors=errors, shown=shown)
         if only is not None:
             return
         for other in await self._places_named.look(self._declared(Environment), self._declared(ArgoCDInstance)):
@@ -201,26 +229,27 @@ class DeclarationController:
             judge = partial(_place_errors, environment, instances, repositories, writers, environments)
             # What is written to files may take a tenth of a second.
             errors = await in_thread(judge) if writes_branches(environment) else judge()
-            errors += self._places_named.errors(environment)
-            await self._publish(environment, errors)
+            yield Judgement(resource=environment, errors=[*errors, *self._places_named.errors(environment)])
         oldest = oldest_of(repositories.values())
         for repository in repositories.values():
             errors = validate_repository(repository, providers=self._providers(namespace))
             errors += conflict_errors(repository, oldest)
-            await self._publish(repository, [*errors, *discovery_errors(repository, environments)])
-        await self._validate_posting(namespace)
+            yield Judgement(resource=repository, errors=[*errors, *discovery_errors(repository, environments)])
+        async for judgement in self._judge_posting(namespace):
+            yield judgement
         for sink in _only(EventSink, self._named(EventSink, namespace)).values():
             errors = validate_event_sink(sink, repositories=repositories, environments=environments)
-            await self._publish(sink, errors)
+            yield Judgement(resource=sink, errors=errors)
 
-    async def _validate_posting(self, namespace: str) -> None:
-        """Write the conditions of what makes commit statuses of Flux events."""
+    async def _judge_posting(self, namespace: str) -> AsyncIterator[Judgement]:
+        """Judge what makes commit statuses of Flux events."""
         providers = _only(Provider, self._named(Provider, namespace))
         for provider in providers.values():
-            await self._publish(provider, validate_provider(provider))
+            yield Judgement(resource=provider, errors=validate_provider(provider))
         for status in _only(CommitStatus, self._named(CommitStatus, namespace)).values():
             # To compile a pattern may take as long as anything may in one step, and there are forty.
-            await self._publish(status, await in_thread(partial(validate_commit_status, status, providers=providers)))
+            errors = await in_thread(partial(validate_commit_status, status, providers=providers))
+            yield Judgement(resource=status, errors=errors)
 
     def _providers(self, namespace: str) -> frozenset[str] | None:
         if not self._cluster_scoped:
@@ -228,11 +257,10 @@ class DeclarationController:
         cluster = {f"ClusterScmProvider/{key.name}" for key in self._declared(ClusterScmProvider)}
         return frozenset(cluster | {f"ScmProvider/{name}" for name in self._named(ScmProvider, namespace)})
 
-    async def _publish(
-        self, resource: Resource, errors: Iterable[FieldError], fields: Mapping[str, object] | None = None
-    ) -> None:
+    async def _publish(self, judgement: Judgement) -> None:
+        resource, shown = judgement.resource, judgement.shown
         metadata = resource.metadata
-        condition = valid_condition(errors, now=datetime.now(UTC), generation=metadata.generation)
+        condition = valid_condition(judgement.errors, now=datetime.now(UTC), generation=metadata.generation)
         observed = {"observedGeneration": metadata.generation}
         written = await publish_conditions(
             self._kubernetes,
@@ -250,7 +278,7 @@ class DeclarationController:
             ),
             now=datetime.now(UTC),
             # That of a repository belongs to the check of its connection.
-            fields=fields if isinstance(resource, GitRepository | Provider) else {**(fields or {}), **observed},
+            fields=shown if isinstance(resource, GitRepository | Provider) else {**shown, **observed},
         )
         if written and condition.status is ConditionStatus.FALSE:
             await self._warn(resource, condition)

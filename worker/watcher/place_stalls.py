@@ -13,7 +13,7 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import PollerInfo
 from temporalio.client import Client
 
-from crds.api.ports import ApiNotFound, Document, Kubernetes, resource_of
+from crds.api.ports import ABOUT_ONE_OBJECT, ApiError, ApiNotFound, Document, Kubernetes, resource_of
 from crds.api.publishing import WantedCondition, conditions_of, publish_conditions
 from crds.api.reflector import Key
 from crds.conditions import ConditionStatus, ConditionType, find_condition
@@ -71,13 +71,23 @@ class PlaceStalls:
         if self._shown is None:
             self._shown = await self._showing()
         found = await self._find()
-        for key, stall in found.items():
-            if None in self._namespaces or key.namespace in self._namespaces:
+        ours = {key: stall for key, stall in found.items() if self._sees(key.namespace)}
+        refusal: ApiError | None = None
+        for key, stall in {**ours, **dict.fromkeys(self._shown - set(found), "")}.items():
+            try:
                 await self._publish(key, stall)
+            except ABOUT_ONE_OBJECT as error:
+                refusal = refusal or error
+                continue
+            if stall:
                 self._shown.add(key)
-        for key in self._shown - set(found):
-            await self._publish(key, "")
-            self._shown.discard(key)
+            else:
+                self._shown.discard(key)
+        if refusal is not None:
+            raise refusal
+
+    def _sees(self, namespace: str) -> bool:
+        return None in self._namespaces or namespace in self._namespaces
 
     async def _showing(self) -> set[Key]:
         pages = [await self._kubernetes.list_all(ENVIRONMENTS, namespace) for namespace in self._namespaces]
