@@ -80,6 +80,8 @@ async def _hops(plan: Plan, directory: Path, report: Report) -> AsyncIterator[Ro
         await stage.accept_webhooks()
         for row in await measure_costs(stage, others, lambda: measure_latencies(stage, others)):
             yield row
+        for row in await measure_latencies(stage, others, change=2):
+            yield row
 
 
 async def _commands(plan: Plan, directory: Path, report: Report) -> AsyncIterator[Row]:

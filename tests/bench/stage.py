@@ -120,10 +120,16 @@ class Stage:
                 raise LocalEnvironmentError(f"{len(found)} of {count} calls came within {limit_seconds:.0f} s")
             await asyncio.sleep(CALLS_SECONDS)
 
-    async def end_builds(self, repository: str) -> None:
-        """Have the first build of each of a repository's jobs pass now."""
+    async def deploy(self, repository: str, change: int) -> None:
+        """Have a change run where a repository's changes begin."""
+        app = scenes.application(repository, scenes.SOURCE)
+        body = {"app": app, "revision": self.scene.merge_sha(repository, change)}
+        await asyncio.to_thread(self.sandbox.post, "/_argocd/deploy", body)
+
+    async def end_builds(self, repository: str, number: int) -> None:
+        """Have the build of this number of each of a repository's jobs pass now."""
         for test in TESTS:
-            ended = {"job": scenes.job_of(repository, test), "number": 1, "result": "SUCCESS"}
+            ended = {"job": scenes.job_of(repository, test), "number": number, "result": "SUCCESS"}
             await asyncio.to_thread(self.sandbox.post, "/_jenkins/result", ended)
 
     def usage(self, names: Iterable[str] | None = None) -> Usage:

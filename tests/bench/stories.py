@@ -9,7 +9,7 @@ from temporalio.api.history.v1 import HistoryEvent
 
 from tests.bench.latency import is_sync
 from tests.bench.rows import Row
-from tests.bench.scene import SOURCE, TARGET, application, host_path, job_of
+from tests.bench.scene import TARGET, application, host_path, job_of
 from tests.bench.script import activities_scheduled
 from tests.bench.stage import Stage
 from tests.worlds.ticking import TESTS
@@ -26,9 +26,7 @@ async def measure_hop(stage: Stage, repository: str) -> list[Row]:
     """Send two changes down the long road; the second one meets living places and labels that exist."""
     first = await _promote(stage, repository, 1, test_seconds=TWO_TICKS_SECONDS)
     fresh = len(await stage.events(stage.place(TARGET, repository)))
-    revision = stage.scene.merge_sha(repository, 2)
-    body = {"app": application(repository, SOURCE), "revision": revision}
-    await asyncio.to_thread(stage.sandbox.post, "/_argocd/deploy", body)
+    await stage.deploy(repository, 2)
     second = await _promote(stage, repository, 2, test_seconds=TWO_TICKS_SECONDS)
     one, two = _hops(second)
     everything = await stage.events(stage.place(TARGET, repository))

@@ -123,9 +123,9 @@ async def _triggered(stage: Stage, repositories: Sequence[str]) -> list[float]:
     for repository in repositories:
         began = time.time()
         identity = await stage.create(repository)
-        triggers = await stage.await_calls(partial(is_trigger_of, repository), count=len(TESTS), limit_seconds=150)
+        triggers = await stage.await_calls(partial(is_trigger_of, repository, 0.0), count=len(TESTS), limit_seconds=150)
         found.append(1000 * (triggers[len(TESTS) - 1]["time"] - began))
-        await stage.end_builds(repository)
+        await stage.end_builds(repository, 1)
         await stage.poke(identity)
         await stage.finish(identity)
     return found
