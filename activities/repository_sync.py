@@ -12,6 +12,7 @@ from activities import discovery as rules
 from activities.contracts import RepositorySyncActivities
 from activities.failures import failure_from, reported
 from activities.finished_trackers import FinishedTrackers
+from activities.known_trackers import KnownTrackers
 from activities.models.failures import BriefFailure
 from activities.models.pull_requests_news import PullRequestNews
 from activities.models.repository_sync import (
@@ -27,14 +28,13 @@ from activities.ports import NewsReceivers, Repository, ResourceOpener
 from activities.pull_requests import to_pull_request
 from activities.record_sinks import RecordSink
 from activities.state_labels import LabelNames
-from crds.api.live_trackers import LiveTracker, live_tracker, live_trackers
+from crds.api.live_trackers import TRACKERS, LiveTracker
 from crds.api.mirror import read_same
-from crds.api.ports import ApiConflict, ApiError, ApiNotFound, Kubernetes, resource_of
+from crds.api.ports import ApiConflict, ApiError, Kubernetes, resource_of
 from crds.reasons.conditions import ConditionReason
 from crds.reasons.problems import FailureKind
 from crds.rules.repositories import older_rival, oldest_of
 from crds.v1alpha1.git_repository import Discovery, GitRepository
-from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from providers.callers import polling
 from providers.errors import ProviderError, ProviderNotFound
 from providers.pull_request_lists import ListedPullRequest
@@ -43,12 +43,7 @@ PAGES_PER_LOOK = 12
 """Pages of one look, each about a second; a longer list is read by several looks."""
 READS_PER_LOOK = 20
 """Pull requests that one look reads one by one."""
-_LISTED_AT_ONCE = 20
-"""From so much news on trackers are listed instead of being asked for one by one."""
 _AT_ONCE = 10
-_EVERY = 100_000
-"""Trackers of one repository: a bound that none reaches."""
-TRACKERS = resource_of(PullRequestTracker.definition)
 _REPOSITORIES = resource_of(GitRepository.definition)
 
 
@@ -145,10 +140,6 @@ class _Look:
     refused: str = ""
     full: bool = False
     """Whether there was no room for another tracker."""
-    shown: set[int] = field(default_factory=set)
-    """Pull requests that their trackers show as they are listed: no news for who promotes them."""
-    live: dict[str, LiveTracker] | None = None
-    """All live trackers of the repository, where they were listed."""
 
     def __post_init__(self) -> None:
         self.cursor = rules.begin(self.request.cursor, self.discovery, self.now)
@@ -159,6 +150,14 @@ class _Look:
             self.memory.later.clear()
             self.memory.matched.clear()
         self.began_here = not self.cursor.following
+        host = self.repository.host
+        self.trackers = KnownTrackers(
+            kubernetes=self.kubernetes,
+            namespace=self.request.namespace,
+            repository=self.declared.metadata.name,
+            names=LabelNames(prefix=self.repository.label_prefix, case=host.capabilities.label_case),
+            listed=self.listed,
+        )
 
     async def read(self) -> None:
         """Read page after page, as far as one look goes."""
@@ -194,8 +193,7 @@ class _Look:
         for number in alone[READS_PER_LOOK:]:
             self.memory.later.add(number)
         news += [found for found in [await self._alone(number) for number in alone[:READS_PER_LOOK]] if found]
-        if len(news) > _LISTED_AT_ONCE:
-            await self._list_live()
+        await self.trackers.expect(len(news))
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def inform(one: ListedPullRequest) -> ListedPullRequest | None:
@@ -266,11 +264,11 @@ class _Look:
         """Send news to the pull request's tracker; return what has none."""
         number = one.change.number
         try:
-            tracker = await self._tracker(one)
+            tracker = await self.trackers.find(one)
             if tracker is None:
                 self.memory.seen[number] = rules.digest(one.change)
                 return one
-            if number not in self.shown:
+            if number not in self.trackers.shown:
                 sent = one if one.whole else await self._whole(number)
                 if sent is None:
                     return None
@@ -327,36 +325,13 @@ class _Look:
                 raise
             return
         self.made.append(name)
-        if self.live is not None and (tracker := live_tracker(created, self.declared.metadata.name)):
-            self.live[name] = tracker
+        self.trackers.add(created)
 
     async def _has_room(self) -> bool:
         if self.discovery is None:
             return False
-        self.full = len(await self._list_live()) >= self.discovery.max_trackers
+        self.full = await self.trackers.count() >= self.discovery.max_trackers
         return not self.full
-
-    async def _tracker(self, one: ListedPullRequest) -> LiveTracker | None:
-        """Return the live tracker of a pull request, and note where it shows already what is listed."""
-        name = rules.tracker_name(self.declared.metadata.name, one.change.number)
-        if self.live is not None:
-            return self.live.get(name)
-        try:
-            document = await self.kubernetes.get(TRACKERS, self.request.namespace, name)
-        except ApiNotFound:
-            return None
-        names = LabelNames(prefix=self.repository.label_prefix, case=self.repository.host.capabilities.label_case)
-        if rules.is_shown(document, one, names):
-            self.shown.add(one.change.number)
-        return live_tracker(document, self.declared.metadata.name)
-
-    async def _list_live(self) -> dict[str, LiveTracker]:
-        if self.live is None:
-            page = await live_trackers(
-                self.kubernetes, self.request.namespace, self.declared.metadata.name, at_most=_EVERY
-            )
-            self.live = {one.name: one for one in page.trackers}
-        return self.live
 
     def _failed(self, number: int, error: Exception) -> None:
         """Note a failure of one pull request, which the next look tries again."""

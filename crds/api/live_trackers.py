@@ -1,7 +1,7 @@
 """Find the live trackers of one repository among thousands: page by page, and only what decides is read of each."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from crds.api.ports import ApiGone, ApiInvalid, Document, Kubernetes, Page, resource_of
@@ -39,23 +39,40 @@ class LivePage:
     then: Begin | None
 
 
+def _unseen(_tracker: Document) -> None:
+    """Look at no more of a tracker than decides."""
+
+
 async def live_trackers(
-    kubernetes: Kubernetes, namespace: str, repository: str, *, at_most: int, begin: Begin | None = None
+    kubernetes: Kubernetes,
+    namespace: str,
+    repository: str,
+    *,
+    at_most: int,
+    begin: Begin | None = None,
+    see: Callable[[Document], None] = _unseen,
 ) -> LivePage:
     """Return some of the repository's trackers whose attempt is not over, at most `at_most`, and where to go on.
 
-    The event loop goes on between the API server's pages. A continue token that expired starts the list again, behind
-    what was looked at. An API server that knows no selectable fields (Kubernetes before 1.31) sends the trackers of all
-    repositories.
+    `see` gets each of them as it was read, and keeps none. The event loop goes on between the API server's pages. A
+    continue token that expired starts the list again, behind what was looked at. An API server that knows no selectable
+    fields (Kubernetes before 1.31) sends the trackers of all repositories.
     """
+    selector = f"spec.repositoryRef.name={repository}"
     try:
-        return await _listed(kubernetes, namespace, repository, f"spec.repositoryRef.name={repository}", at_most, begin)
+        return await _listed(kubernetes, namespace, repository, selector, at_most, begin, see)
     except ApiInvalid:
-        return await _listed(kubernetes, namespace, repository, None, at_most, begin)
+        return await _listed(kubernetes, namespace, repository, None, at_most, begin, see)
 
 
 async def _listed(
-    kubernetes: Kubernetes, namespace: str, repository: str, selector: str | None, at_most: int, begin: Begin | None
+    kubernetes: Kubernetes,
+    namespace: str,
+    repository: str,
+    selector: str | None,
+    at_most: int,
+    begin: Begin | None,
+    see: Callable[[Document], None],
 ) -> LivePage:
     found: dict[str, LiveTracker] = {}
     after, token = (begin.after, begin.token or None) if begin else ("", None)
@@ -72,7 +89,10 @@ async def _listed(
             restarted, token = True, None
             continue
         # The API server lists in the order of names, so that what was looked at is skipped by its last name.
-        found |= {one.name: one for one in _live(page, repository) if one.name > after}
+        for one, document in _live(page, repository):
+            if one.name > after:
+                found[one.name] = one
+                see(document)
         after = max([after, *(str(_map(item, "metadata").get("name", "")) for item in page.items)])
         token = page.continue_token
         if token is None:
@@ -93,8 +113,8 @@ def live_tracker(document: Document, repository: str) -> LiveTracker | None:
     return LiveTracker(name=str(metadata.get("name")), uid=str(metadata.get("uid", "")), attempt=attempt)
 
 
-def _live(page: Page, repository: str) -> Iterator[LiveTracker]:
-    yield from (found for item in page.items if (found := live_tracker(item, repository)) is not None)
+def _live(page: Page, repository: str) -> Iterator[tuple[LiveTracker, Document]]:
+    yield from ((found, item) for item in page.items if (found := live_tracker(item, repository)) is not None)
 
 
 def _map(document: Document, name: str) -> Document:

@@ -9,7 +9,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities import repository_sync
+from activities import known_trackers
 from activities.discovery import tracker_name
 from activities.models.repository_sync import (
     LATER_KEPT,
@@ -503,13 +503,24 @@ async def test_what_is_remembered_stays_small_and_forgets_towards_making_nothing
 async def test_many_news_list_the_trackers_instead_of_asking_for_each(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(repository_sync, "_LISTED_AT_ONCE", 5)
+    monkeypatch.setattr(known_trackers, "_LISTED_FROM", 5)
     numbers: Iterable[int] = range(1, 11)
     scene.track(*numbers)
     scene.show(*(listed(number) for number in numbers))
     await scene.look()
     assert scene.cluster.pages == 1
     assert len(scene.signalled) == 10
+
+
+async def test_a_list_of_trackers_is_no_longer_than_the_news_however_many_there_are(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known_trackers, "_LISTED_FROM", 5)
+    scene.track(*range(1000, 2000))
+    scene.show(*(listed(number) for number in range(1990, 2000)))
+    await scene.look()
+    assert scene.cluster.pages == 2
+    assert {name for name, _ in scene.signalled} == {tracker_name("web", number) for number in range(1990, 2000)}
 
 
 LEFT = ("pilotage/testing", "pilotage/env/staging", "promoted/staging")
@@ -536,10 +547,13 @@ def testing(scene: Scene) -> Scene:
     return scene
 
 
-async def test_labels_that_a_promotion_left_itself_are_no_news_to_it(testing: Scene) -> None:
-    testing.show(listed(1, labels=("ship", *LEFT)))
+@pytest.mark.parametrize("others", [0, 30])
+async def test_labels_that_a_promotion_left_itself_are_no_news_to_it(testing: Scene, others: int) -> None:
+    numbers = range(2, 2 + others)
+    testing.track(*numbers)
+    testing.show(listed(1, labels=("ship", *LEFT)), *map(listed, numbers))
     await testing.look()
-    assert testing.receivers.news == []
+    assert {name for name, _ in testing.signalled} == {tracker_name("web", number) for number in numbers}
 
 
 @pytest.mark.parametrize(

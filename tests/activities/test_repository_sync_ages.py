@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from activities.models.repository_sync import ListCursor
-from activities.repository_sync import TRACKERS
+from crds.api.live_trackers import TRACKERS
 from crds.api.ports import ApiError, ApiResource, Document
 from providers.models import ChangeState
 from providers.pull_request_lists import ListedPullRequest
