@@ -70,7 +70,7 @@ def read_declaration(kind: type[Resource]) -> Callable[[Document], Resource]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judgement:
+class Validation:
     """What is wrong with a declaration, and what its status shows beside the condition."""
 
     resource: Resource
@@ -188,14 +188,14 @@ class DeclarationController:
         An object that the API server refuses keeps no other one back: the first refusal is returned in the end.
         """
         refusal: ApiError | None = None
-        async for judgement in self._judge(namespace, only):
+        async for validation in self._judge(namespace, only):
             try:
-                await self._publish(judgement)
+                await self._publish(validation)
             except ABOUT_ONE_OBJECT as error:
                 refusal = refusal or error
         return refusal
 
-    async def _judge(self, namespace: str, only: set[str] | None) -> AsyncIterator[Judgement]:
+    async def _judge(self, namespace: str, only: set[str] | None) -> AsyncIterator[Validation]:
         policies = _only(PromotionPolicy, self._named(PromotionPolicy, namespace))
         environments = _only(Environment, self._named(Environment, namespace))
         repositories = _only(GitRepository, self._named(GitRepository, namespace))
@@ -214,7 +214,7 @@ class DeclarationController:
                 repositories=repositories,
             )
             shown = {"tests": policy.tests_line, "trackersInFlight": in_flight[policy.metadata.name]}
-            yield Judgement(resource=policy, errors=errors, shown=shown)
+            yield Validation(resource=policy, errors=errors, shown=shown)
         if only is not None:
             return
         for other in await self._places_named.look(self._declared(Environment), self._declared(ArgoCDInstance)):
@@ -229,27 +229,27 @@ class DeclarationController:
             judge = partial(_place_errors, environment, instances, repositories, writers, environments)
             # What is written to files may take a tenth of a second.
             errors = await in_thread(judge) if writes_branches(environment) else judge()
-            yield Judgement(resource=environment, errors=[*errors, *self._places_named.errors(environment)])
+            yield Validation(resource=environment, errors=[*errors, *self._places_named.errors(environment)])
         oldest = oldest_of(repositories.values())
         for repository in repositories.values():
             errors = validate_repository(repository, providers=self._providers(namespace))
             errors += conflict_errors(repository, oldest)
-            yield Judgement(resource=repository, errors=[*errors, *discovery_errors(repository, environments)])
-        async for judgement in self._judge_posting(namespace):
-            yield judgement
+            yield Validation(resource=repository, errors=[*errors, *discovery_errors(repository, environments)])
+        async for validation in self._judge_posting(namespace):
+            yield validation
         for sink in _only(EventSink, self._named(EventSink, namespace)).values():
             errors = validate_event_sink(sink, repositories=repositories, environments=environments)
-            yield Judgement(resource=sink, errors=errors)
+            yield Validation(resource=sink, errors=errors)
 
-    async def _judge_posting(self, namespace: str) -> AsyncIterator[Judgement]:
+    async def _judge_posting(self, namespace: str) -> AsyncIterator[Validation]:
         """Judge what makes commit statuses of Flux events."""
         providers = _only(Provider, self._named(Provider, namespace))
         for provider in providers.values():
-            yield Judgement(resource=provider, errors=validate_provider(provider))
+            yield Validation(resource=provider, errors=validate_provider(provider))
         for status in _only(CommitStatus, self._named(CommitStatus, namespace)).values():
             # To compile a pattern may take as long as anything may in one step, and there are forty.
             errors = await in_thread(partial(validate_commit_status, status, providers=providers))
-            yield Judgement(resource=status, errors=errors)
+            yield Validation(resource=status, errors=errors)
 
     def _providers(self, namespace: str) -> frozenset[str] | None:
         if not self._cluster_scoped:
@@ -257,10 +257,10 @@ class DeclarationController:
         cluster = {f"ClusterScmProvider/{key.name}" for key in self._declared(ClusterScmProvider)}
         return frozenset(cluster | {f"ScmProvider/{name}" for name in self._named(ScmProvider, namespace)})
 
-    async def _publish(self, judgement: Judgement) -> None:
-        resource, shown = judgement.resource, judgement.shown
+    async def _publish(self, validation: Validation) -> None:
+        resource, shown = validation.resource, validation.shown
         metadata = resource.metadata
-        condition = valid_condition(judgement.errors, now=datetime.now(UTC), generation=metadata.generation)
+        condition = valid_condition(validation.errors, now=datetime.now(UTC), generation=metadata.generation)
         observed = {"observedGeneration": metadata.generation}
         written = await publish_conditions(
             self._kubernetes,
