@@ -112,7 +112,7 @@ class ApiInvalid(ApiError):
 
 
 ABOUT_ONE_OBJECT = (ApiConflict, ApiForbidden, ApiInvalid)
-"""Refusals that say nothing about the next object: who writes to several goes on to that one."""
+"""Refusals that are no news of the next object: who writes to several goes on to that one."""
 
 
 class ApiUnavailable(ApiError):

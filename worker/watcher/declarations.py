@@ -71,7 +71,7 @@ def read_declaration(kind: type[Resource]) -> Callable[[Document], Resource]:
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """What is wrong with a declaration, and what its status shows beside the condition."""
+    """What is wrong with a declaration, and what its status shows with the condition."""
 
     resource: Resource
     errors: Iterable[FieldError]
