@@ -2,6 +2,9 @@
 
 Source of the shape: `github.com/fluxcd/pkg/apis/event/v1beta1`. Fields may be absent or null, as at Flux's own
 receiver; a field that is there has its type, and a text is kept up to a limit, without what no payload may hold.
+
+An event that notification-controller sends on, by a Provider of the type `generic` or `generic-hmac`, has its metadata
+by bare keys: `combineEventMetadata` in its internal/server/event_handlers.go. It is read as the controller had sent it.
 """
 
 from collections.abc import Mapping
@@ -20,7 +23,9 @@ NAME_LIMIT = 253
 
 EVENT_GROUP = "event.toolkit.fluxcd.io"
 COMMIT_KEY = f"{EVENT_GROUP}/commit"
-_READ_HERE = ("commit", "originRevision", "revision", "commit_status", "token")
+_OF_CONTROLLERS = ("originRevision", "revision", "commit_status", "token")
+"""Keys, without their group, that the controller of an object sets; others come from annotations or an Alert."""
+_READ_HERE = ("commit", *_OF_CONTROLLERS)
 """Keys, without their group, by which an event is understood, and differs from others."""
 
 
@@ -80,24 +85,29 @@ def read_event(document: object, *, now: datetime) -> FluxEvent:
     """Read an event. Raises NotAnEvent, which names the field that has another type."""
     if not isinstance(document, Mapping):
         raise NotAnEvent("the body must be a JSON object")
-    involved = _object(document, "involvedObject")
+    involved = _involved(_object(document, "involvedObject"))
     return FluxEvent(
-        involved=InvolvedObject(
-            kind=_text(involved, "kind", "involvedObject."),
-            namespace=_text(involved, "namespace", "involvedObject."),
-            name=_text(involved, "name", "involvedObject."),
-            api_version=_text(involved, "apiVersion", "involvedObject."),
-            uid=_text(involved, "uid", "involvedObject."),
-            resource_version=_text(involved, "resourceVersion", "involvedObject."),
-            field_path=_text(involved, "fieldPath", "involvedObject."),
-        ),
+        involved=involved,
         severity=_text(document, "severity"),
         timestamp=_time(document, now),
         message=_text(document, "message", limit=MESSAGE_LIMIT),
         reason=_text(document, "reason"),
-        metadata=_metadata(document),
+        metadata=_metadata(document, involved.group),
         controller=_text(document, "reportingController"),
         instance=_text(document, "reportingInstance"),
+    )
+
+
+def _involved(found: Mapping[str, object]) -> InvolvedObject:
+    within = "involvedObject."
+    return InvolvedObject(
+        kind=_text(found, "kind", within),
+        namespace=_text(found, "namespace", within),
+        name=_text(found, "name", within),
+        api_version=_text(found, "apiVersion", within),
+        uid=_text(found, "uid", within),
+        resource_version=_text(found, "resourceVersion", within),
+        field_path=_text(found, "fieldPath", within),
     )
 
 
@@ -135,7 +145,7 @@ def _time(document: Mapping[str, object], now: datetime) -> datetime:
         raise NotAnEvent("timestamp is out of range") from None
 
 
-def _metadata(document: Mapping[str, object]) -> Mapping[str, str]:
+def _metadata(document: Mapping[str, object], group: str) -> Mapping[str, str]:
     given = _object(document, "metadata")
     found: dict[str, str] = {}
     # A stable order: of many annotations none may push out the revision.
@@ -144,6 +154,13 @@ def _metadata(document: Mapping[str, object]) -> Mapping[str, str]:
         value = "" if given[key] is None else given[key]
         if not isinstance(value, str):
             raise NotAnEvent(f"metadata[{plain(key[:NAME_LIMIT])!r}] must be a string")
-        if len(found) < METADATA_LIMIT:
-            found[plain(key[:NAME_LIMIT])] = plain(value[:VALUE_LIMIT])
+        name = plain(key[:NAME_LIMIT])
+        whole = name if "/" in name else _with_group(name, group)
+        if len(found) < METADATA_LIMIT and (whole == name or whole not in given):
+            found[whole] = plain(value[:VALUE_LIMIT])
     return found
+
+
+def _with_group(key: str, group: str) -> str:
+    """Return a key as it was before notification-controller took its group off."""
+    return f"{group if key in _OF_CONTROLLERS else EVENT_GROUP}/{key}"

@@ -175,7 +175,8 @@ def _event(name: str, number: int, commit: str, origin: datetime) -> dict[str, A
         "timestamp": at.isoformat(),
         "message": _message(number),
         "reason": "ReconciliationSucceeded" if number % 2 else "HealthCheckFailed",
-        "metadata": {f"{_KUSTOMIZE}/revision": f"main@sha1:{commit}", f"{_KUSTOMIZE}/commit_status": "update"},
+        # By bare keys, as notification-controller sends an event on.
+        "metadata": {"revision": f"main@sha1:{commit}", "commit_status": "update"},
         "reportingController": "kustomize-controller",
     }
 

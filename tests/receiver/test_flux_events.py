@@ -27,7 +27,7 @@ from deploy.local.sandbox.seed import (
     GITLAB_TOKEN,
     MERGE_SHA,
 )
-from tests.activities.flux.events import KUSTOMIZE, document
+from tests.activities.flux.events import KUSTOMIZE, document, sent_on
 from tests.e2e.cluster import Cluster, Document
 from tests.e2e.samples import world
 from tests.e2e.shop import until
@@ -180,10 +180,10 @@ def subscription(kind: str) -> Document:
 
 
 def about(name: str, at: str = "10:00:00", **changes: Any) -> Document:
-    """Return the event of a Kustomization of some name."""
+    """Return the event of a Kustomization of some name, as notification-controller sends it on."""
     involved = {**document()["involvedObject"], "name": name, "namespace": NAMESPACE}
     metadata = {f"{KUSTOMIZE}/revision": f"main@sha1:{MERGE_SHA}", f"{KUSTOMIZE}/commit_status": "update"}
-    return document(involvedObject=involved, metadata=metadata, timestamp=f"2026-01-31T{at}Z", **changes)
+    return sent_on(document(involvedObject=involved, metadata=metadata, timestamp=f"2026-01-31T{at}Z", **changes))
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from temporalio.client import Client
 from deploy.local.demo.evidence import read_runs
 from deploy.local.environment.assembly import PIECES, LocalEnvironment
 from deploy.local.sandbox.seed import MERGE_SHA, WEBHOOK_SECRET
-from tests.activities.flux.events import KUSTOMIZE, document
+from tests.activities.flux.events import KUSTOMIZE, document, sent_on
 from tests.e2e.cluster import Cluster, Document
 from tests.e2e.components import stories
 from tests.e2e.components.stories import StoryShop
@@ -130,7 +130,7 @@ def report(shop: StoryShop, place: str, revision: str, minute: int, **changes: o
     """Send what the cluster of a place reports of its Kustomization; return the answer."""
     involved = {**document()["involvedObject"], "name": "api", "namespace": "apps"}
     metadata = {f"{KUSTOMIZE}/revision": f"main@sha1:{revision}", f"{KUSTOMIZE}/commit_status": "update"}
-    event = document(involvedObject=involved, metadata=metadata, timestamp=f"2026-01-31T10:{minute:02}:00Z")
+    event = sent_on(document(involvedObject=involved, metadata=metadata, timestamp=f"2026-01-31T10:{minute:02}:00Z"))
     body = json.dumps(event | changes).encode()
     key = shop.document("Secret", f"cluster-{place}")["stringData"]["token"]
     digest = hmac.new(key.encode(), body, hashlib.sha256).hexdigest()

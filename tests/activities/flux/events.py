@@ -33,6 +33,15 @@ def document(**changes: Any) -> dict[str, Any]:
     }
 
 
+def sent_on(event: dict[str, Any], **added: str) -> dict[str, Any]:
+    """Return an event as notification-controller sends it on by a `generic-hmac` Provider: its metadata by bare keys.
+
+    See `combineEventMetadata` in its internal/server/event_handlers.go. `added` is the `eventMetadata` of its Alert.
+    """
+    bare = {key.rpartition("/")[2]: value for key, value in event["metadata"].items()}
+    return {**event, "metadata": {**added, **bare}}
+
+
 def event(**changes: Any) -> FluxEvent:
     return read_event(document(**changes), now=NOW)
 

@@ -7,7 +7,7 @@ import pytest
 
 from activities.flux.events import MESSAGE_LIMIT, METADATA_LIMIT, NotAnEvent, read_event
 from activities.flux.metadata import cleaned, combined
-from tests.activities.flux.events import KUSTOMIZE, NOW, SHA, event
+from tests.activities.flux.events import KUSTOMIZE, NOW, SHA, document, event, sent_on
 
 
 def test_an_event_is_read_with_its_object_time_and_metadata() -> None:
@@ -69,6 +69,28 @@ def test_of_many_annotations_none_pushes_out_what_an_event_is_understood_by() ->
 
 def test_a_value_that_is_null_is_an_empty_text_as_go_reads_it() -> None:
     assert event(metadata={f"{KUSTOMIZE}/revision": None}).metadata == {f"{KUSTOMIZE}/revision": ""}
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {f"{KUSTOMIZE}/revision": f"main@sha1:{SHA}", f"{KUSTOMIZE}/commit_status": "update"},
+        {f"{KUSTOMIZE}/originRevision": f"main@sha1:{SHA}", f"{KUSTOMIZE}/revision": "latest@sha256:" + "b" * 64},
+        {"event.toolkit.fluxcd.io/commit": SHA, "event.toolkit.fluxcd.io/team": "web", f"{KUSTOMIZE}/token": "t"},
+        {},
+    ],
+)
+def test_an_event_that_notification_controller_sends_on_is_the_one_that_it_received(metadata: dict[str, str]) -> None:
+    direct = document(metadata=metadata)
+    assert read_event(sent_on(direct), now=NOW) == read_event(direct, now=NOW)
+
+
+def test_what_an_alert_of_the_sender_adds_is_known_and_wins_over_nothing_that_has_its_group() -> None:
+    found = read_event(sent_on(document(), cluster="dev", revision="of the Alert"), now=NOW)
+    assert combined(cleaned(found), added={})["cluster"] == "dev"
+    assert found.own("revision") == f"main@sha1:{SHA}"
+    both = event(metadata={"revision": "bare", f"{KUSTOMIZE}/revision": SHA})
+    assert both.metadata == {f"{KUSTOMIZE}/revision": SHA}
 
 
 def test_metadata_of_others_a_checksum_and_a_digest_are_left_out() -> None:
