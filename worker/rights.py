@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from crds.api.ports import ApiError, ApiForbidden, ApiNotFound, ApiResource, ApiUnauthorized, Kubernetes
-from crds.schema.roles import PROCESSES, within_namespaces
+from crds.schema.roles import FLUX, PROCESSES, within_namespaces
 
 _logger = structlog.get_logger(__name__)
 

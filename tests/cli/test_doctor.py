@@ -152,3 +152,19 @@ def test_a_secret_of_webhooks_is_judged_by_its_label_and_its_key(
     found = json.loads(run("doctor", "-n", "shop", "-o", "json").stdout)
     assert {one["subject"]: one["ok"] for one in found if "hooks" in one["text"]} == verdicts
     assert all(one["fix"] for one in found if one["ok"] is False)
+
+
+def test_the_command_that_shows_a_provider_shows_none_of_flux(
+    cluster: FakeCluster, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+    refused = {"type": "Reachable", "status": "False", "reason": "Unauthorized", "message": "401"}
+    cluster.add(
+        "Provider",
+        "github",
+        spec={"type": "github", "address": "https://github.com/acme/web", "secretRef": {"name": "token"}},
+        status={"conditions": [{**refused, "lastTransitionTime": "2026-01-02T12:00:00Z"}]},
+    )
+    found = json.loads(run("doctor", "-n", "shop", "-o", "json").stdout)
+    # With Flux in the cluster `provider` is its kind to kubectl, whose group comes first.
+    assert "kubectl -n shop describe pprov github" in [one["fix"] for one in found]

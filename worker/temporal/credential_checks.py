@@ -14,6 +14,7 @@ from temporalio.common import (
 
 from activities.models.credential_checks import CheckedResource, CredentialCheckInput
 from activities.models.tracking import Timings
+from crds.v1alpha1.kinds import BY_KIND
 from worker.temporal.calls import CALL_TIMEOUT, found, starting
 from worker.temporal.pages import credential_check_page
 from workflows.identity import (
@@ -68,6 +69,8 @@ class TemporalCredentialChecks:
             timings=self._timings,
             generation=generation,
         )
+        # Flux, too, has a kind Provider.
+        page = credential_check_page(connection, BY_KIND[connection.kind].definition.short_name)
         await starting(
             lambda: self._client.start_workflow(
                 CREDENTIAL_CHECK_WORKFLOW,
@@ -76,7 +79,7 @@ class TemporalCredentialChecks:
                 task_queue=self._queue,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                 static_summary=f"{connection.kind} {connection.namespace}/{connection.name}",
-                static_details=credential_check_page(connection),
+                static_details=page,
                 search_attributes=_attributes(connection),
                 priority=Priority(priority_key=_BEHIND_PROMOTIONS, fairness_key=fairness_key(connection.namespace)),
                 rpc_timeout=CALL_TIMEOUT,

@@ -28,12 +28,12 @@ def place_page(namespace: str, environment: str, repository: str) -> str:
     )
 
 
-def credential_check_page(resource: CheckedResource) -> str:
-    """Return the page of a credential check."""
+def credential_check_page(resource: CheckedResource, kind: str) -> str:
+    """Return the page of a credential check; `kind` is the name of the kind that kubectl takes for no other."""
     namespace = f"-n {resource.namespace} " if resource.namespace else ""
     return _page(
         "Checks whether the server can be reached and accepts the credential; the conditions show the result.",
-        f"kubectl {namespace}describe {resource.kind.lower()} {resource.name}",
+        f"kubectl {namespace}describe {kind} {resource.name}",
     )
 
 

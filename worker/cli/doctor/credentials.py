@@ -95,7 +95,8 @@ def _reached(declared: Connection, namespace: str) -> Finding:
     if found.status is ConditionStatus.UNKNOWN:
         return unknown("credential", text)
     place = f"-n {namespace} " if namespace else ""
-    fix = f"kubectl {place}describe {declared.definition.singular} {declared.metadata.name}"
+    # By the short name: Flux, too, has a kind Provider, and kubectl would show that one.
+    fix = f"kubectl {place}describe {declared.definition.short_name} {declared.metadata.name}"
     return wrong("credential", text, fix=fix)
 
 
