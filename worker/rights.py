@@ -12,7 +12,8 @@ from typing import Any
 import structlog
 
 from crds.api.ports import ApiError, ApiForbidden, ApiNotFound, ApiResource, ApiUnauthorized, Kubernetes
-from crds.schema.roles import FLUX, PROCESSES, within_namespaces
+from crds.group import GROUP as OWN_GROUP
+from crds.schema.roles import FLUX_DOMAIN, FLUX_GROUP, rules_of, within_namespaces
 
 _logger = structlog.get_logger(__name__)
 
@@ -26,7 +27,6 @@ ACCESS_REVIEW = ApiResource(
 )
 ASK_WITHIN = timedelta(seconds=5)
 LOOK = timedelta(seconds=5)
-_OURS = "pilotage.dev"
 # No namespace can have this name: what is granted there is granted in every one.
 _EVERYWHERE = "-"
 _SHOWN = 6
@@ -69,6 +69,11 @@ def rights_in(rules: Sequence[Mapping[str, Any]]) -> Iterator[Right]:
             )
 
 
+def role_of(process: str, right: Right) -> str:
+    """Return the role that grants a right to a process; that to Flux's kinds has one of its own."""
+    return f"pilotage-{process}{'-flux' if right.group.endswith(FLUX_DOMAIN) else ''}"
+
+
 async def missing_rights(kubernetes: Kubernetes, wanted: Sequence[Right], namespace: str | None) -> list[Right]:
     """Return what we may not do in a namespace, or in all. Raises ApiError.
 
@@ -93,16 +98,23 @@ async def _create(kubernetes: Kubernetes, kind: ApiResource, spec: Mapping[str, 
 
 
 class RightsWatch:
-    """Know whether a process has its rights to our kinds; `problem` is why not, and is empty once it has.
+    """Know whether a process has its rights to kinds that it mirrors; `problem` is why not, and is empty once it has.
 
     Secrets are none of these: a role may grant some of them by name, and a resource shows that its own is not readable.
+    Flux's Alerts and Providers are, where they are served: `flux_alerts`.
     """
 
-    def __init__(self, kubernetes: Kubernetes, process: str, *, namespaces: Sequence[str] = ()) -> None:
+    def __init__(
+        self, kubernetes: Kubernetes, process: str, *, namespaces: Sequence[str] = (), flux_alerts: bool = False
+    ) -> None:
         self._kubernetes = kubernetes
         self._process = process
-        rules = within_namespaces(PROCESSES[process]) if namespaces else PROCESSES[process]
-        self._wanted = [right for right in rights_in(rules) if right.group == _OURS]
+        rules = rules_of(process, flux_alerts=flux_alerts)
+        self._wanted = [
+            right
+            for right in rights_in(within_namespaces(rules) if namespaces else rules)
+            if right.group in (OWN_GROUP, FLUX_GROUP)
+        ]
         self._namespaces: Sequence[str | None] = tuple(namespaces) or (None,)
         self.problem = "the API server has not answered yet"
 
@@ -126,12 +138,12 @@ class RightsWatch:
         self.problem = problem
 
     async def _missing(self) -> str:
-        missing: list[str] = []
+        missing: list[tuple[Right, str | None]] = []
         try:
             async with asyncio.timeout(ASK_WITHIN.total_seconds()):
                 for namespace in self._namespaces:
                     found = await missing_rights(self._kubernetes, self._wanted, namespace)
-                    missing += [f"{right.shown}{f' in {namespace}' if namespace else ''}" for right in found]
+                    missing += [(right, namespace) for right in found]
         except TimeoutError:
             return f"the API server does not answer within {ASK_WITHIN.total_seconds():.0f} s"
         except ApiUnauthorized as error:
@@ -145,10 +157,13 @@ class RightsWatch:
             return ""
         except ApiError as error:
             return error.message
-        if not missing:
-            return ""
-        shown = ", ".join(missing[:_SHOWN]) + (f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else "")
+        return self._named(missing) if missing else ""
+
+    def _named(self, missing: Sequence[tuple[Right, str | None]]) -> str:
+        named = [f"{right.shown}{f' in {namespace}' if namespace else ''}" for right, namespace in missing]
+        shown = ", ".join(named[:_SHOWN]) + (f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else "")
+        roles = dict.fromkeys(role_of(self._process, right) for right, _ in missing)
         return (
-            f"the {self._process} may not {shown}: bind the role pilotage-{self._process} of deploy/manifests/roles, "
-            "or what the chart makes of it, to its service account"
+            f"the {self._process} may not {shown}: bind the role {' and the role '.join(roles)} of "
+            "deploy/manifests/roles, or what the chart makes of it, to its service account"
         )

@@ -167,18 +167,21 @@ def _of_the_cluster(resource: str) -> bool:
     return resource.partition("/")[0] in _CLUSTER_SCOPED
 
 
-_FLUX = "notification.toolkit.fluxcd.io"
+FLUX_DOMAIN = "toolkit.fluxcd.io"
+FLUX_GROUP = f"notification.{FLUX_DOMAIN}"
 FLUX: dict[str, tuple[dict[str, Any], ...]] = {
     # With `--flux-alerts`; what else of Flux's kinds may be read is for `matchLabels` alone.
     "receiver-flux": (
-        _rule(("alerts", "providers"), _READ, group=_FLUX),
-        *(
-            _rule(("*",), ("get",), group=f"{name}.toolkit.fluxcd.io")
-            for name in ("helm", "image", "kustomize", "source")
-        ),
+        _rule(("alerts", "providers"), _READ, group=FLUX_GROUP),
+        *(_rule(("*",), ("get",), group=f"{name}.{FLUX_DOMAIN}") for name in ("helm", "image", "kustomize", "source")),
     ),
-    "worker-flux": (_rule(("providers",), ("get",), group=_FLUX),),
+    "worker-flux": (_rule(("providers",), ("get",), group=FLUX_GROUP),),
 }
+
+
+def rules_of(process: str, *, flux_alerts: bool) -> tuple[dict[str, Any], ...]:
+    """Return the rules of a process, with those by which it serves Flux's own Alerts where it does."""
+    return (*PROCESSES[process], *(FLUX.get(f"{process}-flux", ()) if flux_alerts else ()))
 
 
 def flux_documents() -> tuple[dict[str, Any], ...]:

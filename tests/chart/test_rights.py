@@ -149,10 +149,10 @@ def test_a_right_that_the_table_denies_is_refused_in_deed(clients: dict[str, htt
     }
 
 
-async def problem_of(process: str, kubeconfig: Path) -> str:
+async def problem_of(process: str, kubeconfig: Path, *, flux_alerts: bool = False) -> str:
     """Return why a process with this kubeconfig is not ready."""
     async with await KubernetesApi.connect(kubeconfig=str(kubeconfig)) as api:
-        watch = RightsWatch(api, process)
+        watch = RightsWatch(api, process, flux_alerts=flux_alerts)
         await watch.look()
         return watch.problem
 
@@ -193,6 +193,20 @@ async def test_a_process_is_ready_by_its_own_account_and_names_what_another_one_
         # A receiver does nothing with our kinds that the others may not.
         assert missing.get((process, other), "") in found[other]
         assert (f"the {process} may not" in found[other]) is (process != "receiver")
+
+
+async def test_a_receiver_that_serves_flux_s_alerts_names_the_role_that_it_misses_for_it(
+    installed: KubernetesAccess, clients: dict[str, httpx.Client], tmp_path: Path
+) -> None:
+    found = {}
+    # The chart's example serves them; a watcher's account has all that a receiver needs of our kinds, and nothing of Flux.
+    for account in ("receiver", "watcher"):
+        token = clients[account].headers["Authorization"].partition(" ")[2]
+        kubeconfig = kubeconfig_of(installed, tmp_path / account, token=token, authority=installed.authority)
+        found[account] = await problem_of("receiver", kubeconfig, flux_alerts=True)
+    assert found["receiver"] == ""
+    assert "may not get alerts.notification.toolkit.fluxcd.io, list alerts.notification" in found["watcher"]
+    assert "bind the role pilotage-receiver-flux of" in found["watcher"]
 
 
 async def test_a_wrong_token_and_a_wrong_certificate_are_distinguished(

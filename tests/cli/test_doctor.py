@@ -83,6 +83,18 @@ def test_a_right_that_a_service_account_misses_is_named_with_its_process(
     assert "pilotage-worker" in right["fix"]
 
 
+def test_a_right_to_flux_s_alerts_is_wanted_where_they_are_served(
+    installed: KubernetesAccess, namespace: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = ("--account", "receiver=nowhere:stranger")
+    [of_ours] = [one for one in wrong(run, "-n", "nowhere", *account) if one["subject"] == "right"]
+    monkeypatch.setenv("PILOTAGE_FLUX_ALERTS", "true")
+    [both] = [one for one in wrong(run, "-n", "nowhere", *account) if one["subject"] == "right"]
+    served = ["list alerts.notification.toolkit.fluxcd.io in nowhere" in one["text"] for one in (of_ours, both)]
+    assert served == [False, True]
+    assert "`pilotage-receiver` and the role `pilotage-receiver-flux`" in both["fix"]
+
+
 def test_what_setup_may_not_make_it_prints_as_commands(
     namespace: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -126,13 +126,16 @@ class FluxMirrors:
         return None
 
     async def _serves(self, version: str) -> bool:
+        noted = ""
         while True:
             try:
                 await self._kubernetes.list_page(flux_alerts(version), self._namespaces[0], limit=1)
             except ApiNotFound:
                 return False
             except ApiError as error:
-                _logger.warning("Flux's Alerts cannot be listed", error=str(error))
+                if str(error) != noted:
+                    _logger.warning("Flux's Alerts cannot be listed", error=str(error))
+                noted = str(error)
                 await asyncio.sleep(1)
             else:
                 return True

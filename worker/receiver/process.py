@@ -124,7 +124,7 @@ async def _work(settings: Settings) -> None:
             metrics=FluxMetrics(),
             insecure=settings.flux_insecure_events,
         )
-        rights = RightsWatch(cluster, "receiver", namespaces=settings.namespaces)
+        rights = RightsWatch(cluster, "receiver", namespaces=settings.namespaces, flux_alerts=settings.flux_alerts)
         asking = asyncio.create_task(rights.until_granted(), name="rights")
         stack.callback(asking.cancel)
         health = Health(

@@ -23,6 +23,7 @@ class _Extent:
     """Empty where the settings do not name one."""
     system_namespace: str
     namespaces: Sequence[str]
+    flux_alerts: bool = False
 
 
 async def examine(target: ClusterTarget, accounts: Mapping[str, str]) -> list[Finding]:
@@ -35,7 +36,8 @@ async def examine(target: ClusterTarget, accounts: Mapping[str, str]) -> list[Fi
             findings.append(well("cluster", f"the API server answers {await asked.user_name()}"))
             findings += [one async for one in definitions(kubernetes)]
             findings += [one async for one in admissions(kubernetes)]
-            findings += [one async for one in rights(kubernetes, namespaces, accounts)]
+            asked_for = rights(kubernetes, namespaces, accounts, flux_alerts=extent.flux_alerts)
+            findings += [one async for one in asked_for]
             declared = credentials(kubernetes, namespaces, system_namespace=extent.system_namespace)
             findings += [one async for one in declared]
     except ApiError as error:
@@ -57,5 +59,6 @@ def _settings() -> tuple[_Extent, list[Finding]]:
         installation=settings.installation,
         system_namespace=settings.system_namespace,
         namespaces=settings.namespaces,
+        flux_alerts=settings.flux_alerts,
     )
     return extent, [well("setting", f"PILOTAGE_INSTALLATION is {settings.installation}"), *misnamed]
