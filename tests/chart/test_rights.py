@@ -199,7 +199,7 @@ async def test_a_receiver_that_serves_flux_s_alerts_names_the_role_that_it_misse
     installed: KubernetesAccess, clients: dict[str, httpx.Client], tmp_path: Path
 ) -> None:
     found = {}
-    # The chart's example serves them; a watcher's account has all that a receiver needs of our kinds, and nothing of Flux.
+    # The chart's example serves them. A watcher's account has all that a receiver needs of our kinds, none of Flux's.
     for account in ("receiver", "watcher"):
         token = clients[account].headers["Authorization"].partition(" ")[2]
         kubeconfig = kubeconfig_of(installed, tmp_path / account, token=token, authority=installed.authority)

@@ -3,10 +3,12 @@
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from activities.flux.events import FluxEvent
+import pytest
+
+from activities.flux.events import FluxEvent, InvolvedObject
 from activities.flux.matching import Subscription
 from activities.flux.planning import StatusPlan
-from activities.flux.subscriptions import COMMIT_STATUS
+from activities.flux.subscriptions import ALERT, COMMIT_STATUS
 from activities.models.commit_statuses import SubscriptionFault
 from tests.watcher.fakes import until
 from worker.receiver.flux_faults import Faults
@@ -24,11 +26,9 @@ class Shown:
         self.faults.append((namespace, name, fault))
 
 
-def wrong(namespace: str, number: int = 0) -> StatusPlan:
-    """Return the plan of a CommitStatus that an event gives no status."""
-    subscription = Subscription(
-        kind=COMMIT_STATUS, namespace=namespace, name=f"status-{number}", provider="github", sources=()
-    )
+def wrong(namespace: str, number: int = 0, *, kind: str = COMMIT_STATUS) -> StatusPlan:
+    """Return the plan of a subscription that an event gives no status."""
+    subscription = Subscription(kind=kind, namespace=namespace, name=f"status-{number}", provider="github", sources=())
     return StatusPlan(subscription=subscription, target=None, matched=True, reason="no commit", fault=True)
 
 
@@ -60,4 +60,18 @@ async def test_a_fault_of_a_clock_that_is_ahead_is_of_now() -> None:
         faults.add(FluxEvent(timestamp=at), [wrong("shop")])
         await until(lambda: not faults._at_work)
     assert [fault.at for _, _, fault in shown.faults] == [NOON, NOON - timedelta(minutes=1)]
+    await faults.close()
+
+
+async def test_a_fault_of_an_alert_of_flux_is_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    shown = Shown()
+    faults = Faults(shown.show, gap_seconds=0)
+    involved = InvolvedObject(kind="HelmRelease", namespace="shop", name="db")
+    with caplog.at_level("WARNING"):
+        faults.add(FluxEvent(timestamp=NOON, involved=involved), [wrong("shop", kind=ALERT), wrong("shop")])
+        await until(lambda: not faults._at_work)
+    assert [record.getMessage() for record in caplog.records] == [
+        "Alert shop/status-0 gives no commit status of HelmRelease/shop/db: no commit"
+    ]
+    assert len(shown.faults) == 1
     await faults.close()

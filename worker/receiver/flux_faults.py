@@ -1,5 +1,6 @@
-"""Show why events give no status: the newest fault of each CommitStatus, every few seconds at most.
+"""Show why events give no status: the newest fault of each subscription, every few seconds at most.
 
+A CommitStatus shows its own. An Alert is Flux's, whose status no one of ours writes: its faults are lines of the log.
 What is not sent is lost with the process: the next event reports the same.
 """
 
@@ -19,13 +20,15 @@ logger = logging.getLogger(__name__)
 
 GAP_SECONDS = 10.0
 LIMIT = 1000
-"""CommitStatuses whose faults wait; one namespace with many that are wrong keeps no other from its own."""
+"""Subscriptions whose faults wait; one namespace with many that are wrong keeps no other from its own."""
 
 Send = Callable[[str, str, SubscriptionFault], Awaitable[None]]
+Key = tuple[str, str, str]
+"""Kind, namespace and name of a subscription."""
 
 
 class Faults:
-    """Send faults by namespace and name of their CommitStatus."""
+    """Send faults by namespace and name of their CommitStatus; log those of Alerts."""
 
     def __init__(
         self,
@@ -39,16 +42,17 @@ class Faults:
         self._gap_seconds = gap_seconds
         self._clock = clock
         self._kept = Shares(limit)
-        self._newest: dict[tuple[str, str], SubscriptionFault] = {}
-        self._at_work: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._newest: dict[Key, SubscriptionFault] = {}
+        self._at_work: dict[Key, asyncio.Task[None]] = {}
 
     def add(self, event: FluxEvent, plans: Sequence[StatusPlan]) -> None:
         """Have the faults of an event shown."""
         for made in plans:
-            key = (made.subscription.namespace, made.subscription.name)
-            if not made.fault or made.subscription.kind != COMMIT_STATUS:
+            subscription = made.subscription
+            key = subscription.kind, subscription.namespace, subscription.name
+            if not made.fault:
                 continue
-            if key not in self._at_work and not self._kept.take(made.subscription.namespace):
+            if key not in self._at_work and not self._kept.take(subscription.namespace):
                 continue
             # A newer one never follows a fault of a time to come, such as by a clock that is ahead.
             at = min(event.timestamp, self._clock())
@@ -63,15 +67,23 @@ class Faults:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _serve(self, key: tuple[str, str]) -> None:
+    async def _serve(self, key: Key) -> None:
+        kind, namespace, name = key
         try:
             while (fault := self._newest.pop(key, None)) is not None:
-                try:
-                    await self._send(*key, fault)
-                except WorkflowsUnavailable as error:
-                    logger.warning("a fault of %s/%s cannot be shown: %s", *key, error)
+                await self._show(kind, namespace, name, fault)
                 await asyncio.sleep(self._gap_seconds)
         finally:
             # With no await since the last look: what comes from here on begins a task of its own.
             del self._at_work[key]
-            self._kept.give_back(key[0])
+            self._kept.give_back(namespace)
+
+    async def _show(self, kind: str, namespace: str, name: str, fault: SubscriptionFault) -> None:
+        subject = f"{kind} {namespace}/{name}"
+        if kind != COMMIT_STATUS:
+            logger.warning("%s gives no commit status of %s: %s", subject, fault.object, fault.message)
+            return
+        try:
+            await self._send(namespace, name, fault)
+        except WorkflowsUnavailable as error:
+            logger.warning("a fault of %s cannot be shown: %s", subject, error)
