@@ -1,7 +1,7 @@
 """Cursors of lists that grow at their end: what a caller carries from one look to the next without reading it."""
 
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -97,6 +97,15 @@ class RemarkLook:
     async def take(self, reply: Reply, reader: Callable[[], Iterable[Remark]]) -> bool:
         """Read a page, and return whether it goes back to what is no news."""
         return await read(reply, partial(self._take, reader))
+
+    @property
+    def edited(self) -> tuple[Remark, ...]:
+        """What is news but for its two times, by which it was changed."""
+        return tuple(one for one in self._kept if one.edited)
+
+    def believe(self, ids: Collection[str]) -> None:
+        """Take these as they were written: no one changed their texts."""
+        self._kept = [replace(one, edited=False) if one.id in ids else one for one in self._kept]
 
     def remarks(self) -> Remarks:
         """Return what was written after the look's moment and is newer than what was seen.

@@ -5,9 +5,12 @@ from functools import partial
 
 from providers.accounts import known
 from providers.cursors import LOOK_PAGES, RemarkLook, look_at_labels
+from providers.errors import ProviderMalformed, ProviderMisconfigured, ProviderRejected
 from providers.gitlab import wire, wire_steering
 from providers.gitlab.calls import GitLabCalls
 from providers.models import LabelEvents, Person, Remarks
+from providers.reading import read
+from providers.webhooks.events import is_command
 
 
 class GitLabSteering:
@@ -34,7 +37,22 @@ class GitLabSteering:
             older = await look.take(reply, partial(wire_steering.read_remarks, number, own, reply))
             if older or not wire.has_more(reply):
                 break
+        await self._judge_edits(look)
         return look.remarks()
+
+    async def _judge_edits(self, look: RemarkLook) -> None:
+        """Take commands for what their authors wrote that others only reacted to, or resolved."""
+        remarks = {one.id.partition(":")[2]: one.id for one in look.edited if is_command(one.body)}
+        notes = [note for note in remarks if note.isascii() and note.isdigit()][: wire_steering.EDITS_ASKED]
+        if not notes:
+            return
+        try:
+            reply = await self._calls.query(wire_steering.ask_edits(notes))
+            unedited = await read(reply, partial(wire_steering.read_unedited, reply, notes))
+        except (ProviderMalformed, ProviderMisconfigured, ProviderRejected):
+            # GraphQL is not there, such as behind a proxy that lets the REST API through alone.
+            return
+        look.believe({remarks[note] for note in unedited})
 
     async def may_write(self, person: Person) -> bool:
         reply = await self._calls.call(wire_steering.get_member(self._calls.project, person.id))

@@ -1,9 +1,19 @@
 """Who labelled, wrote and may write, in GitLab's REST shapes, as pure functions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from providers.cursors import REMARK_BYTES, was_edited
-from providers.documents import Document, flag, moment, number, required_moment, required_number, required_text, text
+from providers.documents import (
+    Document,
+    at,
+    flag,
+    moment,
+    number,
+    required_moment,
+    required_number,
+    required_text,
+    text,
+)
 from providers.gitlab.merge_requests import merge_request_path
 from providers.gitlab.notes import iid_of, with_commands
 from providers.gitlab.wire import API, page
@@ -12,6 +22,8 @@ from providers.models import LabelEvent, Person, Remark
 
 DEVELOPER = 30
 """https://docs.gitlab.com/api/access_requests/#valid-access-levels"""
+EDITS_ASKED = 20
+"""Notes of one question: what a query may hold is bounded by the host."""
 _CHANGES = {"add": True, "remove": False}
 
 
@@ -68,6 +80,34 @@ def _remark(iid: int, own: str, row: Document) -> Remark:
         own=by.name.lower() == own,
         edited=was_edited(at, moment(row, "updated_at")),
     )
+
+
+def ask_edits(notes: Sequence[str]) -> Request:
+    """Ask when the texts of notes were changed: what REST calls their update is a reaction to them as well.
+
+    https://docs.gitlab.com/api/graphql/reference/#note
+    """
+    asked = " ".join(f'{_alias(note)}: note(id: "gid://gitlab/Note/{note}") {{ lastEditedAt }}' for note in notes)
+    return Request(
+        method="POST",
+        path="/graphql",
+        json={"query": f"query {{ {asked} }}"},
+        api=API,
+        operation="list-edits",
+        accepts=frozenset({400, 401, 403, 404, 422}),
+    )
+
+
+def read_unedited(reply: Reply, notes: Sequence[str]) -> frozenset[str]:
+    """Return the notes whose texts are as they were written; an answer without that proves nothing."""
+    shown = {note: at(reply.document(), "data", _alias(note)) for note in notes} if reply.ok else {}
+    return frozenset(
+        note for note, one in shown.items() if isinstance(one, Mapping) and one.get("lastEditedAt", "") is None
+    )
+
+
+def _alias(note: str) -> str:
+    return f"n{note}"
 
 
 def person(row: Document, *path: str) -> Person:

@@ -173,6 +173,17 @@ async def test_to_put_a_command_into_the_mouth_of_somebody_who_may_give_it(sandb
     assert (await steering.remarks(NUMBER, begun, found.cursor)).remarks == ()
 
 
+async def test_a_comment_that_somebody_reacts_to_before_it_is_read_counts(sandbox: Sandbox, scm: ScmHost) -> None:
+    steering, begun = steering_of(scm), datetime.fromtimestamp(sandbox.state.clock.now(), UTC)
+    sandbox.state.clock.advance(5)
+    comment(sandbox.state, "/pilotage hold", "grace")
+    [written] = (await steering.remarks(NUMBER, begun, "")).remarks
+    sandbox.state.clock.advance(60)
+    await steering.react(written.id, agreed=True)
+    [found] = (await steering.remarks(NUMBER, begun, "")).remarks
+    assert (found.body, found.by.name) == ("/pilotage hold", "grace")
+
+
 async def test_what_was_written_before_is_not_read(sandbox: Sandbox, scm: ScmHost) -> None:
     comment(sandbox.state, "/pilotage hold", "grace")
     sandbox.state.clock.advance(5)

@@ -98,7 +98,7 @@ def _show(pull: Pull, note: Json) -> Json:
         "body": note["body"],
         "author": show_user(note["user"]["login"]),
         "created_at": note["created_at"],
-        "updated_at": note["updated_at"],
+        "updated_at": max(note["updated_at"], note.get("acted_on_at", "")),
         "system": False,
         "noteable_type": "MergeRequest",
         "noteable_iid": pull.number,

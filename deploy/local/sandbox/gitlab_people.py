@@ -5,6 +5,7 @@ Source: GitLab's documentation, pages "Resource label events API", "Members API"
 
 from collections.abc import Mapping
 
+from deploy.local.sandbox.clock import timestamp
 from deploy.local.sandbox.gitlab_http import Call
 from deploy.local.sandbox.gitlab_merge_requests import pull_of, show_user
 from deploy.local.sandbox.gitlab_notes import note_of
@@ -44,13 +45,14 @@ def read_group_member(call: Call) -> Reply:
 
 
 def award(call: Call) -> Reply:
-    """Add an emoji; the same one of the same user is refused as if the note were not there."""
+    """Add an emoji, which updates the note; the same one of the same user is refused as if the note were not there."""
     note, name = note_of(call), str(call.body.get("name"))
     given: list[Json] = note.setdefault("given_reactions", [])
     reaction = {"content": name, "user": {"login": call.actor}}
     if reaction in given:
         raise refused(404, "404 Award Emoji Name has already been taken Not Found")
     given.append(reaction)
+    note["acted_on_at"] = timestamp(call.sandbox.clock.now())
     return Reply(status=201, body={"name": name, "user": show_user(call.actor)})
 
 

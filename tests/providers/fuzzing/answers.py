@@ -449,7 +449,9 @@ GITLAB = _routes({
     r"POST .*/deployments": Answer(status=201, body=_GITLAB_DEPLOYMENT),
     r"PUT .*/deployments/31": _GITLAB_DEPLOYMENT,
     r"PUT .*/environments/5": {"id": 5, "name": "staging"},
-    r"POST .*/api/graphql": {"data": {"project": {"userPermissions": {"pushCode": True, "createLabel": True}}}},
+    r"POST .*/api/graphql": {"data": {
+        "project": {"userPermissions": {"pushCode": True, "createLabel": True}}, "n10": {"lastEditedAt": None},
+    }},
     r"GET .*/merge_requests": Answer(headers=_GITLAB_PAGE, body=[_OPENED, {**_OPENED, "source_project_id": None}]),
     r"POST /refusing/.*/merge_requests": Answer(status=409, body={"message": ["Another one exists: !2"]}),
     r"POST .*/merge_requests": Answer(status=201, body={**_OPENED, "sha": None, "diff_refs": None}),
@@ -472,7 +474,10 @@ GITLAB = _routes({
     r"GET .*/merge_requests/1/diffs": Answer(headers=_GITLAB_PAGE, body=[
         {"old_path": "a/b.py", "new_path": "a/b.py", "diff": "@@"}, {"old_path": "a/c.py", "new_path": "a/d.py"},
     ]),
-    r"GET .*/merge_requests/1/notes": Answer(headers=_GITLAB_PAGE, body=[_NOTE, {**_NOTE, "id": 8, "system": True}]),
+    r"GET .*/merge_requests/1/notes": Answer(headers=_GITLAB_PAGE, body=[
+        _NOTE, {**_NOTE, "id": 8, "system": True},
+        {**_NOTE, "id": 10, "body": "/pilotage hold", "updated_at": "2024-02-01T11:00:00Z"},
+    ]),
     r"POST .*/merge_requests/1/notes": Answer(status=201, body=_NOTE),
     r"(GET|PUT) .*/merge_requests/1/notes/9": _NOTE,
     r"POST .*/merge_requests/1/notes/9/award_emoji": Answer(status=201, body={"id": 1, "name": "thumbsup"}),
