@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from activities.failures import describe
 from activities.instructions import BY_COMMENT, UnjudgedInstruction, by_comments, by_labels
 from activities.labelling import LabelManager
 from activities.models.label_sync import LabelsLeft
@@ -23,6 +24,7 @@ from activities.ports import Repository
 from activities.presentation import Presented, present
 from activities.state_labels import WantedLabels
 from crds.v1alpha1.git_repository import RepositoryMode
+from providers.errors import ProviderUnauthorized
 from providers.models import Person
 from providers.ports import Steering
 
@@ -154,4 +156,11 @@ class Coordinator:
             return "a comment promotes nothing here: use `pilotage promote`, or name a team in Environment `commands`"
         if not steering.has_teams:
             return "the host cannot be asked for a team's members: use `pilotage promote`"
-        return "" if await steering.is_member(team, person) else f"only members of `{team}` promote by a comment"
+        try:
+            member = await steering.is_member(team, person)
+        except ProviderUnauthorized as error:
+            # Of this instruction alone nothing is known: those of others, such as a hold, count.
+            if error.status == 401:
+                raise
+            return f"Pilotage may not ask who is in `{team}`, use `pilotage promote`: {describe(error)}"
+        return "" if member else f"only members of `{team}` promote by a comment"

@@ -1,4 +1,4 @@
-"""Steering at hosts that do not show who labels a pull request, and have no teams that could be asked for."""
+"""Steering at hosts that do not show who labels a pull request; one that shows teams states it itself."""
 
 from providers.models import LabelEvents, Person
 

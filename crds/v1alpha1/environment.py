@@ -54,9 +54,12 @@ class ScmCommand(Model):
 
     verb: ScmVerb
     """The command: `/pilotage promote`."""
-    scm_team: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
+    scm_team: Annotated[
+        str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9_]([A-Za-z0-9_./ -]*[A-Za-z0-9_./-])?$")
+    ]
     """Team whose members may give the command: at GitHub the slug of a team of the repository's organization, at GitLab
-    the full path of a group. Other hosts do not show members."""
+    the full path of a group, at Gitea and Forgejo the name of a team of the organization, at Azure DevOps name or id of
+    a team of the project, at Bitbucket Data Center the name of a group. Bitbucket Cloud does not show members."""
 
 
 class EnvironmentSpec(Model):

@@ -37,6 +37,7 @@ class AzureDevOpsCalls:
         credential: Credential,
         record: Recorder,
     ) -> None:
+        self.project = project
         self.repository = wire.repository_path(project, repository) if project else ""
         self.web = wire.repository_page(base_url, project, repository) if project else ""
         self._auth = AzureDevOpsAuth(http=http, base_url=base_url, credential=credential, record=record)
@@ -117,7 +118,7 @@ async def _send(endpoint: Endpoint, request: Request, headers: Mapping[str, str]
     return reply
 
 
-def after_full_page(skip: int, reply: Reply) -> int:
+def after_full_page(skip: int, reply: Reply, *, size: int = wire.PAGE_SIZE) -> int:
     """Go on after a full page, in lists that do not show whether there are others."""
     count = len(wire.items_of(reply))
-    return skip + count if count >= wire.PAGE_SIZE else 0
+    return skip + count if count >= size else 0

@@ -5,10 +5,9 @@ from functools import partial
 
 from providers.azure_devops import wire, wire_changes
 from providers.azure_devops.branches import AzureDevOpsBranches
-from providers.azure_devops.calls import AzureDevOpsCalls
+from providers.azure_devops.calls import AzureDevOpsCalls, after_full_page
 from providers.documents import Document
 from providers.errors import ProviderConflict, ProviderNotFound, ProviderRejected
-from providers.messages import Reply
 from providers.models import Ancestry, ChangeState, HostPullRequest, Merge, NewPullRequest
 from providers.reading import read
 
@@ -23,7 +22,8 @@ class AzureDevOpsPullRequestChanges:
 
     async def find_open(self, head: str, base: str) -> tuple[HostPullRequest, ...]:
         calls, found = self._calls, list[HostPullRequest]()
-        async for reply in calls.pages(partial(wire_changes.list_open, calls.repository, head, base), _after_open_page):
+        following = partial(after_full_page, size=wire_changes.OPEN_PAGE)
+        async for reply in calls.pages(partial(wire_changes.list_open, calls.repository, head, base), following):
             found.extend(await read(reply, partial(wire_changes.read_open, reply, head, base, calls.web)))
         return tuple(sorted(found, key=lambda one: one.number))
 
@@ -90,8 +90,3 @@ class AzureDevOpsPullRequestChanges:
 
     async def _read(self, number: int) -> Document:
         return (await self._calls.call(wire.get_pull(self._calls.repository, number))).document()
-
-
-def _after_open_page(skip: int, reply: Reply) -> int:
-    count = len(wire.items_of(reply))
-    return skip + count if count >= wire_changes.OPEN_PAGE else 0

@@ -4,13 +4,16 @@ from datetime import datetime
 from functools import partial
 
 from providers.azure_devops import wire, wire_comments, wire_steering
-from providers.azure_devops.calls import AzureDevOpsCalls
+from providers.azure_devops.calls import AzureDevOpsCalls, after_full_page
 from providers.cursors import RemarkLook
 from providers.models import Person, Remarks
+from providers.reading import read
 from providers.steering_by_comments import SteeringByComments
 
 
 class AzureDevOpsSteering(SteeringByComments):
+    has_teams = True
+
     def __init__(self, calls: AzureDevOpsCalls) -> None:
         self._calls = calls
 
@@ -29,6 +32,16 @@ class AzureDevOpsSteering(SteeringByComments):
         repository = (await self._calls.call(wire.get_repository(self._calls.repository))).document()
         reply = await self._calls.call(wire_steering.get_permissions(repository, descriptor))
         return wire_steering.may_write(reply, descriptor)
+
+    async def is_member(self, team: str, person: Person) -> bool:
+        request = partial(wire_steering.list_members, self._calls.project, team)
+        following = partial(after_full_page, size=wire_steering.MEMBERS_PAGE)
+        async for reply in self._calls.pages(request, following):
+            if not reply.ok:
+                return False
+            if await read(reply, partial(wire_steering.is_among, reply, person.id)):
+                return True
+        return False
 
     async def react(self, comment_id: str, *, agreed: bool) -> None:
         # A like is all that the host has; who is refused reads why in the summary comment.

@@ -8,12 +8,13 @@ from providers.azure_devops.wire_comments import comment_path, shown_comments
 from providers.cursors import REMARK_BYTES, was_edited
 from providers.documents import Document, at, moment, number, required_moment, required_number, text
 from providers.errors import ProviderMalformed
-from providers.messages import Reply, Request
+from providers.messages import Reply, Request, segment
 from providers.models import Person, Remark
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CONTRIBUTE = 4
 _IDENTITIES = 20
+MEMBERS_PAGE = 100
 
 
 def read_remarks(pull: int, own: str, reply: Reply) -> tuple[Remark, ...]:
@@ -79,6 +80,21 @@ def may_write(reply: Reply, descriptor: str) -> bool:
                 allowed, denied = (number(entry, "extendedInfo", f"effective{way}") for way in ("Allow", "Deny"))
                 return bool(allowed & ~denied & _CONTRIBUTE)
     return False
+
+
+def list_members(project: str, team: str, skip: int) -> Request:
+    """Ask for a page of a team's members; 404 is answered for a team that the project does not have.
+
+    https://learn.microsoft.com/en-us/rest/api/azure/devops/core/teams/get-team-members-with-extended-properties
+    """
+    path = f"/_apis/projects/{segment(project)}/teams/{segment(team)}/members"
+    query = {"$top": str(MEMBERS_PAGE), "$skip": str(skip)}
+    return wire.request("GET", path, "get-membership", query=query, accepts=frozenset({404}))
+
+
+def is_among(reply: Reply, account: str) -> bool:
+    """Return whether a page of members has an account; of a group in the team it does not show who is in that."""
+    return any(text(one, "identity", "id").lower() == account.lower() for one in wire.items_of(reply))
 
 
 def like(repository: str, comment_id: str) -> Request:

@@ -12,6 +12,8 @@ from providers.steering_by_comments import SteeringByComments
 
 
 class BitbucketDataCenterSteering(SteeringByComments):
+    has_teams = True
+
     def __init__(self, calls: BitbucketDataCenterCalls) -> None:
         self._calls = calls
 
@@ -27,6 +29,14 @@ class BitbucketDataCenterSteering(SteeringByComments):
     async def may_write(self, person: Person) -> bool:
         request = wire_steering.list_writers(self._calls.project, self._calls.slug, person.name)
         async for reply in self._calls.pages(request):
+            if await read(reply, partial(wire_steering.is_among, reply, person.id)):
+                return True
+        return False
+
+    async def is_member(self, team: str, person: Person) -> bool:
+        async for reply in self._calls.pages(wire_steering.list_members(team, person.name)):
+            if not reply.ok:
+                return False
             if await read(reply, partial(wire_steering.is_among, reply, person.id)):
                 return True
         return False

@@ -43,6 +43,8 @@ _STATUSES = "/build-status/latest"
 _BRANCH = "refs/heads/"
 _NOT_PERMITTED = "AuthorisationException"
 _ERRORS_READ = 10
+MEMBERSHIP = "get-membership"
+"""The operation that asks for the members of a group, which every licensed account may."""
 
 _STATES: Mapping[StatusState, str] = {
     StatusState.PENDING: "INPROGRESS",
@@ -323,8 +325,10 @@ def refine(request: Request, reply: Reply, error: ProviderError) -> ProviderErro
     """Separate a missing permission from a credential that is not accepted; both are 401."""
     if reply.status != 401 or _NOT_PERMITTED not in exceptions(reply):
         return error
-    wanted = "read" if request.reads else "write"
-    text = f"{error}: the credential is accepted, without the permission; give it {wanted} access to the repository"
+    wanted = f"give it {'read' if request.reads else 'write'} access to the repository"
+    if request.operation == MEMBERSHIP:
+        wanted = "only an account that is licensed may ask who is in a group"
+    text = f"{error}: the credential is accepted, without the permission; {wanted}"
     return ProviderUnauthorized(text, status=403)
 
 

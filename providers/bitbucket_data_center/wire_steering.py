@@ -59,6 +59,21 @@ def is_among(reply: Reply, name: str) -> bool:
     return any(text(one, "name").lower() == name.lower() for one in wire.values(reply))
 
 
+def list_members(group: str, name: str) -> Request:
+    """Ask for the members of a group with a name like this; 404 is answered for a group that the server does not have.
+
+    https://developer.atlassian.com/server/bitbucket/rest/latest/api-group-permission-management/#api-api-latest-admin-groups-more-members-get
+    """
+    return Request(
+        method="GET",
+        path=f"{wire.API}/admin/groups/more-members",
+        query={"context": group, "filter": name},
+        api="PullRequest",
+        operation=wire.MEMBERSHIP,
+        accepts=frozenset({404}),
+    )
+
+
 def react(repository: str, comment_id: str, *, agreed: bool) -> Request:
     """Answer a comment; the same reaction again changes nothing. Servers that have no reactions answer 404.
 

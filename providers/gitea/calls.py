@@ -35,6 +35,7 @@ class GiteaCalls:
         program: str = "Gitea",
     ) -> None:
         self.program = program
+        self.owner = owner
         self.full_name = f"{owner}/{repository}"
         self.repository = wire.repository_path(owner, repository) if owner else ""
         self._credential = credential

@@ -17,7 +17,7 @@ _MOST_PAGES = 20
 
 class GiteaSteering:
     names_who_labels = True
-    has_teams = False
+    has_teams = True
 
     def __init__(self, calls: GiteaCalls) -> None:
         self._calls = calls
@@ -55,7 +55,26 @@ class GiteaSteering:
         return wire_steering.may_write(reply)
 
     async def is_member(self, team: str, person: Person) -> bool:
-        return False
+        try:
+            number = await self._team(team)
+            if number is None:
+                return False
+            reply = await self._calls.call(wire_steering.get_team_member(number, person.id))
+        except ProviderUnauthorized as error:
+            if error.status == 401 or wire.misses_scope(str(error)):
+                raise
+            text = f"{error}; make the account an owner of the organization, or a member of team `{team}`"
+            raise ProviderUnauthorized(f"{text}: only they may ask who is in it", status=error.status) from None
+        return wire_steering.is_member(reply, person.id)
+
+    async def _team(self, name: str) -> int | None:
+        """Return the number of a team of the repository's owner; None where the owner has none, or is a person."""
+        async for reply in self._calls.pages(partial(wire_steering.list_teams, self._calls.owner)):
+            if not reply.ok:
+                return None
+            if (found := await read(reply, partial(wire_steering.read_team, reply, name))) is not None:
+                return found
+        return None
 
     async def react(self, comment_id: str, *, agreed: bool) -> None:
         await self._calls.call(wire_steering.react(self._calls.repository, comment_id, agreed=agreed))

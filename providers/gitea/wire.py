@@ -40,6 +40,9 @@ _COMMENT_BYTES = 4 * COMMENT_LIMIT
 _API = "/api/v1"
 SCOPES = ("write:repository", "write:issue", "read:user")
 """Of a token."""
+MEMBERSHIP = "get-membership"
+"""The operation that asks for a team's members, which needs one more scope."""
+_MEMBERSHIP_SCOPE = "read:organization"
 # A commit alone: what is left out has the host run `git` for each commit.
 BARE = {"stat": "false", "verification": "false", "files": "false"}
 
@@ -322,11 +325,12 @@ def misses_scope(message: str) -> bool:
     return "required scope" in message
 
 
-def refine(_request: Request, _reply: Reply, error: ProviderError) -> ProviderError:
+def refine(request: Request, _reply: Reply, error: ProviderError) -> ProviderError:
     """Name all scopes that Pilotage needs where the host names one that a token misses."""
     if not isinstance(error, ProviderUnauthorized) or not misses_scope(str(error)):
         return error
-    text = f"{error}; Pilotage needs a token with {' and '.join(f'`{scope}`' for scope in SCOPES)}"
+    scopes = (*SCOPES, _MEMBERSHIP_SCOPE) if request.operation == MEMBERSHIP else SCOPES
+    text = f"{error}; Pilotage needs a token with {' and '.join(f'`{scope}`' for scope in scopes)}"
     return ProviderUnauthorized(text, status=error.status)
 
 

@@ -15,7 +15,7 @@ from providers.documents import (
     required_text,
     text,
 )
-from providers.gitea.wire import PAGE_SIZE
+from providers.gitea.wire import MEMBERSHIP, PAGE_SIZE
 from providers.messages import Reply, Request, segment
 from providers.models import LabelEvent, Person, Remark
 
@@ -129,6 +129,45 @@ def get_permission(repository: str, login: str) -> Request:
 
 def may_write(reply: Reply) -> bool:
     return reply.ok and text(reply.document(), "permission") in _WRITERS
+
+
+def list_teams(owner: str, page: int) -> Request:
+    """Ask for a page of an organization's teams, which its members may; 404 is answered where a person is the owner.
+
+    https://docs.gitea.com/api/#tag/organization/operation/orgListTeams
+    """
+    return Request(
+        method="GET",
+        path=f"/orgs/{segment(owner)}/teams",
+        query={"page": str(page), "limit": str(PAGE_SIZE)},
+        api="PullRequest",
+        operation=MEMBERSHIP,
+        accepts=frozenset({404}),
+    )
+
+
+def read_team(reply: Reply, name: str) -> int | None:
+    """Return the number of a team, whose name has one meaning in any case; None where the page has none."""
+    found = (one for one in reply.documents() if text(one, "name").lower() == name.lower())
+    return next((required_number(one, "id") for one in found), None)
+
+
+def get_team_member(team: int, login: str) -> Request:
+    """Ask for a member of a team; 404 is answered for none.
+
+    https://docs.gitea.com/api/#tag/organization/operation/orgListTeamMember
+    """
+    return Request(
+        method="GET",
+        path=f"/teams/{team}/members/{segment(login)}",
+        api="PullRequest",
+        operation=MEMBERSHIP,
+        accepts=frozenset({404}),
+    )
+
+
+def is_member(reply: Reply, login: str) -> bool:
+    return reply.ok and text(reply.document(), "login").lower() == login.lower()
 
 
 def react(repository: str, comment: str, *, agreed: bool) -> Request:

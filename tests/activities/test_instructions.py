@@ -48,6 +48,8 @@ class FakeSteering:
     has_teams: bool = True
     asked: list[str] = field(default_factory=list)
     refuses: bool = False
+    hides_members: int = 0
+    """The status with which it refuses to show who is in a team; 0 where it shows that."""
 
     async def label_events(self, number: int, cursor: str) -> LabelEvents:
         return LabelEvents(events=tuple(self.events), cursor="1:7")
@@ -62,6 +64,8 @@ class FakeSteering:
         return person.name in WRITERS
 
     async def is_member(self, team: str, person: Person) -> bool:
+        if self.hides_members:
+            raise ProviderUnauthorized("`GET /orgs/acme/teams` answered 403: no member", status=self.hides_members)
         return (team, person.name) == ("release", "grace")
 
     async def react(self, comment_id: str, *, agreed: bool) -> None:
@@ -218,6 +222,17 @@ async def test_a_comment_promotes_only_for_a_writer_of_the_team_that_the_environ
     [instruction] = (await read(steering, replace(READ, teams=teams))).instructions
     assert instruction.allowed is allowed
     assert bool(instruction.why_not) is not allowed
+
+
+async def test_a_team_that_pilotage_may_not_ask_for_keeps_no_hold_from_counting() -> None:
+    written = [remark(1, "/pilotage promote"), remark(2, "/pilotage hold", "ada")]
+    asked = replace(READ, teams={"promote": "release"})
+    promote, hold = (await read(FakeSteering(written=written, hides_members=403), asked)).instructions
+    assert (promote.allowed, hold.allowed) == (False, True)
+    assert "`release`" in promote.why_not
+    assert "answered 403: no member" in promote.why_not
+    with pytest.raises(ProviderUnauthorized):
+        await read(FakeSteering(written=written, hides_members=401), asked)
 
 
 async def test_a_verb_that_is_none_is_refused_without_asking_the_host() -> None:

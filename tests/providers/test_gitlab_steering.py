@@ -9,7 +9,7 @@ import pytest
 from providers.models import Remark
 from tests.providers.hosts import FakeHost, answer, gitlab
 
-NOTES = r"/api/v4/projects/acme%2Fweb/merge_requests/1/notes\\?.*"
+NOTES = r"/api/v4/projects/acme%2Fweb/merge_requests/1/notes\?.*"
 BEGUN = datetime(2026, 11, 30, 9, tzinfo=UTC)
 WRITTEN, UPDATED = "2026-11-30T10:00:00Z", "2026-11-30T10:00:30Z"
 NOTHING = answer({"errors": [{"message": "Field 'lastEditedAt' doesn't exist on type 'Note'"}]})

@@ -1,6 +1,7 @@
 """What steering by labels and comments asks of a host, kept by every adapter."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -217,6 +218,8 @@ async def test_members_of_a_team_are_answered_by_the_host_that_has_teams(sandbox
     steering, found = steering_of(scm), await people(sandbox, scm, "grace", "mallory")
     members = {name for name, person in found.items() if await steering.is_member("release", person)}
     assert members == ({"grace"} if steering.has_teams else set())
+    assert not await steering.is_member("another", found["grace"])
+    assert not await steering.is_member("another", replace(found["grace"], id="unknown", name="unknown"))
 
 
 @pytest.mark.parametrize("agreed", [True, False])

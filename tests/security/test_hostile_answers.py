@@ -181,10 +181,10 @@ OPTIONAL: Mapping[str, Iterable[str]] = {
 _ASKS_NOTHING = {"comments.proof", "pull_request_lists.by_update", "steering.names_who_labels", "steering.has_teams"}
 # Hosts whose pull requests have no labels are asked for none.
 _ASK_NO_LABELS = {"bitbucketCloud", "bitbucketDataCenter"}
-# Hosts at which people steer by comments alone are asked neither who labels nor for teams; one has no reactions.
+# Hosts at which people steer by comments alone are not asked who labels; one has neither teams nor reactions.
 _BY_COMMENTS = {*_ASK_NO_LABELS, "azureDevOps"}
-_NEVER_ASKED = {f"{kind}.steering.{asks}" for kind in _BY_COMMENTS for asks in ("label_events", "is_member")}
-_NEVER_ASKED.add("bitbucketCloud.steering.react")
+_NEVER_ASKED = {f"{kind}.steering.label_events" for kind in _BY_COMMENTS}
+_NEVER_ASKED |= {"bitbucketCloud.steering.is_member", "bitbucketCloud.steering.react"}
 
 
 def _wanted() -> set[str]:

@@ -51,6 +51,7 @@ _OF_ORGANIZATION: Mapping[str, Action] = {
     "permissions/{space}/{bit}": pulls.ask_permission,
     "identities": people.read_identities,
     "accesscontrollists/{space}": people.list_permissions,
+    "projects/{project}/teams/{team}/members": people.list_members,
 }
 
 

@@ -1,11 +1,13 @@
 """Accounts of the Azure DevOps stand-in, and what they may do in a repository.
 
-Source: "Identities - Read Identities" and "Access Control Lists - Query" of the vendor's REST reference.
+Source: "Identities - Read Identities", "Access Control Lists - Query" and "Teams - Get Team Members With Extended
+Properties" of the vendor's REST reference.
 """
 
 from collections.abc import Iterator, Mapping
 
-from deploy.local.sandbox.azure_devops_http import Call, listed
+from deploy.local.sandbox.azure_devops_http import Call, listed, refused
+from deploy.local.sandbox.azure_devops_pulls import show_person
 from deploy.local.sandbox.azure_devops_state import identifier
 from deploy.local.sandbox.replies import Json, Reply
 
@@ -37,6 +39,15 @@ def list_permissions(call: Call) -> Reply:
         == f"repoV2/{identifier('project', repository.owner)}/{identifier('repository', repository.full_name)}"
     ]
     return listed(found)
+
+
+def list_members(call: Call) -> Reply:
+    """List who is in a team of a project."""
+    team = call.request.match_info["team"]
+    if team not in call.sandbox.github.teams:
+        raise refused(404, f"The team with id '{team}' does not exist.", "TeamNotFoundException")
+    members = [{"identity": show_person(login)} for login in call.sandbox.github.teams[team]]
+    return listed(call.paged(members))
 
 
 def _entry(descriptor: str, collaborators: Mapping[str, str]) -> Json:

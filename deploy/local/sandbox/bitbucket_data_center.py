@@ -38,6 +38,14 @@ def list_users(call: Call) -> Reply:
     return call.paged([login for login in writers if wanted in login.lower()], pulls.show_user)
 
 
+def list_members(call: Call) -> Reply:
+    """List the people of a group of the server whose names hold a text."""
+    group, wanted = call.request.query.get("context", ""), call.request.query.get("filter", "").lower()
+    if group not in call.state.teams:
+        raise not_found("group.NoSuchGroupException", f"Group '{group}'")
+    return call.paged([login for login in call.state.teams[group] if wanted in login.lower()], pulls.show_user)
+
+
 def read_repository(call: Call) -> Reply:
     repository = call.repository()
     return Reply(
@@ -132,6 +140,7 @@ _ROUTES: tuple[tuple[str, str, Action], ...] = (
 def add_routes(app: web.Application) -> None:
     app.router.add_route("GET", f"{PREFIX}/api/latest/projects", endpoint(list_projects))
     app.router.add_route("GET", f"{PREFIX}/api/latest/users", endpoint(list_users))
+    app.router.add_route("GET", f"{PREFIX}/api/latest/admin/groups/more-members", endpoint(list_members))
     comment = "/projects/{project}/repos/{repo}/pull-requests/{number}/comments/{comment}"
     reactions = f"{PREFIX}/comment-likes/latest{comment}/reactions/{{emoticon}}"
     app.router.add_route("PUT", reactions, endpoint(pulls.react))

@@ -9,6 +9,7 @@ from deploy.local.sandbox import gitea_contents as contents
 from deploy.local.sandbox import gitea_issues as issues
 from deploy.local.sandbox import gitea_merging as merging
 from deploy.local.sandbox import gitea_pulls as pulls
+from deploy.local.sandbox import gitea_teams as teams
 from deploy.local.sandbox.gitea_http import HOSTS, Action, endpoint
 
 _REPOSITORY = "/repos/{owner}/{repo}"
@@ -40,6 +41,8 @@ _ROUTES: tuple[tuple[str, str, str, Action], ...] = (
     ("POST", _REPOSITORY + "/issues/{number}/comments", "issue", issues.create_comment),
     ("GET", _REPOSITORY + "/issues/{number}/timeline", "issue", issues.list_timeline),
     ("GET", _REPOSITORY + "/collaborators/{login}/permission", "repository", issues.read_permission),
+    ("GET", "/orgs/{org}/teams", "organization", teams.list_teams),
+    ("GET", "/teams/{team}/members/{login}", "organization", teams.read_member),
     ("POST", _REPOSITORY + "/issues/comments/{comment}/reactions", "issue", issues.react),
     ("GET", _REPOSITORY + "/issues/comments/{comment}", "issue", issues.read_comment),
     ("PATCH", _REPOSITORY + "/issues/comments/{comment}", "issue", issues.change_comment),

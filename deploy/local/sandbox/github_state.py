@@ -122,7 +122,7 @@ class GitHubState:
         self.tokens: dict[str, Token] = {}
         self.app: Json = {"id": 1, "installations": {}, "public_key": None}
         self.teams: dict[str, list[str]] = {}
-        """Members of the organizations' teams, and of GitLab's groups, by their names."""
+        """Members of teams, and of groups where a host calls them so, by their names."""
         self._number = 1000
 
     def next_number(self) -> int:

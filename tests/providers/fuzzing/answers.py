@@ -296,6 +296,7 @@ AZURE_DEVOPS = _routes({
     r"GET .*/threads/9/comments/1": _AZURE_COMMENT,
     r"PATCH .*/threads/9/comments/1": _AZURE_COMMENT,
     r"POST .*/threads/9/comments/1/likes": Answer(status=200),
+    r"GET .*/_apis/projects/acme/teams/release/members": {"count": 1, "value": [{"identity": {"id": "8"}}]},
     r"GET .*/_apis/identities": {"count": 1, "value": [{"id": "8", "descriptor": "d;mona", "isActive": True}]},
     r"GET .*/_apis/accesscontrollists/.*": {"count": 1, "value": [{"acesDictionary": {
         "d;mona": {"descriptor": "d;mona", "extendedInfo": {"effectiveAllow": 6, "effectiveDeny": 1}},
@@ -347,6 +348,7 @@ BITBUCKET_DATA_CENTER = _routes({
     r"(GET|PUT) .*/pull-requests/1/comments/9": _SERVER_COMMENT,
     r"POST .*/pull-requests/1/comments": Answer(status=201, body=_SERVER_COMMENT),
     r"PUT .*/comment-likes/latest/.*/comments/9/reactions/thumbsup": {"emoticon": {"shortcut": "thumbsup"}},
+    r"GET .*/api/latest/admin/groups/more-members": {**_LAST, "values": [{"name": "mona", "slug": "mona", "id": 8}]},
     r"GET .*/api/latest/users": {**_LAST, "values": [{"name": "mona", "slug": "mona", "id": 8}]},
     r"GET .*/compare/commits": {**_LAST, "values": [{"id": SHA}]},
     r"GET .*/repos/web/commits/[^/]+": {"id": SHA},
@@ -621,6 +623,10 @@ GITEA = _routes({
         {"id": 6, "type": "comment", "body": "x", "user": {"login": "mona"}, "created_at": "2024-02-01T10:00:00Z"},
     ]),
     r"GET .*/collaborators/8/permission": {"permission": "write"},
+    r"GET .*/orgs/acme/teams": Answer(headers=_ONE_PAGE, body=[
+        {"id": 4, "name": "Owners"}, {"id": 5, "name": "release"},
+    ]),
+    r"GET .*/teams/5/members/8": {"id": 8, "login": "8"},
     r"POST .*/issues/comments/9/reactions": Answer(status=201, body={"content": "+1"}),
     r"GET .*/issues/1/labels": _GITEA_LABELS,
     r"POST .*/issues/1/labels": _GITEA_LABELS,

@@ -294,6 +294,7 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "azureDevOps.steering.remarks": lambda http: steering(azure_devops(http)).remarks(1, LONG_AGO, ""),
     "azureDevOps.steering.may_write": lambda http: steering(azure_devops(http)).may_write(MONA),
+    "azureDevOps.steering.is_member": lambda http: steering(azure_devops(http)).is_member("release", MONA),
     "azureDevOps.steering.react": lambda http: steering(azure_devops(http)).react("1/9/1", agreed=True),
     "azureDevOps.check": lambda http: azure_devops(http).check(),
     "azureDevOps.check.account": lambda http: azure_devops(http, project="").check(),
@@ -339,6 +340,9 @@ OPERATIONS: Mapping[str, Operation] = {
     "bitbucketDataCenter.changes.close": lambda http: changes(bitbucket_data_center(http)).close(2),
     "bitbucketDataCenter.steering.remarks": lambda http: steering(bitbucket_data_center(http)).remarks(1, LONG_AGO, ""),
     "bitbucketDataCenter.steering.may_write": lambda http: steering(bitbucket_data_center(http)).may_write(MONA),
+    "bitbucketDataCenter.steering.is_member": lambda http: steering(bitbucket_data_center(http)).is_member(
+        "release", MONA
+    ),
     "bitbucketDataCenter.steering.react": lambda http: steering(bitbucket_data_center(http)).react("1:9", agreed=True),
     "bitbucketDataCenter.check": lambda http: bitbucket_data_center(http).check(),
     "bitbucketDataCenter.check.account": lambda http: bitbucket_data_center(http, project="").check(),
