@@ -64,7 +64,9 @@ async def test_a_delivery_that_is_signed_with_another_secret_is_refused_and_poke
 
 @pytest.mark.parametrize("kind", ["GitRepository/web", "ScmProvider/host"])
 @pytest.mark.parametrize("host", sorted(pull_requests(ended=True)))
-async def test_a_merge_at_each_host_pokes_the_tracker_of_its_pull_request(world: World, host: str, kind: str) -> None:
+async def test_a_merge_at_each_host_pokes_the_tracker_of_its_pull_request_once(
+    world: World, host: str, kind: str
+) -> None:
     sample = pull_requests(ended=True)[host]
     world.apply(provider_at(host))
     world.apply(repository_at(host))
@@ -73,6 +75,8 @@ async def test_a_merge_at_each_host_pokes_the_tracker_of_its_pull_request(world:
     assert (code, reason) == (202, "1 workflow will look")
     await poked(world, 1)
     assert world.poked == [TRACKER]
+    code, reason = await world.post(f"/hooks/shop/{kind}", sample.raw, headers)
+    assert (code, reason) == (202, "this delivery was accepted before")
 
 
 async def test_a_body_that_was_changed_on_the_way_is_refused(world: World) -> None:
