@@ -34,6 +34,7 @@ from workflows.identity import COMMIT_STATUS_WORKFLOW, POKE_SIGNAL, PROGRESS_QUE
 from workflows.runtime import lifetime
 from workflows.runtime.backoff import pause_before_sending_again
 from workflows.runtime.publishing import Publisher
+from workflows.runtime.timers import wait_until
 
 IDLE = timedelta(hours=1)
 """How long a run remembers what the host shows after the last event."""
@@ -110,23 +111,18 @@ class CommitStatusWorkflow:
         )
 
     async def _event_within(self, pause: timedelta) -> bool:
-        try:
-            await workflow.wait_condition(
-                lambda: self._slot.wanted is not None, timeout=pause, timeout_summary="forget what the host shows"
-            )
-        except TimeoutError:
+        def came() -> bool:
             return self._slot.wanted is not None
-        return True
+
+        # One that comes as the time ends counts as well.
+        return await wait_until(came, at_most=pause, why="forget what the host shows") or came()
 
     async def _wait_for_host(self) -> None:
         """Keep the quiet that the host asked for, or the pause after a failure; events that come meanwhile gather."""
         if self._not_before is None or (left := self._not_before - workflow.now()) <= timedelta(0):
             return
         self._poked = False
-        try:
-            await workflow.wait_condition(lambda: self._poked, timeout=left, timeout_summary="post again")
-        except TimeoutError:
-            return
+        await wait_until(lambda: self._poked, at_most=left, why="post again")
 
     async def _post(self, verdict: CommitVerdict) -> None:
         start, slot = self._start, self._slot

@@ -19,6 +19,7 @@ from workflows.credential_check.pacing import count_failures, pause_after
 from workflows.credential_check.presentation import CredentialCheckProgress, details, name_of, worth_publishing
 from workflows.identity import CREDENTIAL_CHECK_WORKFLOW, POKE_SIGNAL, PROGRESS_QUERY, SEEN_SIGNAL, Queues
 from workflows.runtime import lifetime
+from workflows.runtime.timers import wait_until
 
 
 @workflow.defn(name=CREDENTIAL_CHECK_WORKFLOW)
@@ -114,11 +115,7 @@ class CredentialCheckWorkflow:
         """Wait for the next check; pokes in a row are one."""
         timings = self._start.timings
         pause = pause_after(self._failures, retry_after, timings, workflow.random().random())
-        try:
-            await workflow.wait_condition(
-                lambda: self._wanted, timeout=pause, timeout_summary=f"check {self._name} again"
-            )
-        except TimeoutError:
+        if not await wait_until(lambda: self._wanted, at_most=pause, why=f"check {self._name} again"):
             return
         gap = (self._checked_at or workflow.now()) + timings.poll_gap - workflow.now()
         if gap > timedelta(0):

@@ -45,6 +45,7 @@ from workflows.identity import (
 from workflows.runtime import lifetime
 from workflows.runtime.ancestry import KnownAncestry, compare_revisions
 from workflows.runtime.snapshot import Snapshot
+from workflows.runtime.timers import wait_until
 
 _ASKED_LATER = (WriteOutcome.BUSY, WriteOutcome.BLOCKED)
 """Outcomes of a sync that is requested again: somebody else's operation ends, and so does a sync window."""
@@ -317,10 +318,7 @@ class DriftWorkflow:
             following = pacing.next_look(looked, self._start.timings, poked=self._poked)
             left = pacing.left_until(following.at, workflow.now())
             why = "look again at what was found" if following.again else "look at all that was promoted"
-            seen = Snapshot(lambda: self._poked)
-            try:
-                await workflow.wait_condition(seen.changed, timeout=left, timeout_summary=why)
-            except TimeoutError:
+            if not await wait_until(Snapshot(lambda: self._poked).changed, at_most=left, why=why):
                 return following.again
 
     def _unconfirmed(self) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ so that the grant is in the state before the answer leaves. What trackers and pl
 docs/internals/architecture.md.
 """
 
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NoReturn
@@ -51,6 +50,7 @@ from workflows.runtime import lifetime
 from workflows.runtime.backoff import Backoff, jittered
 from workflows.runtime.loop import Loop
 from workflows.runtime.publishing import GRACE
+from workflows.runtime.timers import wait_until
 
 LONGEST_LINGER = timedelta(hours=24)
 LISTING = "the trackers that may be on their way are being listed, after a restart of the place"
@@ -321,8 +321,7 @@ class EnvironmentWorkflow:
         Only signals under way and the last status are awaited, and only a moment: reads may last for as long as a
         server is away. The next run begins what was under way again, since what it is due to do is carried.
         """
-        with suppress(TimeoutError):
-            await workflow.wait_condition(lambda: not self._sender.busy, timeout=GRACE, timeout_summary="last signals")
+        await wait_until(lambda: not self._sender.busy, at_most=GRACE, why="last signals")
         # The next run publishes first of all.
         await self._publisher.give_up()
         await workflow.wait_condition(workflow.all_handlers_finished)

@@ -33,6 +33,7 @@ from workflows.identity import EVENT_SINK_WORKFLOW, EVENTS_SIGNAL, POKE_SIGNAL, 
 from workflows.runtime import lifetime
 from workflows.runtime.backoff import pause_before_sending_again
 from workflows.runtime.publishing import Publisher
+from workflows.runtime.timers import wait_until
 
 LOOK_AGAIN = timedelta(days=1)
 """How often an idle workflow looks whether its sink is still there: a watcher that is away misses its deletion."""
@@ -105,14 +106,8 @@ class EventSinkWorkflow:
         return lifetime.due(self._start.history_limit)
 
     async def _wait_for_events(self) -> None:
-        try:
-            await workflow.wait_condition(
-                lambda: bool(self._queue) or self._poked,
-                timeout=LOOK_AGAIN,
-                timeout_summary="look whether the sink is there",
-            )
-        except TimeoutError:
-            return
+        why = "look whether the sink is there"
+        await wait_until(lambda: bool(self._queue) or self._poked, at_most=LOOK_AGAIN, why=why)
 
     async def _receiver_may_be_called(self) -> bool:
         """Keep the quiet that the receiver asked for, or the pause after a failure; False where the run is due first.
@@ -121,11 +116,8 @@ class EventSinkWorkflow:
         """
         if self._not_before is None or (left := self._not_before - workflow.now()) <= timedelta(0):
             return True
-        try:
-            await workflow.wait_condition(lambda: self._poked or self._due, timeout=left, timeout_summary="send again")
-        except TimeoutError:
-            return True
-        return self._poked
+        woken = await wait_until(lambda: self._poked or self._due, at_most=left, why="send again")
+        return self._poked or not woken
 
     async def _deliver(self) -> None:
         # Taken before anything is awaited: what is fixed meanwhile must cause another attempt.

@@ -1,12 +1,12 @@
 """InstallationWorkflow: as long as it runs, its installation belongs to the cluster that started it."""
 
-from contextlib import suppress
 from datetime import timedelta
 
 from temporalio import workflow
 
 from workflows.identity import INSTALLATION_WORKFLOW, POKE_SIGNAL
 from workflows.runtime import lifetime
+from workflows.runtime.timers import wait_until
 
 LOOK = timedelta(hours=1)
 """How long the workers of a replaced version may have to wait for it: a run that sleeps learns of no newer one."""
@@ -28,10 +28,8 @@ class InstallationWorkflow:
             "Terminate this workflow to free the name once that cluster is gone."
         )
         while True:
-            with suppress(TimeoutError):
-                await workflow.wait_condition(
-                    lambda: self._poked, timeout=LOOK, timeout_summary="move to a newer worker version, if there is one"
-                )
+            why = "move to a newer worker version, if there is one"
+            await wait_until(lambda: self._poked, at_most=LOOK, why=why)
             self._poked = False
             if lifetime.due(EVENTS_BEFORE_CONTINUING):
                 lifetime.hand_over(cluster_uid)

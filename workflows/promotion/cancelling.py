@@ -6,7 +6,6 @@ begins them again. A deleted tracker hurries them, since its finalizer waits.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -27,6 +26,7 @@ from workflows.promotion.state import OpenCancel, PromotionState, TestProgress
 from workflows.runtime.background import BackgroundTasks
 from workflows.runtime.backoff import Backoff, jittered
 from workflows.runtime.snapshot import Snapshot
+from workflows.runtime.timers import wait_until
 
 CANCEL_WITHIN = timedelta(hours=2)
 """Longer than any host asks to wait; runs end by themselves, too."""
@@ -115,10 +115,7 @@ class Cancelling(BackgroundTasks):
         """Wait until then, or until the tracker is gone."""
         seen, left = Snapshot(lambda: self._gone_at), until - workflow.now()
         if left > timedelta(0):
-            with suppress(TimeoutError):
-                await workflow.wait_condition(
-                    seen.changed, timeout=left, timeout_summary=f"cancel at {one.runner} again"
-                )
+            await wait_until(seen.changed, at_most=left, why=f"cancel at {one.runner} again")
 
     def _until(self, one: OpenCancel) -> datetime:
         # What is left of an ended promotion keeps its workflow no longer than its last presentation may.

@@ -44,6 +44,7 @@ from workflows.runtime.ancestry import compare_revisions
 from workflows.runtime.asking import Asking
 from workflows.runtime.backoff import jittered
 from workflows.runtime.snapshot import Snapshot
+from workflows.runtime.timers import wait_until
 
 MOVABLE = (
     State.PENDING,
@@ -140,11 +141,9 @@ class PromotionRun:
     async def _flush_soon(self) -> None:
         try:
             # Begins once the step awaits something: what is published by then starts no timer.
-            await workflow.wait_condition(
-                lambda: not self.dirty, timeout=self.timings.publish_within, timeout_summary="publish what is known"
-            )
-        except TimeoutError:
-            self.flush()
+            within = self.timings.publish_within
+            if not await wait_until(lambda: not self.dirty, at_most=within, why="publish what is known"):
+                self.flush()
         finally:
             self._flushing = None
 
@@ -285,17 +284,17 @@ class PromotionRun:
             limit, neglects = looks_in, False
         if limit <= timedelta(0):
             return ready()
+        if not quiet:
+            self.flush()
+        self.again_at = again_at
         try:
-            if not quiet:
-                self.flush()
-            self.again_at = again_at
-            await workflow.wait_condition(lambda: self._woken() or ready(), timeout=limit, timeout_summary=why)
-        except TimeoutError:
+            woken = await wait_until(lambda: self._woken() or ready(), at_most=limit, why=why)
+        finally:
+            self.again_at = None
+        if not woken:
             if neglects:
                 await self.membership.send_again()
             return False
-        finally:
-            self.again_at = None
         self.stop_if_ended()
         return ready()
 

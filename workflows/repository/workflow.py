@@ -22,6 +22,7 @@ from workflows.identity import POKE_SIGNAL, PROGRESS_QUERY, REPOSITORY_SYNC_WORK
 from workflows.repository.pacing import pause_after
 from workflows.repository.presentation import RepositorySyncProgress, details, name_of
 from workflows.runtime import lifetime
+from workflows.runtime.timers import wait_until
 
 
 @workflow.defn(name=REPOSITORY_SYNC_WORKFLOW)
@@ -150,13 +151,8 @@ class RepositorySyncWorkflow:
             timings=timings,
             chance=workflow.random().random(),
         )
-        try:
-            await workflow.wait_condition(
-                lambda: self._poked or lifetime.upgrade_wanted(),
-                timeout=pause,
-                timeout_summary=f"list {self._name} again",
-            )
-        except TimeoutError:
+        why = f"list {self._name} again"
+        if not await wait_until(lambda: self._poked or lifetime.upgrade_wanted(), at_most=pause, why=why):
             return
         gap = (self._looked_at or workflow.now()) + max(timings.poke_gap, asked or timedelta(0)) - workflow.now()
         if gap > timedelta(0):

@@ -13,7 +13,6 @@ payloads merge.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
@@ -21,6 +20,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from activities.models.status import PublishStatusResult
+from workflows.runtime.timers import wait_until
 
 Payload = TypeVar("Payload")
 
@@ -97,8 +97,7 @@ class Publisher(Generic[Payload]):
     async def give_up(self) -> Payload | None:
         """Wait a moment for the write under way, then return what was not written: the watcher may be away."""
         self._hurried = True
-        with suppress(TimeoutError):
-            await workflow.wait_condition(lambda: self.idle, timeout=GRACE, timeout_summary="write the last status")
+        await wait_until(lambda: self.idle, at_most=GRACE, why="write the last status")
         at_work, pending = self._at_work, self._pending
         return self._merge(at_work, pending) if at_work and pending else at_work or pending
 
@@ -129,8 +128,7 @@ class Publisher(Generic[Payload]):
             return
         if (left := self._sent_at + self._gap - workflow.now()) <= timedelta(0):
             return
-        with suppress(TimeoutError):
-            await workflow.wait_condition(self._cannot_wait, timeout=left, timeout_summary="gather what is published")
+        await wait_until(self._cannot_wait, at_most=left, why="gather what is published")
 
     def _cannot_wait(self) -> bool:
         sent, pending = self._sent, self._pending

@@ -28,6 +28,7 @@ from workflows.promotion.view import pull_request as pull_request_view
 from workflows.promotion.view import status as status_view
 from workflows.promotion.view.labels import labels_condition
 from workflows.runtime.backoff import Backoff, jittered
+from workflows.runtime.timers import wait_until
 
 INITIAL_PAUSE, LONGEST_PAUSE = 12, 15
 """Of `reference_initial` and `reference_maximum`: from one minute to half an hour. A try costs calls to a host that is
@@ -146,19 +147,15 @@ class Presenting:
         self._later_of, self._later = since, asyncio.create_task(self._offer_again(due_in, shown))
 
     async def _offer_again(self, due_in: timedelta, shown: State) -> None:
-        story, sent_at = self._ctx.story, self._sent_at
-        since, due = story.since, False
-        try:
-            await workflow.wait_condition(
-                lambda: self._stopped or story.since != since or self._sent_at != sent_at,
-                timeout=due_in,
-                timeout_summary=f"show {shown} once it lasts",
-            )
-        except TimeoutError:
-            due = True
+        story, sent_at, since = self._ctx.story, self._sent_at, self._ctx.story.since
+        overtaken = await wait_until(
+            lambda: self._stopped or story.since != since or self._sent_at != sent_at,
+            at_most=due_in,
+            why=f"show {shown} once it lasts",
+        )
         if self._later_of == since:
             self._later = None
-        if due:
+        if not overtaken:
             self._offer_now()
 
     async def _present(self) -> None:
@@ -191,25 +188,16 @@ class Presenting:
             left = until - workflow.now()
         if left <= timedelta(0):
             return True
-        try:
-            await workflow.wait_condition(
-                lambda: self._last or self._stopped or self._ctx.pokes != self._quiet_pokes,
-                timeout=left,
-                timeout_summary="present when the host may be called",
-            )
-        except TimeoutError:
-            return True
-        return False
+        return not await wait_until(
+            lambda: self._last or self._stopped or self._ctx.pokes != self._quiet_pokes,
+            at_most=left,
+            why="present when the host may be called",
+        )
 
     async def _pause(self, pokes: int, pause: timedelta) -> None:
-        try:
-            await workflow.wait_condition(
-                lambda: self._wanted or self._stopped or self._ctx.pokes != pokes,
-                timeout=pause,
-                timeout_summary="present again",
-            )
-        except TimeoutError:
-            return
+        await wait_until(
+            lambda: self._wanted or self._stopped or self._ctx.pokes != pokes, at_most=pause, why="present again"
+        )
 
     async def _show(self) -> bool:
         """Present what is true now; False, and noted for people, where that failed."""

@@ -31,6 +31,7 @@ from workflows.promotion.rules.steering import Subject
 from workflows.promotion.run import PromotionRun
 from workflows.promotion.steered import INSTRUCTIONS_SHOWN, STEERING_LABELS_KEPT
 from workflows.runtime.backoff import Backoff, jittered
+from workflows.runtime.timers import wait_until
 
 STEERING_LABELS = ("hold", "retest")
 """How labels by which people steer end, whatever a repository's prefix is."""
@@ -151,14 +152,11 @@ class Steering:
         """Wait before the failed look is repeated; who asks for another one cuts it, unless the host wants no call."""
         if failure.passing:
             pause = min(pause, self._ctx.timings.reference_maximum * LONGEST_PAUSE)
-        try:
-            await workflow.wait_condition(
-                lambda: self._stopped or (self._again and not failure.wait),
-                timeout=max(jittered(pause), failure.wait),
-                timeout_summary="read again what people asked for",
-            )
-        except TimeoutError:
-            return
+        await wait_until(
+            lambda: self._stopped or (self._again and not failure.wait),
+            at_most=max(jittered(pause), failure.wait),
+            why="read again what people asked for",
+        )
 
     async def _read(self, about: Subject) -> ReadInstructionsResult:
         ctx, story, spec = self._ctx, self._ctx.story, self._ctx.request.spec
