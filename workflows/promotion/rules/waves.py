@@ -48,6 +48,20 @@ class Loss:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Judged:
+    """How one deployment of a wave stands: it arrived, failed or diverged, or is behind; else it is on its way."""
+
+    arrived: ApplicationResult | None = None
+    failure: str = ""
+    """Why it ends the wave."""
+    diverged: Comparison | None = None
+    """What it holds that the artifact misses, and that no person accepted."""
+    loss: Loss | None = None
+    behind: bool = False
+    """Whether it is to be written or synced now."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Act:
     """Name what is to be done, and hold what was found on the way to that."""
 
@@ -120,52 +134,53 @@ def unseen(hop: Hop, wave: Sequence[DeploymentSpec], observed: Mapping[str, Obse
 
 
 def decide(hop: Hop, facts: Facts, now: datetime) -> Act:
-    """Return the next act."""
-    arrived: dict[str, ApplicationResult] = {}
-    lost: list[Loss] = []
-    behind: list[DeploymentSpec] = []
-    failures: dict[str, str] = {}
-    strange: list[Comparison] = []
-    for one in facts.wave:
-        observation, artifact = facts.observed.get(one.name), artifact_of(hop, one)
-        if observation is None or artifact is None or one.name in hop.results:
-            continue
-        if comparison.arrived(facts.relations, artifact, observation):
-            arrived[one.name] = _arrived(hop, facts, one, artifact, observation)
-            continue
-        if line := _failed_line(hop, facts, one, observation):
-            failures[one.name] = line
-            continue
-        judged = comparison.compare(facts.relations, artifact, observation)
-        diverged = judged.judgement is Judgement.DIVERGED
-        if diverged and not comparison.accepted(hop.override, artifact, observation):
-            strange.append(judged)
-            continue
-        if one.write is None:
-            continue
-        if diverged or judged.judgement is Judgement.AHEAD:
-            loss = _loss(hop, facts, one, artifact, observation, now)
-            if loss is not None:
-                lost.append(loss)
-                if loss.reverted and loss.repeats > following.REPEATS:
-                    failures[one.name] = f"{loss.reverted}; it was written {loss.repeats} times"
-            if loss is not None or one.name not in facts.requested:
-                behind.append(one)
-        elif one.name not in facts.requested and following.has_drifted(one, artifact, observation):
-            behind.append(one)
-    missing = [one for one in facts.wave if one.name not in hop.results and one.name not in arrived]
+    """Return the next act: what failed ends the wave, then what diverged; else what is behind is written."""
+    found = {one.name: _judge(hop, facts, one, now) for one in facts.wave if one.name not in hop.results}
+    arrived = {name: one.arrived for name, one in found.items() if one.arrived is not None}
+    lost = [one.loss for one in found.values() if one.loss is not None]
+    missing = [one for one in facts.wave if one.name in found and one.name not in arrived]
     if not missing:
         return Act(step=Step.ARRIVED, arrived=arrived)
+    failures = {name: one.failure for name, one in found.items() if one.failure}
     lines = following.lines(missing, facts.observed, facts.hindered) | failures
     if failures:
         return failed(failures, lines=lines, arrived=arrived, lost=lost)
-    if strange:
-        return Act(step=Step.DIVERGE, arrived=arrived, lost=lost, diverged=strange)
-    found = Act(step=Step.WRITE if behind else Step.WAIT, arrived=arrived, lost=lost, behind=behind, lines=lines)
+    if diverged := [one.diverged for one in found.values() if one.diverged is not None]:
+        return Act(step=Step.DIVERGE, arrived=arrived, lost=lost, diverged=diverged)
     if now >= facts.until and not (hop.blocked or hop.unseen):
-        error = f"not delivered within {facts.timeout}: {found.message}"
+        error = f"not delivered within {facts.timeout}: {together(lines.values())}"
         return Act(step=Step.FAIL, arrived=arrived, lost=lost, lines=lines, error=error)
-    return found
+    behind = [one for one in missing if found[one.name].behind]
+    return Act(step=Step.WRITE if behind else Step.WAIT, arrived=arrived, lost=lost, behind=behind, lines=lines)
+
+
+def _judge(hop: Hop, facts: Facts, one: DeploymentSpec, now: datetime) -> Judged:
+    """Return how a deployment that has not arrived yet stands now; nothing where it cannot be seen."""
+    observation, artifact = facts.observed.get(one.name), artifact_of(hop, one)
+    if observation is None or artifact is None:
+        return Judged()
+    if comparison.arrived(facts.relations, artifact, observation):
+        return Judged(arrived=_arrived(hop, facts, one, artifact, observation))
+    if line := _failed_line(hop, facts, one, observation):
+        return Judged(failure=line)
+    compared = comparison.compare(facts.relations, artifact, observation)
+    diverged = compared.judgement is Judgement.DIVERGED
+    if diverged and not comparison.accepted(hop.override, artifact, observation):
+        return Judged(diverged=compared)
+    if one.write is None:
+        return Judged()
+    unrequested = one.name not in facts.requested
+    if not (diverged or compared.judgement is Judgement.AHEAD):
+        return Judged(behind=unrequested and following.has_drifted(one, artifact, observation))
+    loss = _loss(hop, facts, one, artifact, observation, now)
+    if loss is None:
+        return Judged(behind=unrequested)
+    given_up = loss.reverted and loss.repeats > following.REPEATS
+    return Judged(
+        loss=loss,
+        behind=True,
+        failure=f"{loss.reverted}; it was written {loss.repeats} times" if given_up else "",
+    )
 
 
 def failed(
