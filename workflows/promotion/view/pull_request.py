@@ -45,6 +45,8 @@ UNLINKED_FOR = timedelta(seconds=20)
 """Tests are shown with their links, which the first poll finds; a CI system that is slower is not waited for."""
 LASTING = (State.PROMOTING, State.AWAITING_SYNC, State.SYNCED, State.READY_TO_PROMOTE, State.TESTING)
 """States that are shown once they last."""
+PASSING = (State.READY_TO_PROMOTE, TrackerReason.AWAITING_LANE)
+"""Reasons of ReadyToPromote that usually end in moments; the others name whom it waits for."""
 SHOWN_AGAIN_AFTER = timedelta(seconds=45)
 """The least time between two presentations of one moment: what changed within it is shown by then, in one edit."""
 COMMENT_LIMIT = 60_000
@@ -84,37 +86,44 @@ def moment(story: PromotionState, shown: State, now: datetime) -> tuple[object, 
 
     Steps that pass in moments are not shown: tests that run, waiting, failing and ending are.
     """
-    hop = story.hop
-    place = (shown, story.hops, len(story.records), story.problem, story.drift.drifted, story.drift.lines)
-    lasts = until_lasting(story, shown, now) <= timedelta(0)
+    news = _news(story, shown, lasts=until_lasting(story, shown, now) <= timedelta(0))
+    if news is None:
+        return None
+    return (shown, story.hops, len(story.records), story.problem, story.drift.drifted, story.drift.lines, *news)
+
+
+def _news(story: PromotionState, shown: State, *, lasts: bool) -> tuple[object, ...] | None:
+    """Return what of the state at hand is shown again when it changes; None while that is not worth a call."""
+    hop, problem = story.hop, bool(story.problem)
     match shown:
-        case State.PENDING:
-            return None
-        case State.SYNCED:
-            return place if lasts else None
-        case State.PROMOTING:
-            stands = (hop.pause_until, bool(hop.blocked)) if hop else ()
-            return (*place, hop.wave, hop.attempt, stands) if hop and (lasts or story.problem) else None
-        case State.AWAITING_SYNC:
+        case State.SYNCED if lasts:
+            return ()
+        case State.PROMOTING if hop is not None and (lasts or problem):
+            return (hop.wave, hop.attempt, hop.pause_until, bool(hop.blocked))
+        case State.AWAITING_SYNC if story.message:
             # What may never arrive is news, whatever was shown before the host was asked.
             diverged = has_diverged(story)
-            return (*place, diverged) if story.message and (lasts or diverged or story.problem) else None
-        case State.TESTING:
-            round_ = hop.round if hop else None
-            if round_ is None or not round_.confirmed or not round_.tests:
-                # A round without tests is followed by another state at once.
-                return None
-            linked = all(test.url or test.final for test in round_.tests)
-            return (*place, round_.number, linked) if linked or lasts or story.problem else None
-        case State.READY_TO_PROMOTE:
-            passing = story.reason in (State.READY_TO_PROMOTE, TrackerReason.AWAITING_LANE)
-            return None if passing and not lasts else (*place, story.reason)
-        case State.AWAITING_MERGE:
-            pull_request = story.pull_request
-            is_open = pull_request is not None and pull_request.state is PullRequestState.OPEN
-            return (*place, pull_request.head_sha) if pull_request is not None and is_open else None
+            return (diverged,) if diverged or lasts or problem else None
+        case State.TESTING if hop is not None and hop.round is not None and hop.round.confirmed and hop.round.tests:
+            # A round without tests is followed by another state at once.
+            linked = all(test.url or test.final for test in hop.round.tests)
+            return (hop.round.number, linked) if linked or lasts or problem else None
+        case State.READY_TO_PROMOTE if lasts or story.reason not in PASSING:
+            return (story.reason,)
+        case State.AWAITING_MERGE if (one := story.pull_request) and one.state is PullRequestState.OPEN:
+            return (one.head_sha,)
+        case (
+            State.AWAITING_POLICY
+            | State.TESTS_FAILED
+            | State.HELD
+            | State.PROMOTION_FAILED
+            | State.COMPLETED
+            | State.CLOSED
+            | State.ABORTED
+        ):
+            return (story.reason, story.rounds, hop.attempt if hop else 0)
         case _:
-            return (*place, story.reason, story.rounds, hop.attempt if hop else 0)
+            return None
 
 
 def small_print(story: PromotionState, waiting: WaitingFor | None) -> tuple[object, ...]:
