@@ -191,13 +191,10 @@ def _retry(ctx: PromotionRun, round_: Round) -> None:
 
 async def _confirm(ctx: PromotionRun, hop: Hop, round_: Round, source: SourceReader) -> State | None:
     """Read the source after the newest trigger: what it still runs confirms the round, what it left voids it."""
-    left = await source.moves(round_)
-    if left:
-        hop.source_moved += left
-        state = _begin_again(ctx, hop, "; ".join(left))
-        cancel_round(ctx, round_)
-        return state
-    round_.confirmed = left is not None
+    moves = await source.moves(round_)
+    if moves:
+        return _leave_round(ctx, hop, round_, moves, why="; ".join(moves))
+    round_.confirmed = moves is not None
     if round_.confirmed and rounds.begun(round_):
         names = ", ".join(test.spec.name for test in round_.tests)
         ctx.event(EventReason.TESTS_STARTED, f"round {round_.number} for {hop.policy.target}: {names}")
@@ -210,15 +207,19 @@ async def _judge(ctx: PromotionRun, hop: Hop, round_: Round, source: SourceReade
     if moves is None:
         return None
     ctx.heed_commands()
-    _record(ctx, hop, moves)
     if moves and hop.policy.on_source_moved is SourceMoved.RETEST:
-        cancel_round(ctx, round_)
-        return _begin_again(ctx, hop, "the policy has `onSourceMoved: Retest`")
+        return _leave_round(ctx, hop, round_, moves, why="the policy has `onSourceMoved: Retest`")
+    _record(ctx, hop, moves)
     return _verdict(ctx, hop, round_)
 
 
-def _begin_again(ctx: PromotionRun, hop: Hop, why: str) -> State | None:
-    """Have a new round begin with what the source runs now; the tests have failed where it moved too often."""
+def _leave_round(ctx: PromotionRun, hop: Hop, round_: Round, moves: list[str], *, why: str) -> State | None:
+    """Cancel a round whose source moved, so that one begins with what that runs now.
+
+    The tests have failed where it moved too often.
+    """
+    _record(ctx, hop, moves)
+    cancel_round(ctx, round_)
     hop.source_moves += 1
     if hop.source_moves > SOURCE_MOVES_ALLOWED:
         message = f"{hop.policy.source} moved {hop.source_moves} times during the tests"
