@@ -117,26 +117,35 @@ class TrackerController:
             await self._notify_deleted(key)
             return pause
         await self._notify_deleted(key)
-        if entry is None:
+        if entry is None or entry.terminal:
             self._poked.discard(key)
-            return None
-        if entry.finalizer or entry.terminal:
-            await self._keep_labels(entry)
-        if entry.terminal:
-            self._poked.discard(key)
-            return await self._publish_finished(entry)
-        if not entry.finalizer and not await self._add_finalizer(entry):
+            return None if entry is None else await self._finish(entry)
+        if not await self._prepare(entry):
             if due:
                 self._due.add(key)
             return CONFLICT_PAUSE
+        poked_in_vain = key in self._poked and not await self._poke(key, entry)
+        if entry.running and _already_published(entry, _running(entry)) and not (due or poked_in_vain):
+            # Most changes are our own status writes; asking Temporal at each would double its load.
+            return None
+        return await self._look_after(entry)
+
+    async def _prepare(self, entry: TrackerEntry) -> bool:
+        """Have the tracker wait for us when it is deleted, and end the attempt before the one that it asks for.
+
+        Return False where it changed meanwhile.
+        """
+        if entry.finalizer:
+            await self._keep_labels(entry)
+        elif not await self._add_finalizer(entry):
+            return False
         if entry.status_attempt not in (0, entry.attempt):
             # A raised attempt is a new workflow; the one before it must not go on at the same time.
             await self._promotions.signal_deleted(entry.of_attempt(entry.status_attempt))
-        if key in self._poked and not await self._poke(key, entry):
-            due = True
-        if entry.running and _already_published(entry, _running(entry)) and not due:
-            # Most changes are our own status writes; asking Temporal at each would double its load.
-            return None
+        return True
+
+    async def _look_after(self, entry: TrackerEntry) -> timedelta | None:
+        """Start the workflow of a tracker, or look whether it runs, and publish that."""
         found = await self._ensure_workflow(entry)
         if found.state is WorkflowState.RUNNING:
             await self._publish_running(entry, found.stall)
@@ -181,7 +190,9 @@ class TrackerController:
         if not _already_published(entry, wanted):
             await self._publish(entry, wanted)
 
-    async def _publish_finished(self, entry: TrackerEntry) -> timedelta | None:
+    async def _finish(self, entry: TrackerEntry) -> timedelta | None:
+        """Show that the attempt has ended, once its workflow has."""
+        await self._keep_labels(entry)
         if not entry.accepted or _already_published(entry, wanted := _finished(entry)):
             return None
         if await self._promotions.read_state(entry.current) is WorkflowState.RUNNING:
