@@ -10,9 +10,8 @@ from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository, ProviderKind
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
-from crds.v1alpha1.scm_host import ScmHost
 from crds.v1alpha1.scm_provider import ScmProvider
-from crds.v1alpha1.test_runner import TestRunner
+from crds.v1alpha1.test_runner import HOSTED_BY, JenkinsRunner, TestRunner
 
 Declared = Callable[[str], Mapping[str, Resource] | None]
 """Resources of a kind by name; None where it is not known what there is."""
@@ -56,14 +55,11 @@ def _provider_errors(repository: GitRepository, declared: Declared) -> Iterator[
 
 def _runner_errors(runner: TestRunner, declared: Declared) -> Iterator[FieldError]:
     """Actions and pipelines run at the host of their repository: at another one this version starts none."""
-    blocks = (
-        ("githubActions", ScmHost.GITHUB, runner.spec.github_actions),
-        ("gitlabCI", ScmHost.GITLAB, runner.spec.gitlab_ci),
-    )
-    for field, host, block in blocks:
-        if block is None:
+    for kind, block in runner.spec.blocks.items():
+        if isinstance(block, JenkinsRunner):
             continue
-        path, name = f"spec.{field}.repositoryRef.name", block.repository_ref.name
+        host, name = HOSTED_BY[kind], block.repository_ref.name
+        path = f"spec.{kind.value}.repositoryRef.name"
         yield from _absent(declared, path, GitRepository.definition.kind, name)
         repository = (declared(GitRepository.definition.kind) or {}).get(name)
         if isinstance(repository, GitRepository) and repository.spec.host is not host:

@@ -1,5 +1,6 @@
 """TestRunner: a CI system that runs the tests of policies."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
@@ -8,6 +9,7 @@ from pydantic import Field
 from crds.fields import Endpoint, NameReference, SecretReference
 from crds.model import AGE, Definition, Model, PrinterColumn, Rule, exactly_one_of
 from crds.resource import ConditionedStatus, Resource
+from crds.v1alpha1.scm_host import ScmHost
 
 
 class RunnerType(StrEnum):
@@ -96,6 +98,14 @@ class GitLabCIRunner(Model):
     """What a skipped pipeline counts as. By default it is an error, since no test ran."""
 
 
+HostedRunner = GitHubActionsRunner | GitLabCIRunner
+HOSTED_BY: Mapping[RunnerType, ScmHost] = {
+    RunnerType.GITHUB_ACTIONS: ScmHost.GITHUB,
+    RunnerType.GITLAB_CI: ScmHost.GITLAB,
+}
+"""CI systems that are part of an SCM host, where their repository must be; the others have servers of their own."""
+
+
 class TestRunnerSpec(Model):
     """Exactly one CI system, and its credential."""
 
@@ -124,14 +134,24 @@ class TestRunnerSpec(Model):
     else that of the repository."""
 
     @property
-    def type(self) -> RunnerType:
-        """The CI system that is set. Raises ValueError where none or several are."""
-        blocks = {
+    def blocks(self) -> Mapping[RunnerType, JenkinsRunner | HostedRunner]:
+        """The CI systems that are set; exactly one where the runner is valid."""
+        named: Mapping[RunnerType, JenkinsRunner | HostedRunner | None] = {
             RunnerType.JENKINS: self.jenkins,
             RunnerType.GITHUB_ACTIONS: self.github_actions,
             RunnerType.GITLAB_CI: self.gitlab_ci,
         }
-        given = [name for name, block in blocks.items() if block is not None]
+        return {kind: block for kind, block in named.items() if block is not None}
+
+    @property
+    def hosted(self) -> HostedRunner | None:
+        """The CI system of a repository's host; None for one with a server of its own."""
+        return self.github_actions or self.gitlab_ci
+
+    @property
+    def type(self) -> RunnerType:
+        """The CI system that is set. Raises ValueError where none or several are."""
+        given = list(self.blocks)
         if len(given) != 1:
             raise ValueError("exactly one of jenkins, githubActions, gitlabCI must be set")
         return given[0]

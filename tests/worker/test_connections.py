@@ -9,12 +9,13 @@ import pytest
 from activities.ports import ReferenceMissing
 from activities.redaction import reading_secrets, redact
 from crds.api.ports import ApiForbidden, ApiUnavailable, SecretData
+from crds.v1alpha1.test_runner import HOSTED_BY, RunnerType
 from providers.application_models import ApplicationRef
 from providers.errors import ProviderUnauthorized
 from providers.github_actions.at_ref import RunsAtRef
 from tests.activities.cluster import Cluster, shop
 from tests.worker.conftest import Opener
-from worker.opening.resources import ClusterOpener
+from worker.opening.resources import CI_SERVERS, HOSTED_CI, ClusterOpener
 
 APP = {"metadata": {"name": "web-dev"}, "spec": {"project": "shop", "source": {"targetRevision": "main"}}}
 REF = ApplicationRef(project="shop", name="web-dev")
@@ -199,3 +200,8 @@ async def test_a_ca_secret_without_its_key_is_named(open_http: Opener) -> None:
     spec["caSecretRef"] = {"name": "ca"}
     cluster.secrets["shop", "ca"] = {"tls.crt": b"x"}
     assert await missing_in(connect(cluster, open_http), "deployments") == ("Secret/ca", "NoKey")
+
+
+def test_every_ci_system_is_opened_by_one_table() -> None:
+    assert sorted([*CI_SERVERS, *HOSTED_CI]) == sorted(RunnerType)
+    assert HOSTED_CI.keys() == HOSTED_BY.keys()

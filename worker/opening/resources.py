@@ -8,7 +8,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -23,8 +23,8 @@ from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.environment_status import EnvironmentHold
 from crds.v1alpha1.git_repository import GitRepository, GitRepositorySpec, RepositoryMode
-from crds.v1alpha1.scm_host import GitHubHost, GitLabHost, ScmHost
-from crds.v1alpha1.test_runner import GitHubActionsRunner, GitLabCIRunner, JenkinsRunner, RunnerType, TestRunner
+from crds.v1alpha1.scm_host import ScmHost
+from crds.v1alpha1.test_runner import HOSTED_BY, HostedRunner, RunnerType, TestRunner
 from providers import ports
 from providers.argocd.options import ArgoCDOptions
 from providers.credentials import fingerprint
@@ -84,6 +84,25 @@ HOSTS: Mapping[ScmHost, Callable[[Any, GitRepository | None], HostOptions]] = {
     ScmHost.BITBUCKET_CLOUD: bitbucket.cloud_options,
     ScmHost.BITBUCKET_DATA_CENTER: bitbucket.data_center_options,
     ScmHost.AZURE_DEVOPS: azure_devops.host_options,
+}
+# Of these, each entry takes the block, that of the repository's host, and the repository.
+HOSTED_CI: Mapping[RunnerType, Callable[[Any, Any, GitRepository], TestRunOptions]] = {
+    RunnerType.GITHUB_ACTIONS: github.run_options,
+    RunnerType.GITLAB_CI: gitlab.run_options,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CiServer:
+    """How a CI system with a server of its own is opened."""
+
+    options: Callable[[Any], TestRunOptions]
+    keys: str
+    """Keys of its Secret, as people read them."""
+
+
+CI_SERVERS: Mapping[RunnerType, CiServer] = {
+    RunnerType.JENKINS: CiServer(options=jenkins.run_options, keys="`username` and `token`"),
 }
 
 
@@ -156,9 +175,11 @@ class ClusterOpener:
         except ValueError as error:
             raise _invalid(what, str(error)) from None
         own = await self._credentials.read(namespace, spec.secret_ref, user=what) if spec.secret_ref else None
-        if kind is RunnerType.JENKINS:
-            return self._jenkins(namespace, what, spec.jenkins, own)
-        return await self._hosted_runs(namespace, what, spec.github_actions or spec.gitlab_ci, own)
+        if spec.hosted is not None:
+            return await self._hosted_runs(namespace, what, kind, spec.hosted, own)
+        if own is None:
+            raise _invalid(what, f"spec.secretRef with {CI_SERVERS[kind].keys} must be set")
+        return self._runs(namespace, what, CI_SERVERS[kind].options(spec.blocks[kind]), own)
 
     async def deployments(self, namespace: str, instance: str) -> ports.Deployments:
         """Open an ArgoCDInstance."""
@@ -194,34 +215,15 @@ class ClusterOpener:
         opened = partial(open_scm_host, options, self._access(scm.credential), _identity(scm, namespace, name))
         return self._kept.get(what, opened, namespace, *scm.key, repr(options))
 
-    def _jenkins(
-        self, namespace: str, what: str, block: JenkinsRunner | None, own: Credential | None
-    ) -> ports.TestRuns:
-        if block is None or own is None:
-            missing = "spec.jenkins" if block is None else "spec.secretRef with `username` and `token`"
-            raise _invalid(what, f"{missing} must be set")
-        return self._runs(namespace, what, jenkins.run_options(block), own)
-
     async def _hosted_runs(
-        self,
-        namespace: str,
-        what: str,
-        block: GitHubActionsRunner | GitLabCIRunner | None,
-        own: Credential | None,
+        self, namespace: str, what: str, kind: RunnerType, block: HostedRunner, own: Credential | None
     ) -> ports.TestRuns:
         """Open the CI system of a repository; its credential is used unless the runner has one of its own."""
-        if block is None:
-            raise _invalid(what, "a CI system must be set")
         declared = await read_resource(self._kubernetes, GitRepository, namespace, block.repository_ref.name)
         scm = await self._credentials.scm(namespace, declared)
-        options: TestRunOptions
-        match block, scm.block:
-            case GitHubActionsRunner(), GitHubHost() as host:
-                options = github.run_options(block, host, declared)
-            case GitLabCIRunner(), GitLabHost() as host:
-                options = gitlab.run_options(block, host, declared)
-            case _:
-                raise _invalid(what, f"GitRepository `{declared.metadata.name}` is at a {scm.host.value} host")
+        if scm.host is not HOSTED_BY[kind]:
+            raise _invalid(what, f"GitRepository `{declared.metadata.name}` is at a {scm.host.value} host")
+        options = HOSTED_CI[kind](block, scm.block, declared)
         # Whichever Secret is sent, the host is behind the same proxy and signed by the same authority.
         credential = replace(own, route=scm.credential.route) if own else scm.credential
         return self._runs(namespace, what, options, credential, *scm.key)

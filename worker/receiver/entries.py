@@ -122,8 +122,7 @@ class RunnerEntry:
 def read_runner(document: Document) -> RunnerEntry:
     """Keep what matters of a TestRunner. Raises ValueError where none or several systems are set."""
     spec = TestRunnerSpec.from_wire(document["spec"])
-    hosted = spec.github_actions or spec.gitlab_ci
-    return RunnerEntry(type=spec.type, repository=hosted.repository_ref.name if hosted is not None else "")
+    return RunnerEntry(type=spec.type, repository=spec.hosted.repository_ref.name if spec.hosted is not None else "")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -109,7 +109,6 @@ class WebhookSecrets:
         runner = (await read_resource(self._kubernetes, TestRunner, namespace, name)).spec
         if (named := runner.webhook_secret_ref or runner.secret_ref) is not None:
             return namespace, named
-        hosted = runner.github_actions or runner.gitlab_ci
-        if hosted is None:
+        if runner.hosted is None:
             raise NoSecret(f"{hooks.TEST_RUNNER}/{name} names no Secret")
-        return await self._reference(hooks.GIT_REPOSITORY, namespace, hosted.repository_ref.name)
+        return await self._reference(hooks.GIT_REPOSITORY, namespace, runner.hosted.repository_ref.name)

@@ -117,8 +117,8 @@ class CredentialCheckController:
     def _runners(self, repositories: set[Key]) -> set[Item]:
         found: set[Item] = set()
         for key, one in self._declared(TestRunner).items():
-            block = (one.spec.github_actions or one.spec.gitlab_ci) if isinstance(one, TestRunner) else None
-            if block is not None and Key(key.namespace, block.repository_ref.name) in repositories:
+            hosted = one.spec.hosted if isinstance(one, TestRunner) else None
+            if hosted is not None and Key(key.namespace, hosted.repository_ref.name) in repositories:
                 found.add(Item(TestRunner, key))
         return found
 
