@@ -5,7 +5,8 @@ import errno
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -39,6 +40,13 @@ class Health:
     details: dict[str, Callable[[], str]] = field(default_factory=dict)
     """What `/readyz` shows with its answer, by name; an empty text is left out."""
     last_tick: float = field(default_factory=time.monotonic)
+
+    @contextmanager
+    def awaiting(self, name: str, why: Callable[[], str]) -> Iterator[None]:
+        """Be not ready until the block has succeeded; `/readyz` shows why."""
+        self.ready[name], self.details[name] = (lambda: False), why
+        yield
+        del self.ready[name], self.details[name]
 
     def failing(self, checks: Mapping[str, Check]) -> tuple[str, ...]:
         """Name the checks that fail, the loop's own included."""

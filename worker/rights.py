@@ -7,13 +7,16 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from crds.api.ports import ApiError, ApiForbidden, ApiNotFound, ApiResource, ApiUnauthorized, Kubernetes
 from crds.group import GROUP as OWN_GROUP
 from crds.schema.roles import FLUX_DOMAIN, FLUX_GROUP, rules_of, within_namespaces
+
+if TYPE_CHECKING:
+    from worker.health import Health
 
 _logger = structlog.get_logger(__name__)
 
@@ -122,6 +125,11 @@ class RightsWatch:
     def granted(self) -> bool:
         """Whether nothing is missing."""
         return not self.problem
+
+    def ask(self, health: "Health") -> asyncio.Task[None]:
+        """Begin to ask in the background; until nothing is missing the process is not ready, and shows what is."""
+        health.ready["rights"], health.details["rights"] = (lambda: self.granted), (lambda: self.problem)
+        return asyncio.create_task(self.until_granted(), name="rights")
 
     async def until_granted(self) -> None:
         """Ask again until nothing is missing."""

@@ -12,24 +12,30 @@ from crds.fields import format_time
 from crds.v1alpha1.promotion_command import PromotionCommandSpec
 from worker.health import Health
 from worker.settings import Settings
-from worker.temporal.clock import read_clock
+from worker.temporal.clock import ClockWatch, read_clock
 from worker.watcher.place_holds import PlaceHolds
-from worker.watcher.process import agreeing_clock
+from worker.watcher.process import allowed_skew
 
 
 async def test_a_watcher_whose_clock_is_ahead_is_not_ready_until_it_is_set(temporal_server: str) -> None:
-    client, health, ahead = await Client.connect(temporal_server), Health(), [timedelta(hours=2)]
+    health, ahead = Health(), [timedelta(hours=2)]
     settings = Settings(installation=f"t{uuid.uuid4().hex[:8]}")
-    starting = asyncio.create_task(
-        agreeing_clock(client, settings, health, now=lambda: read_clock() + ahead[0], look=timedelta(milliseconds=20))
+    clock = ClockWatch(
+        await Client.connect(temporal_server),
+        installation=settings.installation,
+        allowed=allowed_skew(settings),
+        process="watcher",
+        now=lambda: read_clock() + ahead[0],
+        look=timedelta(milliseconds=20),
     )
+    starting = asyncio.create_task(clock.until_right(health))
     async with asyncio.timeout(20):
         while not (reason := health.details.get("clock", str)()):  # noqa: ASYNC110 a server is asked
             await asyncio.sleep(0.02)
     assert health.failing(health.ready) == ("clock",)
     assert reason.endswith("ahead of Temporal's, where 60 s are allowed")
     ahead[0] = timedelta(seconds=20)
-    clock = await asyncio.wait_for(starting, timeout=20)
+    await asyncio.wait_for(starting, timeout=20)
     assert (clock.problem, health.ready, health.details) == ("", {}, {})
 
 

@@ -9,7 +9,7 @@ import pytest
 from temporalio.client import Client
 
 from worker.health import Health
-from worker.serving.process import _agrees, _Stopped
+from worker.serving.process import _Stopped, _unless
 from worker.temporal.clock import ClockWatch, Offset, measure, read_clock
 
 ALLOWED = timedelta(seconds=10)
@@ -59,26 +59,23 @@ def test_only_a_clock_that_is_surely_off_is_refused(least: int, most: int, exces
 async def test_a_worker_whose_clock_is_ahead_is_not_ready_shows_why_and_serves_once_it_is_right(
     watching: Callable[[Clock], ClockWatch],
 ) -> None:
-    clock, health, stop = Clock(seconds=95), Health(), asyncio.Event()
+    clock, health = Clock(seconds=95), Health()
     watch = watching(clock)
-    serving = asyncio.create_task(_agrees(watch, health, stop))
-    reasons: tuple[str, ...] = ()
-    for _ in range(2000):
-        reasons = health.failing(health.ready)
-        if reasons:
-            break
-        await asyncio.sleep(0.01)
+    serving = asyncio.create_task(watch.until_right(health))
+    async with asyncio.timeout(20):
+        while not (reason := health.details.get("clock", str)()):  # noqa: ASYNC110 a server is asked
+            await asyncio.sleep(0.01)
     assert not serving.done()
-    (reason,) = reasons
+    assert health.failing(health.ready) == ("clock",)
     assert reason.endswith("s ahead of Temporal's, where 10 s are allowed")
     clock.ahead = timedelta(0)
     await asyncio.wait_for(serving, timeout=20)
-    assert (watch.problem, health.ready) == ("", {})
+    assert (watch.problem, health.ready, health.details) == ("", {}, {})
 
 
 async def test_a_worker_that_waits_for_its_clock_can_be_stopped(watching: Callable[[Clock], ClockWatch]) -> None:
     health, stop = Health(), asyncio.Event()
-    serving = asyncio.create_task(_agrees(watching(Clock(hours=-1)), health, stop))
+    serving = asyncio.create_task(_unless(stop, watching(Clock(hours=-1)).until_right(health)))
     stop.set()
     with pytest.raises(_Stopped):
         await asyncio.wait_for(serving, timeout=20)

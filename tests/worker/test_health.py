@@ -87,3 +87,13 @@ async def test_metrics_survive_a_silent_sdk() -> None:
         status, text = await fetch(server, "/metrics")
     assert status == 200
     assert "scm_calls" in text or "python_info" in text
+
+
+def test_what_is_awaited_keeps_a_process_from_being_ready_until_it_has_come() -> None:
+    health = Health()
+    with pytest.raises(ZeroDivisionError), health.awaiting("clock", lambda: "it is off"):
+        raise ZeroDivisionError
+    assert (health.failing(health.ready), health.details["clock"]()) == (("clock",), "it is off")
+    with health.awaiting("clock", str):
+        assert health.failing(health.ready) == ("clock",)
+    assert (health.ready, health.details) == ({}, {})

@@ -124,17 +124,16 @@ async def _work(settings: Settings) -> None:
             metrics=FluxMetrics(),
             insecure=settings.flux_insecure_events,
         )
-        rights = RightsWatch(cluster, "receiver", namespaces=settings.namespaces, flux_alerts=settings.flux_alerts)
-        asking = asyncio.create_task(rights.until_granted(), name="rights")
-        stack.callback(asking.cancel)
         health = Health(
             ready={
-                "rights": lambda: rights.granted,
                 "kubernetes": lambda: mirrors.has_synced and flux_mirrors.has_synced,
                 "temporal": lambda: workflows.connected,
             },
-            details={"rights": lambda: rights.problem, "temporal": lambda: workflows.waiting.problem},
+            details={"temporal": lambda: workflows.waiting.problem},
         )
+        rights = RightsWatch(cluster, "receiver", namespaces=settings.namespaces, flux_alerts=settings.flux_alerts)
+        asking = rights.ask(health)
+        stack.callback(asking.cancel)
         server = HealthServer(
             health,
             host=settings.http_host,

@@ -21,6 +21,7 @@ from crds.v1alpha1.drift_monitor import DriftMonitor
 from crds.v1alpha1.kinds import KINDS
 from crds.v1alpha1.promotion_command import PromotionCommand
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+from providers.http import HttpClients
 from worker.cluster import connect_cluster
 from worker.health import Health, HealthServer
 from worker.logs import configure_logs, warn_of_misspelt
@@ -176,11 +177,8 @@ async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event)
             )
         )
         kubernetes = await stack.enter_async_context(await connect_cluster(settings))
-        rights = RightsWatch(kubernetes, "worker", namespaces=settings.namespaces)
-        asking = asyncio.create_task(rights.until_granted(), name="rights")
+        asking = RightsWatch(kubernetes, "worker", namespaces=settings.namespaces).ask(health)
         stack.callback(asking.cancel)
-        health.ready["rights"] = lambda: rights.granted
-        health.details["rights"] = lambda: rights.problem
         waiting = TemporalWait()
         health.details["temporal"] = lambda: waiting.problem
         client = await _unless(
@@ -195,36 +193,13 @@ async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event)
         watching = asyncio.create_task(mirror.run())
         stack.callback(watching.cancel)
         reads = MirroredReads(kubernetes, mirror)
-        opener = ClusterOpener(
-            reads,
-            clients,
-            system_namespace=settings.system_namespace,
-            flux_alerts=settings.flux_alerts,
-            reports=TemporalReports(client, settings.installation, timings=settings.timings).reconciliations,
+        activities = build_activities(
+            _dependencies(settings, client, reads, clients, record_sink(settings, kubernetes))
         )
-        dependencies = Dependencies(
-            kubernetes=reads,
-            connections=opener,
-            places=TemporalPlaces(client, settings.installation),
-            receivers=TemporalPromotions(client=client, installation=settings.installation, timings=settings.timings),
-            records=record_sink(settings, kubernetes),
-            postings=opener,
-            sinks=opener,
-            commit_statuses=TemporalCommitStatuses(
-                client=client,
-                installation=settings.installation,
-                timings=settings.timings,
-                ui_url=settings.temporal_ui_url,
-            ),
-        )
-        activities = build_activities(dependencies)
-        clock = ClockWatch(
-            client,
-            installation=settings.installation,
-            allowed=timedelta(seconds=settings.clock_skew_seconds),
-        )
+        allowed = timedelta(seconds=settings.clock_skew_seconds)
+        clock = ClockWatch(client, installation=settings.installation, allowed=allowed)
         del health.ready["temporal"]
-        await _agrees(clock, health, stop)
+        await _unless(stop, clock.until_right(health))
         # Without them what it took would fail, and be shown to people who can do nothing about it.
         await _unless(stop, asking)
         # Before, what a resource names could be sent there.
@@ -242,13 +217,29 @@ async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event)
             raise ClockOff(clock.problem)
 
 
-async def _agrees(clock: ClockWatch, health: Health, stop: asyncio.Event) -> None:
-    """Wait until the clock may be trusted, shown as not ready with the reason. Raises _Stopped."""
-    await clock.look()
-    reason = clock.problem or "clock"
-    health.ready[reason] = lambda: False
-    await _unless(stop, clock.until_right())
-    del health.ready[reason]
+def _dependencies(
+    settings: Settings, client: Client, kubernetes: Kubernetes, clients: HttpClients, records: RecordSink
+) -> Dependencies:
+    installation, timings = settings.installation, settings.timings
+    opener = ClusterOpener(
+        kubernetes,
+        clients,
+        system_namespace=settings.system_namespace,
+        flux_alerts=settings.flux_alerts,
+        reports=TemporalReports(client, installation, timings=timings).reconciliations,
+    )
+    return Dependencies(
+        kubernetes=kubernetes,
+        connections=opener,
+        places=TemporalPlaces(client, installation),
+        receivers=TemporalPromotions(client=client, installation=installation, timings=timings),
+        records=records,
+        postings=opener,
+        sinks=opener,
+        commit_statuses=TemporalCommitStatuses(
+            client=client, installation=installation, timings=timings, ui_url=settings.temporal_ui_url
+        ),
+    )
 
 
 class _Stopped(Exception):

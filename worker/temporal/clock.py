@@ -18,6 +18,7 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, PollActi
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from worker.health import Health
 from workflows.identity import Queues
 
 _logger = structlog.get_logger(__name__)
@@ -121,13 +122,15 @@ class ClockWatch:
         excess = offset.excess(self._allowed)
         self.problem = f"{excess}, where {self._allowed.total_seconds():g} s are allowed" if excess else ""
 
-    async def until_right(self) -> None:
-        """Return once the clock is right, or where nothing is known of it."""
-        await self.look()
-        while self.problem:
-            _logger.error(f"{self._process} does not serve: set this machine's clock, as by NTP", reason=self.problem)
-            await asyncio.sleep(self._pause_seconds)
+    async def until_right(self, health: Health) -> None:
+        """Return once the clock is right, or where nothing is known of it; the process is not ready before."""
+        with health.awaiting("clock", lambda: self.problem):
             await self.look()
+            while self.problem:
+                advice = "set this machine's clock, as by NTP"
+                _logger.error(f"{self._process} does not serve: {advice}", reason=self.problem)
+                await asyncio.sleep(self._pause_seconds)
+                await self.look()
 
     async def until_off(self) -> None:
         """Return once the clock is off in two looks: one may have met a machine that slept."""

@@ -28,7 +28,7 @@ from worker.logs import configure_logs, warn_of_misspelt
 from worker.rights import RightsWatch
 from worker.settings import EXIT_CODE, InvalidSettings, Settings
 from worker.sharing import SharedSlots
-from worker.temporal.clock import LOOK, ClockOff, ClockWatch, Now, read_clock
+from worker.temporal.clock import ClockOff, ClockWatch
 from worker.temporal.connect import TemporalMisconfigured, TemporalWait, connect_patiently, create_telemetry
 from worker.temporal.credential_checks import TemporalCredentialChecks
 from worker.temporal.drift import TemporalDriftLooks
@@ -92,55 +92,30 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
     async with AsyncExitStack() as stack:
         cluster = await stack.enter_async_context(await connect_cluster(settings))
         kubernetes = RecentWrites(cluster)
-        rights = RightsWatch(cluster, "watcher", namespaces=settings.namespaces)
-        asking = asyncio.create_task(rights.until_granted(), name="rights")
+        asking = RightsWatch(cluster, "watcher", namespaces=settings.namespaces).ask(health)
         stack.callback(asking.cancel)
-        health.ready["rights"] = lambda: rights.granted
-        health.details["rights"] = lambda: rights.problem
-        waiting = TemporalWait()
-        health.details["temporal"] = lambda: waiting.problem
-        client = await connect_patiently(runtime=runtime, waiting=waiting)
-        del health.ready["temporal"]
-        claiming = {"problem": ""}
-        health.ready["installation"] = lambda: False
-        health.details["installation"] = lambda: claiming["problem"]
-        await claim_patiently(
-            client, kubernetes, settings.installation, waiting=lambda why: claiming.update(problem=why)
-        )
+        waiting, claiming = TemporalWait(), {"problem": ""}
+        with health.awaiting("temporal", lambda: waiting.problem):
+            client = await connect_patiently(runtime=runtime, waiting=waiting)
+        with health.awaiting("installation", lambda: claiming["problem"]):
+            await claim_patiently(
+                client, kubernetes, settings.installation, waiting=lambda why: claiming.update(problem=why)
+            )
         sinks = TemporalEventSinks(client=client, installation=settings.installation, timings=settings.timings)
         metrics = WatcherMetrics()
         feed = EventFeed(kubernetes, sinks, kept=lambda namespace: watcher.sinks_of(namespace))  # noqa: PLW0108 -- made below
         rollbacks = RollbackEvents(kubernetes, feed)
         drift_statuses = DriftStatuses(kubernetes=kubernetes, observer=metrics, rollbacks=rollbacks)
-        watcher = Watcher(
-            kubernetes=kubernetes,
-            promotions=TemporalPromotions(
-                client=client,
-                installation=settings.installation,
-                timings=settings.timings,
-                ui_url=settings.temporal_ui_url,
-            ),
-            connections=TemporalCredentialChecks(
-                client=client, installation=settings.installation, timings=settings.timings
-            ),
-            repositories=TemporalRepositorySyncs(
-                client=client, installation=settings.installation, timings=settings.timings
-            ),
-            drift=TemporalDriftLooks(client=client, installation=settings.installation, timings=settings.timings),
-            drift_statuses=drift_statuses,
-            sinks=sinks,
-            namespaces=settings.namespaces,
-            on_watch_restart=metrics.watch_restarted,
-            on_environment=metrics.environment_declared,
-            commands_unverified=settings.commands_unverified,
+        watcher = _watcher(settings, client, kubernetes, metrics, drift_statuses, sinks)
+        clock = ClockWatch(
+            client, installation=settings.installation, allowed=allowed_skew(settings), process="watcher"
         )
-        clock = await agreeing_clock(client, settings, health)
+        await clock.until_right(health)
         metrics.follow_queues(watcher.queues)
         metrics.follow_drift(watcher.drift.count)
         places = PlaceStalls(kubernetes, find_stalled(client, settings.installation), namespaces=settings.namespaces)
         worker = build_worker(settings, client, kubernetes, metrics, feed, drift_statuses)
         health.ready["kubernetes"] = lambda: watcher.has_synced
-        del health.ready["installation"], health.details["installation"]
         health.details["commands refused"] = lambda: watcher.verification.refusal
         _logger.info(
             "watching",
@@ -167,19 +142,35 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
             raise ClockOff(clock.problem)
 
 
-async def agreeing_clock(
-    client: Client, settings: Settings, health: Health, *, now: Now = read_clock, look: timedelta = LOOK
-) -> ClockWatch:
-    """Return a watch of the clock once that may be trusted; until then the process is not ready, with the reason."""
-    allowed = max(SKEW, timedelta(seconds=settings.clock_skew_seconds))
-    clock = ClockWatch(
-        client, installation=settings.installation, allowed=allowed, process="watcher", now=now, look=look
+def _watcher(
+    settings: Settings,
+    client: Client,
+    kubernetes: Kubernetes,
+    metrics: WatcherMetrics,
+    drift_statuses: DriftStatuses,
+    sinks: TemporalEventSinks,
+) -> Watcher:
+    installation, timings = settings.installation, settings.timings
+    return Watcher(
+        kubernetes=kubernetes,
+        promotions=TemporalPromotions(
+            client=client, installation=installation, timings=timings, ui_url=settings.temporal_ui_url
+        ),
+        connections=TemporalCredentialChecks(client=client, installation=installation, timings=timings),
+        repositories=TemporalRepositorySyncs(client=client, installation=installation, timings=timings),
+        drift=TemporalDriftLooks(client=client, installation=installation, timings=timings),
+        drift_statuses=drift_statuses,
+        sinks=sinks,
+        namespaces=settings.namespaces,
+        on_watch_restart=metrics.watch_restarted,
+        on_environment=metrics.environment_declared,
+        commands_unverified=settings.commands_unverified,
     )
-    health.ready["clock"] = lambda: False
-    health.details["clock"] = lambda: clock.problem
-    await clock.until_right()
-    del health.ready["clock"], health.details["clock"]
-    return clock
+
+
+def allowed_skew(settings: Settings) -> timedelta:
+    """Return how far a watcher's clock may be off."""
+    return max(SKEW, timedelta(seconds=settings.clock_skew_seconds))
 
 
 def build_worker(
