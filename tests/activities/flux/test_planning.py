@@ -1,5 +1,6 @@
 """What is made of an event: matched, dropped with the reason, or a commit status."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,12 +14,15 @@ from activities.flux.verdicts import Verdict
 from crds.rules.flux_expressions import evaluate
 from crds.v1alpha1.commit_status import CommitStatus
 from crds.v1alpha1.flux_provider import Provider
-from tests.activities.flux.events import KUSTOMIZE, SHA, document, event, subscription, target
+from deploy.local.environment.processes import ROOT
+from tests.activities.flux.events import KUSTOMIZE, SHA, document, event, sent_on, subscription, target
 
 FLUX_EXAMPLE = (
     "(event.involvedObject.kind + '/' + event.involvedObject.name + '/' +"
     " provider.metadata.uid.split('-').first().value()).lowerAscii()"
 )
+GUIDE = ROOT / "docs" / "guides" / "flux-events.md"
+CLUSTERS = ("dev", "prod")
 
 
 def planned(
@@ -280,6 +284,14 @@ def test_an_expression_makes_the_context() -> None:
     wanted = planned(event(), to=target(expression=FLUX_EXAMPLE)).wanted
     assert wanted is not None
     assert wanted.context == "kustomization/webapp/0c9c2e41"
+
+
+def test_the_documented_expression_gives_each_cluster_a_context_by_what_its_alert_adds() -> None:
+    [documented] = re.findall(r"commitStatusExpr: >-\n +(.+)\n", GUIDE.read_text())
+    found = [
+        planned(event(**sent_on(document(), cluster=one)), to=target(expression=documented)).wanted for one in CLUSTERS
+    ]
+    assert [one.context for one in found if one] == [f"{one}/kustomization/flux-system/webapp" for one in CLUSTERS]
 
 
 def test_two_subscriptions_with_one_context_give_one_status() -> None:
