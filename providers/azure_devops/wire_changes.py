@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from providers.azure_devops.wire import BRANCHES, items_of, read_pull, read_state, request
 from providers.documents import Document, text
 from providers.errors import ProviderBusy, ProviderConflict, ProviderError, ProviderRejected
+from providers.kept_texts import is_kept
 from providers.messages import Reply, Request
 from providers.models import ChangeState, HostPullRequest, Merge, MergeMethod, NewPullRequest
 from providers.redaction import shortened
@@ -63,7 +64,7 @@ def create_pull(repository: str, wanted: NewPullRequest) -> Request:
 def differences(pull: Document, title: str | None, body: str | None) -> Mapping[str, str]:
     """Return what of title and description is not so already."""
     wanted = _texts(title, body)
-    return {key: value for key, value in wanted.items() if text(pull, key, limit_bytes=_TEXT_BYTES) != value}
+    return {key: value for key, value in wanted.items() if not is_kept(text(pull, key, limit_bytes=_TEXT_BYTES), value)}
 
 
 def update_pull(repository: str, number: int, wanted: Mapping[str, str]) -> Request:

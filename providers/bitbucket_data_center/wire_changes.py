@@ -14,6 +14,7 @@ from providers.errors import (
     ProviderRejected,
     ProviderUnavailable,
 )
+from providers.kept_texts import is_kept
 from providers.messages import Reply, Request
 from providers.models import ChangeState, HostPullRequest, Merge, MergeMethod, NewPullRequest
 from providers.redaction import shortened
@@ -85,7 +86,7 @@ def differences(pull: Document, title: str | None, body: str | None) -> Document
         shown[0] if title is None else shortened(title, _TITLE_LIMIT),
         shown[1] if body is None else shortened(body, _BODY_LIMIT),
     )
-    if wanted == shown:
+    if all(map(is_kept, shown, wanted)):
         return None
     reviewers = documents(pull, "reviewers", limit=_REVIEWERS_LIMIT)
     return {

@@ -16,6 +16,7 @@ from providers.errors import (
     ProviderUnavailable,
 )
 from providers.github import wire
+from providers.kept_texts import is_kept
 from providers.messages import Reply, Request
 from providers.models import ChangeState, HostPullRequest, Merge, MergeMethod, NewPullRequest
 from providers.redaction import shortened
@@ -102,11 +103,12 @@ def update_pull(repository: str, number: int, body: Mapping[str, str], *, operat
 
 
 def differences(pull: Document, title: str | None, body: str | None) -> dict[str, str]:
-    """Return the fields to send; the host shows line ends as the page sent them."""
+    """Return the fields to send."""
     wanted: dict[str, str] = {}
-    if title is not None and text(pull, "title") != (fit := shortened(title, _TITLE_LIMIT)):
+    if title is not None and not is_kept(text(pull, "title"), fit := shortened(title, _TITLE_LIMIT)):
         wanted["title"] = fit
-    if body is not None and text(pull, "body", limit_bytes=_BODY_BYTES) != (fit := shortened(body, _BODY_LIMIT)):
+    there = text(pull, "body", limit_bytes=_BODY_BYTES)
+    if body is not None and not is_kept(there, fit := shortened(body, _BODY_LIMIT)):
         wanted["body"] = fit
     return wanted
 

@@ -16,6 +16,7 @@ from providers.errors import (
 from providers.gitlab.merge_requests import merge_request_path, read_merge_request
 from providers.gitlab.notes import with_commands, without_commands
 from providers.gitlab.wire import API, page
+from providers.kept_texts import is_kept
 from providers.messages import Reply, Request
 from providers.models import ChangeState, HostPullRequest, Merge, MergeMethod, NewPullRequest
 from providers.redaction import shortened
@@ -84,12 +85,12 @@ def read_created(value: Document, head_sha: str) -> HostPullRequest:
 
 
 def differences(value: Document, title: str | None, body: str | None) -> dict[str, str]:
-    """Return the fields to send."""
+    """Return the fields to send. The host keeps a description without blanks at its end, and with its own line ends."""
     wanted: dict[str, str] = {}
-    if title is not None and text(value, "title") != (fit := shortened(title, _TITLE_LIMIT)):
+    if title is not None and not is_kept(text(value, "title"), fit := shortened(title, _TITLE_LIMIT)):
         wanted["title"] = fit
     there = with_commands(text(value, "description", limit_bytes=_DESCRIPTION_BYTES))
-    if body is not None and there != shortened(body, _DESCRIPTION_LIMIT):
+    if body is not None and not is_kept(there, shortened(body, _DESCRIPTION_LIMIT)):
         wanted["description"] = _description(body)
     return wanted
 

@@ -781,15 +781,16 @@ async def test_a_closed_pull_request_is_not_merged_and_may_be_closed_again(
     assert await changes.find_open(proposed.head, proposed.base) == ()
 
 
+@pytest.mark.parametrize("body", ["Other", "- one\n- other\n", "  one\r\nother\r\n\r\n"])
 async def test_a_pull_request_s_text_is_changed_where_it_differs(
-    sandbox: Sandbox, changer: ScmHost, proposed: NewPullRequest
+    sandbox: Sandbox, changer: ScmHost, proposed: NewPullRequest, body: str
 ) -> None:
     changes = changes_of(changer)
     opened = await changes.create(proposed)
-    await changes.update(opened.number, title="Promote again", body="Other")
+    await changes.update(opened.number, title="Promote again", body=body)
     assert (await changer.pull_requests.get(opened.number)).title == "Promote again"
     writes = [one for one in sandbox.state.journal.entries() if one["method"] in ("PATCH", "PUT")]
-    await changes.update(opened.number, title="Promote again", body="Other")
+    await changes.update(opened.number, title="Promote again", body=body)
     assert [one for one in sandbox.state.journal.entries() if one["method"] in ("PATCH", "PUT")] == writes
 
 

@@ -90,7 +90,7 @@ def change(call: Call) -> Reply:
             400, f"{', '.join(_CHANGEABLE)} are missing, at least one parameter must be provided", key="error"
         )
     pull.title = str(body.get("title", pull.title))
-    pull.body = body.get("description", pull.body)
+    pull.body = kept(body["description"]) if "description" in body else pull.body
     pull.base_ref = str(body.get("target_branch", pull.base_ref))
     if "labels" in body:
         _remove(call, pull, [name for name in pull.labels if name not in _names(body["labels"])])
@@ -119,6 +119,11 @@ def create_label(call: Call) -> Reply:
         number=call.sandbox.github.next_number(),
     )
     return Reply(status=201, body={**label, "color": color})
+
+
+def kept(description: object) -> str | None:
+    """Return a description as the host stores it, once it has looked for quick actions."""
+    return description.replace("\r", "").rstrip() if isinstance(description, str) else None
 
 
 def _add(call: Call, repository: Repository, pull: Pull, names: list[str]) -> None:

@@ -4,7 +4,7 @@ Source: GitLab's REST documentation, page "Merge requests API".
 """
 
 from deploy.local.sandbox.gitlab_http import Call
-from deploy.local.sandbox.gitlab_merge_requests import pull_of, show
+from deploy.local.sandbox.gitlab_merge_requests import kept, pull_of, show
 from deploy.local.sandbox.gitlab_rights import has_role, refused, require_role
 from deploy.local.sandbox.replies import Reply
 
@@ -51,7 +51,7 @@ def create(call: Call) -> Reply:
         {
             "number": max(repository.pulls, default=0) + 1,
             "title": title,
-            "body": body.get("description"),
+            "body": kept(body.get("description")),
             "author": call.actor,
             "draft": title.startswith("Draft:"),
             "head": {"ref": head, "sha": head_sha},
