@@ -54,7 +54,7 @@ class ArgoCDActivities(DeliveryActivities):
         if (refused := await self._refused(request.namespace, request.deployment, request.environment)) is not None:
             return DeliverApplicationResult(written=refused)
         order = _described(request.sync, expected=request.expected)
-        written = _counted("update", order, await self._writer.write(order))
+        written = counted("update", order, await self._writer.write(order))
         if not written.stands:
             return DeliverApplicationResult(written=written)
         if written.outcome is WriteOutcome.DONE:
@@ -68,7 +68,7 @@ class ArgoCDActivities(DeliveryActivities):
             if refusal.non_retryable or last_attempt():
                 return DeliverApplicationResult(written=written, failure=carried(refusal))
             raise refusal from None
-        return DeliverApplicationResult(written=written, synced=_counted("sync", order, started))
+        return DeliverApplicationResult(written=written, synced=counted("sync", order, started))
 
     @activity.defn
     @reported
@@ -78,7 +78,7 @@ class ArgoCDActivities(DeliveryActivities):
         if (refused := await self._refused(request.namespace, request.deployment, request.environment)) is not None:
             return refused
         order = _described(request)
-        return _counted("sync", order, await self._writer.start(order))
+        return counted("sync", order, await self._writer.start(order))
 
     async def _refused(self, namespace: str, deployment: DeploymentSpec, environment: str) -> WriteResult | None:
         """Return why nothing is written, or synced: somebody holds the environment, or the repository is observed."""
@@ -107,7 +107,8 @@ def order_of(request: SyncApplicationInput, *, expected: str = "") -> Order:
     )
 
 
-def _counted(operation: str, order: Order, written: Written) -> WriteResult:
+def counted(operation: str, order: Order, written: Written) -> WriteResult:
+    """Return what became of an order for one deployment, and count it."""
     [deployment] = order.deployments
     result = written.results[deployment.name]
     outcome = result.outcome.value

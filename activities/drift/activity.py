@@ -4,13 +4,13 @@ from temporalio import activity
 
 from activities.contracts import DriftActivities
 from activities.delivery.argocd import ArgoCDWriter
-from activities.delivery.seam import Order
+from activities.delivery.seam import Order, held_by
+from activities.deployments import counted
 from activities.drift import presenting
 from activities.drift.looks import MONITORS, DriftLooks
 from activities.drift.monitors import create_monitors
 from activities.drift.reading import declared_deployment
 from activities.failures import reported
-from activities.models.configuration import WriteKind
 from activities.models.delivery import WriteOutcome, WriteResult
 from activities.models.drift import (
     CreateDriftMonitorsInput,
@@ -24,6 +24,7 @@ from activities.models.drift import (
 from activities.models.tracking import Artifact
 from activities.ports import ReferenceMissing, ResourceOpener
 from activities.reading import reference
+from activities.refusals import share_no_secrets
 from activities.shared_applications import SharedApplications
 from crds.api.mirror import read_through
 from crds.api.ports import ApiNotFound, Kubernetes
@@ -63,9 +64,10 @@ class PromotedChanges(DriftActivities):
     async def sync_drifted(self, request: SyncDriftedInput) -> WriteResult:
         """Start one sync of an application that is still out of sync and still holds what was promoted.
 
-        Nothing is written, so that nothing is ever rolled back; windows, owners and prune rules count as for a
+        Nothing is written, so that nothing is ever rolled back; holds, windows, owners and prune rules count as for a
         promotion.
         """
+        share_no_secrets()
         try:
             monitor = DriftMonitor.from_wire(await self._kubernetes.get(MONITORS, request.namespace, request.monitor))
             # A refusal drops the sync: a worker's memory may be older than a deployment that was declared since.
@@ -78,15 +80,17 @@ class PromotedChanges(DriftActivities):
             # It may have waited for a sync window while people changed their minds.
             return WriteResult(outcome=WriteOutcome.REFUSED, message=f"DriftMonitor {name} asks for no sync any more")
         [deployment] = await self._shared.mark(environment, [deployment])
-        if deployment.write is None or deployment.write.kind is WriteKind.GIT:
+        if deployment.write is None or deployment.write.kind.in_git:
             message = (
                 f"deployment {deployment.name} is only observed: no promotion syncs {deployment.application} either"
             )
             return WriteResult(outcome=WriteOutcome.REFUSED, message=message)
+        if (hold := await self._connections.held(request.namespace, environment.metadata.name)) is not None:
+            return held_by(hold, environment.metadata.name)
         port = await self._connections.deployments(request.namespace, deployment.instance)
         if (await port.get(reference(deployment))).sync_status == "Synced":
             return WriteResult(outcome=WriteOutcome.ALREADY)
         spec = monitor.spec
         artifact = Artifact(component=deployment.component, revision=spec.revision, tag=spec.tag)
         order = Order(namespace=request.namespace, deployments=(deployment,), artifacts=(artifact,), key=request.key)
-        return (await self._writer.start(order)).results[deployment.name]
+        return counted("sync", order, await self._writer.start(order))

@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import ValidationError
 
 from activities.drift.judging import DriftJudgement
+from activities.drift.monitors import RENEWED_AFTER
 from activities.drift.reading import ApplicationReader, as_reading
 from activities.failures import failure_from, last_attempt
 from activities.models.budgets import DRIFT_READINGS
@@ -43,8 +44,6 @@ MONITORS = resource_of(DriftMonitor.definition)
 INSTANCES = resource_of(ArgoCDInstance.definition)
 ABSENT = "absent"
 """Stands for the digest of an application that no list shows."""
-RENEWED_AFTER = timedelta(hours=1)
-"""How old `lastCheckedAt` may become: to write it at each look would cost more than the looks."""
 PAGE = 500
 LISTING = timedelta(seconds=60)
 """What all lists of one look may take together; a project that is slower gives no answer."""
@@ -90,13 +89,16 @@ class DriftLooks:
         room = DRIFT_READINGS - len(readings)
         readings += [_renewal(one) for one in renewed[:room]]
         silent += [_silence(name, instance, error) for name, error in found.silent.items()]
-        more = len(turns) > DRIFT_READINGS
+        # What comes before the cursor had its turn in this pass. Much of it may stay as it is for days, such as what is
+        # declared no more: the looks of one pass follow each other at once, and passes do not.
+        left = [one for one in turns[DRIFT_READINGS:] if one.metadata.name > request.cursor]
+        passed = [one.metadata.name for one in turns[:DRIFT_READINGS] if one.metadata.name not in request.first]
         return LookForDriftResult(
             monitors=len(monitors),
             readings=tuple(readings),
             silent=tuple(silent),
-            left=max(len(turns) - DRIFT_READINGS, 0),
-            cursor=turns[DRIFT_READINGS - 1].metadata.name if more else "",
+            left=len(left),
+            cursor=max([request.cursor, *passed]) if left else "",
         )
 
     async def _exists(self, instance: InstanceRef) -> bool:

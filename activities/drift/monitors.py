@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from activities.models.drift import CreateDriftMonitorsInput, WatchedDeployment
@@ -16,6 +16,8 @@ from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 
 MONITORS = resource_of(DriftMonitor.definition)
 CONFLICTS = 8
+RENEWED_AFTER = timedelta(hours=1)
+"""How old `lastCheckedAt` may become: to write it at each look would cost more than the looks."""
 _AT_ONCE = 8
 _DIGEST_LENGTH = 10
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from temporalio import activity
 
 from activities.contracts import DriftStatusActivities
-from activities.drift.monitors import is_about
+from activities.drift.monitors import RENEWED_AFTER, is_about
 from activities.drift.rollbacks import Rollbacks
 from activities.failures import reported
 from activities.models.drift import (
@@ -158,7 +158,7 @@ class DriftStatuses(DriftStatusActivities):
 
 
 def rendered_change(change: DriftChange, at: datetime, document: Document) -> Document | None:
-    """Return the status that a look leads to; None where the monitor is about another promotion by now."""
+    """Return the status that a look leads to; None where it stands there, or the monitor is about another promotion."""
     metadata = document["metadata"]
     if (metadata.get("uid"), metadata.get("generation")) != (change.uid, change.generation):
         return None
@@ -167,7 +167,7 @@ def rendered_change(change: DriftChange, at: datetime, document: Document) -> Do
     if change.parameters is not None:
         named = tuple(f"{name}={digest}" for name, digest in change.parameters.items())
         baseline = DriftBaseline(promoted_at=change.promoted_at, parameters=named)
-    return _rendered(
+    status = _rendered(
         document,
         change.verdict,
         at,
@@ -175,6 +175,14 @@ def rendered_change(change: DriftChange, at: datetime, document: Document) -> Do
         baseline=baseline,
         rolled_back_to=_rollback_to_show(change, document, present),
     )
+    return None if _stands(document, present, status, at) else status
+
+
+def _stands(document: Document, present: DriftMonitorStatus, status: Document, at: datetime) -> bool:
+    """Return whether all but the time of the look stands there, and that was written not long ago."""
+    checked, undated = present.last_checked_at, {"lastCheckedAt": None}
+    recent = checked is not None and at - checked < RENEWED_AFTER
+    return recent and {**status_of(document), **undated} == {**status, **undated}
 
 
 def rendered_silence(silence: Silence, at: datetime, document: Document) -> Document | None:

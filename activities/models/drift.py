@@ -149,8 +149,9 @@ class LookForDriftResult(Bounded):
     readings: Annotated[tuple[DriftReading, ...], First(budgets.DRIFT_READINGS)] = ()
     silent: Annotated[tuple[Silence, ...], First(budgets.DRIFT_SILENCES)] = ()
     left: int = 0
-    """Monitors that had no turn, since each look reads a bounded number of applications."""
+    """Monitors that had no turn in this pass, since each look reads a bounded number of applications."""
     cursor: str = ""
+    """The monitor behind which the pass goes on; empty at its end."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,9 +30,11 @@ from activities.models.revisions import Relation
 from activities.models.state_labels import DRIFTED
 from activities.models.tracking import TrackerRef
 from activities.presentation import summary_marker
+from activities.refusals import following
 from crds.api.ports import Document, resource_of
 from crds.api.recent import RecentWrites
 from crds.v1alpha1.drift_monitor import DriftMonitor
+from crds.v1alpha1.environment_status import EnvironmentHold
 from crds.v1alpha1.git_repository import RepositoryMode
 from crds.v1alpha1.kinds import BY_KIND
 from providers.application_models import HelmParameter
@@ -434,7 +436,46 @@ async def test_a_look_reads_so_many_applications_and_the_next_one_goes_on_behind
     second = await world.look(cursor=first.cursor)
     assert [one.monitor for one in first.readings] == names[:2]
     assert [one.monitor for one in second.readings] == names[2:4]
-    assert (first.left, second.left) == (3, 3)
+    third = await world.look(cursor=second.cursor)
+    assert third.readings[0].monitor == names[4]
+    # Where the last one had its turn the next pass begins with the first, and not at once.
+    assert [(one.left, one.cursor) for one in (first, second, third)] == [(3, names[1]), (1, names[3]), (0, "")]
+
+
+async def test_a_pass_goes_on_behind_what_was_read_although_a_suspicion_behind_that_was_read_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("activities.drift.looks.DRIFT_READINGS", 2)
+    world = World()
+    names = sorted(await world.create(*(replace(WEB, deployment=f"gone-{number}") for number in range(5))))
+    found = await world.look(first=(names[4],))
+    assert [one.monitor for one in found.readings] == [names[4], names[0]]
+    assert (found.left, found.cursor) == (3, names[0])
+
+
+async def test_what_stays_unknown_is_looked_at_once_in_each_pass_and_written_once_an_hour(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("activities.drift.looks.DRIFT_READINGS", 2)
+    world = World()
+    names = sorted(await world.create(*(replace(WEB, deployment=f"gone-{number}") for number in range(5))))
+
+    async def look_at_all(at: datetime) -> tuple[list[str], int]:
+        seen, written, cursor = [], 0, ""
+        for _ in range(10):
+            look = await world.look(cursor=cursor)
+            seen += [one.monitor for one in look.readings]
+            written += await world.show(look, at=at)
+            if not look.left:
+                return seen, written
+            cursor = look.cursor
+        raise AssertionError(f"a pass has no end: {seen}")
+
+    now = datetime.now(UTC)
+    seen, written = await look_at_all(now)
+    assert (sorted({*seen}), written) == (names, 5)
+    assert (await look_at_all(now + timedelta(minutes=5)))[1] == 0
+    assert (await look_at_all(now + timedelta(hours=1)))[1] == 5
 
 
 async def test_an_instance_that_was_deleted_or_made_again_is_gone() -> None:
@@ -667,6 +708,49 @@ async def test_a_sync_window_is_waited_for_and_what_is_in_sync_by_then_is_left_a
     assert (await sync(world)).outcome is WriteOutcome.BLOCKED
     world.change(sync_status="Synced")
     assert (await sync(world)).outcome is WriteOutcome.ALREADY
+    assert world.argocd.syncs == []
+
+
+async def test_no_sync_is_requested_while_a_person_holds_the_environment() -> None:
+    world = World()
+    await remediated(world, sync_status="OutOfSync")
+    until = NOON + timedelta(hours=2)
+    world.connections.holds["staging"] = EnvironmentHold(id="hold-1", by="alice", since=NOON, until=until)
+    held = await sync(world)
+    assert (held.outcome, held.until) == (WriteOutcome.HELD, until)
+    assert "staging is held by alice" in held.message
+    assert world.argocd.syncs == []
+    world.connections.holds.clear()
+    assert (await sync(world)).outcome is WriteOutcome.DONE
+
+
+async def test_a_sync_is_requested_with_no_secret_that_was_read_before() -> None:
+    world = World()
+    await remediated(world, sync_status="OutOfSync")
+    with following() as reached:
+        await sync(world)
+    assert reached.shares_none
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        {
+            "git": {
+                "repositoryRef": {"name": "config"},
+                "branch": "main",
+                "edits": [{"file": "a", "kustomizeImage": "web"}],
+            }
+        },
+        {"branch": {"repositoryRef": {"name": "config"}, "source": "main", "target": "prod"}},
+    ],
+    ids=["files", "a branch"],
+)
+async def test_what_git_is_written_for_is_synced_by_no_drift(write: dict[str, Any]) -> None:
+    world = World()
+    world.apply("Environment", "staging", {**environment("staging"), "write": write})
+    await remediated(world, sync_status="OutOfSync")
+    assert (await sync(world)).outcome is WriteOutcome.REFUSED
     assert world.argocd.syncs == []
 
 

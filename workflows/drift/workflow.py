@@ -47,8 +47,8 @@ from workflows.runtime.ancestry import KnownAncestry, compare_revisions
 from workflows.runtime.snapshot import Snapshot
 from workflows.runtime.timers import wait_until
 
-_ASKED_LATER = (WriteOutcome.BUSY, WriteOutcome.BLOCKED)
-"""Outcomes of a sync that is requested again: somebody else's operation ends, and so does a sync window."""
+_ASKED_LATER = (WriteOutcome.BUSY, WriteOutcome.BLOCKED, WriteOutcome.HELD)
+"""Outcomes of a sync that is requested again: somebody else's operation ends, and so do sync windows and holds."""
 
 
 @workflow.defn(name=DRIFT_WORKFLOW)
@@ -79,7 +79,8 @@ class DriftWorkflow:
         """Look until nothing is watched any more."""
         again = False
         while True:
-            if not again:
+            if not (again or self._cursor):
+                # A pass answers the pokes that came before it; what one of them is about may be behind it by now.
                 self._poked = False
             await self._clear()
             look = await self._look(again)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+import pytest
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.exceptions import ApplicationError
@@ -80,7 +81,8 @@ class World(DriftActivities, DriftStatusActivities):
     presented: list[str] = field(default_factory=list)
     synced: list[str] = field(default_factory=list)
     blocked: int = 0
-    """How many of the next syncs meet a sync window."""
+    """How many of the next syncs meet what is in their way."""
+    in_the_way: WriteOutcome = WriteOutcome.BLOCKED
 
     @property
     def kinds(self) -> list[Drift | None]:
@@ -124,7 +126,7 @@ class World(DriftActivities, DriftStatusActivities):
         self.synced.append(request.key)
         if self.blocked:
             self.blocked -= 1
-            return WriteResult(outcome=WriteOutcome.BLOCKED)
+            return WriteResult(outcome=self.in_the_way)
         return WriteResult(outcome=WriteOutcome.DONE)
 
     @property
@@ -212,9 +214,12 @@ async def test_what_gives_no_answer_at_two_looks_is_written_once(temporal_server
         assert [one.projects for one in world.looks if one.again] == [("shop",)]
 
 
-async def test_one_sync_is_requested_for_one_drift_and_again_only_after_a_sync_window(temporal_server: str) -> None:
+@pytest.mark.parametrize("in_the_way", [WriteOutcome.BLOCKED, WriteOutcome.HELD])
+async def test_one_sync_is_requested_for_one_drift_and_again_only_after_a_sync_window_or_a_hold(
+    temporal_server: str, in_the_way: WriteOutcome
+) -> None:
     async with served(temporal_server) as world:
-        world.syncs, world.blocked = True, 1
+        world.syncs, world.blocked, world.in_the_way = True, 1, in_the_way
         world.verdict = Verdict(kind=Drift.OUT_OF_SYNC)
         await world.port().poke(INSTANCE)
         await world.until(lambda: len(world.synced) == 2)
