@@ -45,18 +45,23 @@ _AT_ONCE = 8
 
 @dataclass(kw_only=True)
 class _Reading:
-    """One deployment while it is read: where, and its state or why there is none."""
+    """One deployment while it is read: where, and what was seen or why nothing was."""
 
     deployment: DeploymentSpec
     port: Deployments | None = None
-    state: ApplicationState | None = None
+    seen: Observation | None = None
+    stale: bool = False
+    """Whether only a refresh can show how the last operation ended."""
     failure: Failure | None = None
 
+    def take(self, port: Deployments, state: ApplicationState) -> None:
+        """Keep what is observed alone: an application may have megabytes, and hundreds are read for one answer."""
+        self.seen = observe(self.deployment, state, port.locate(target_of(self.deployment), state))
+        self.stale = needs_refresh(state)
+
     def observation(self) -> Observation:
-        if self.state is not None and self.port is not None:
-            return observe(self.deployment, self.state, self.port.locate(target_of(self.deployment), self.state))
         nothing = Failure(kind=FailureKind.UNEXPECTED, object=instance_of(self.deployment), message="not read")
-        return unreadable(self.deployment, self.failure or nothing)
+        return self.seen or unreadable(self.deployment, self.failure or nothing)
 
 
 class ArgoCDObserver:
@@ -112,8 +117,10 @@ async def _read_group(
     async def read(port: Deployments, listed: dict[str, ApplicationState], number: int) -> None:
         reading = group[number]
         reading.port = port
-        reading.state = listed.get(reading.deployment.application)
-        if reading.state is None:
+        state = listed.get(reading.deployment.application)
+        if state is not None:
+            reading.take(port, state)
+        else:
             async with gate:
                 await _read_one(port, reading, unanswered)
         unread.discard(number)
@@ -149,7 +156,7 @@ async def _read_one(port: Deployments, reading: _Reading, unanswered: list[Provi
     try:
         if len(unanswered) >= SILENT_AFTER:
             raise unanswered[-1]
-        reading.state = await port.get(reference(reading.deployment))
+        reading.take(port, await port.get(reference(reading.deployment)))
     except ProviderError as error:
         _leave_to_the_next_attempt(error)
         reading.failure = _of(reading.deployment, error, explain(reading.deployment, error))
@@ -169,9 +176,9 @@ async def _refresh(readings: Sequence[_Reading], gates: Mapping[str, asyncio.Sem
     async def refresh(reading: _Reading, port: Deployments) -> None:
         async with gates[reading.deployment.instance]:
             with suppress(ProviderError):
-                reading.state = await port.get(reference(reading.deployment), refresh=True)
+                reading.take(port, await port.get(reference(reading.deployment), refresh=True))
 
-    due = [(one, one.port) for one in readings if one.port and one.state and needs_refresh(one.state)]
+    due = [(one, one.port) for one in readings if one.port and one.stale]
     with suppress(TimeoutError):
         async with asyncio.timeout_at(until), asyncio.timeout(REFRESHING.total_seconds()):
             await asyncio.gather(*(refresh(reading, port) for reading, port in due))

@@ -8,7 +8,7 @@ layer of gzip is undone here, never further than the bound.
 import asyncio
 import time
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx
 
@@ -29,31 +29,43 @@ _EMPTY_MEMBERS_LIMIT = 100
 """Parts of a gzip file that hold nothing, one after the other: each costs time, and no bound of bytes ends them."""
 
 
+Fit = Callable[[int], None]
+"""Called with how many bytes are about to be held; raises where there is no room for them."""
+
+
+def _anyway(_size_bytes: int) -> None:
+    """Hold whatever comes."""
+
+
 class _Cut(ProviderMalformed):
     """The compressed stream ended before its end."""
 
 
-async def read_body(response: httpx.Response, limit: int = BODY_LIMIT_BYTES) -> bytes:
+async def read_body(response: httpx.Response, limit: int = BODY_LIMIT_BYTES, *, fit: Fit = _anyway) -> bytes:
     """Return the whole body, decoded.
 
-    Raises TooMuch beyond `limit` bytes, and ProviderMalformed for another coding than gzip.
+    Raises TooMuch beyond `limit` bytes, ProviderMalformed for another coding than gzip, and what `fit` raises.
     """
     body = bytearray()
     async for piece in _pieces(response):
         if len(body) + len(piece) > limit:
             raise TooMuch(f"the answer is larger than {limit} bytes")
+        fit(len(body) + len(piece))
         body += piece
     return bytes(body)
 
 
-async def read_lines(response: httpx.Response, limit: int = BODY_LIMIT_BYTES) -> AsyncIterator[bytes]:
+async def read_lines(
+    response: httpx.Response, limit: int = BODY_LIMIT_BYTES, *, fit: Fit = _anyway
+) -> AsyncIterator[bytes]:
     """Yield the lines of a stream that are not blank; a cut connection ends it as EOF does.
 
-    Raises ProviderMalformed for a line beyond `limit` bytes or for another coding than gzip.
+    Raises ProviderMalformed for a line beyond `limit` bytes or for another coding than gzip, and what `fit` raises.
     """
     rest = bytearray()
     try:
         async for piece in _pieces(response):
+            fit(len(rest) + len(piece))
             rest += piece
             if b"\n" in piece:
                 *complete, last = bytes(rest).split(b"\n")

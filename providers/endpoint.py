@@ -9,12 +9,14 @@ from contextlib import AsyncExitStack
 import httpx
 
 from providers.addresses import host_of, port_of
+from providers.answer_room import NoRoom
 from providers.bodies import read_body, read_lines
 from providers.call_budgets import budget_of
 from providers.credentials import check_destination, check_proxy, fingerprint
 from providers.decoding import decoded, decoded_in_steps, is_crowded
 from providers.error_mapping import asked_wait, is_limit, moved, refusal
 from providers.errors import (
+    ProviderBusy,
     ProviderError,
     ProviderMalformed,
     ProviderMisconfigured,
@@ -96,14 +98,19 @@ class Endpoint:
         headers = await self._all_headers(request)
         self._http.admission(canonical(host_of(url)), self.credential_id).refuse_while_quiet()
         streams = self._http.admission(canonical(host_of(url)), self.credential_id, stream=True)
+        room = self._http.room.answer()
         async with streams.place(waits=False), AsyncExitStack() as stack:
             client = await stack.enter_async_context(self._http.client(self._credential.route))
             response = await self._open(stack, client, request, url, headers)
             try:
-                async for line in read_lines(response):
+                async for line in read_lines(response, fit=room.fit):
                     yield line
             except ProviderMalformed as error:
                 raise self._malformed(request, error, response.status_code) from None
+            except NoRoom as full:
+                raise self._unread(request, full) from None
+            finally:
+                room.fit(0)
 
     def error(self, request: Request, reply: Reply) -> ProviderError:
         """Make the error that an answer means, its text redacted and bounded."""
@@ -135,6 +142,11 @@ class Endpoint:
         """Name the call whose answer could not be read; what stands in a header may be shown as well."""
         kind = TooMuch if isinstance(error, TooMuch) else ProviderMalformed
         return kind(self.shown(f"{self._name(request)}: {error}"), status=error.status or code)
+
+    def _unread(self, request: Request, full: NoRoom) -> ProviderError:
+        """Name the call whose answer found no room. What a write did is unknown, as after any lost answer."""
+        kind = ProviderBusy if request.reads else ProviderUnavailable
+        return kind(f"{self._name(request)}: {full}", retry_after=full.retry_after)
 
     def _name(self, request: Request) -> str:
         return f"`{request.method} {request.path}` at {httpx.URL(self._base_url.strip()).netloc.decode()}"
@@ -173,7 +185,7 @@ class Endpoint:
         self, client: httpx.AsyncClient, request: Request, url: httpx.URL, headers: Mapping[str, str]
     ) -> Reply:
         """Make one round trip and record it once, however it ends."""
-        started = time.perf_counter()
+        started, room = time.perf_counter(), self._http.room.answer()
         code = 500
         answered: Mapping[str, str] = {}
         limit = min(request.timeout or self._timeout, self._timeout)
@@ -188,16 +200,20 @@ class Endpoint:
                     code = response.status_code
                     span.answered(code)
                     self._http.options.answered(code)
-                    body = await read_body(response)
+                    body = await read_body(response, fit=room.fit)
             return Reply(
                 status=code,
                 headers=answered,
                 body=body,
                 cookies=_cookies(response),
                 decoded=await _decoded(body),
+                room=room,
             )
         except ProviderMalformed as error:
             raise self._malformed(request, error, code) from None
+        except NoRoom as full:
+            room.fit(0)
+            raise self._unread(request, full) from None
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
             failure = unanswered(error, self._name(request), self._secrets)
             code = failure.status or code
@@ -228,10 +244,15 @@ class Endpoint:
                     self._http.options.answered(code)
                     if response.is_success:
                         return response
+                    room = self._http.room.answer()
                     try:
-                        body = await read_body(response)
+                        body = await read_body(response, fit=room.fit)
                     except ProviderMalformed as error:
                         raise self._malformed(request, error, code) from None
+                    except NoRoom as full:
+                        raise self._unread(request, full) from None
+                    finally:
+                        room.fit(0)
             answered = {name.lower(): value for name, value in response.headers.items()}
             reply = Reply(status=code, headers=answered, body=body)
             # Looked up only now: while no call is in flight, an idle admission may be let go and replaced.

@@ -27,7 +27,7 @@ class ProviderRateLimited(ProviderError):
 
 
 class ProviderBusy(ProviderError):
-    """Too many calls are in flight with this credential in this process; nothing was sent."""
+    """A bound of this process was reached, such as that of calls with a credential; nothing was begun at the host."""
 
 
 class ProviderUnauthorized(ProviderError):

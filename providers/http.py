@@ -17,6 +17,7 @@ import httpcore
 import httpx
 
 from providers.addresses import AddressRules, CheckedTransport, Endpoint, host_of, port_of
+from providers.answer_room import AnswerRoom
 from providers.bodies import ACCEPTED_CODING
 from providers.call_admission import Admission
 from providers.credentials import fingerprint
@@ -82,6 +83,8 @@ class HttpOptions:
     """Calls at a time to all hosts together, those included that wait for their turn; one namespace has a share."""
     streams_in_all: int = 1000
     """Open streams at a time to all hosts together; one namespace has a share."""
+    answers_in_all_bytes: int = 64 * 1024 * 1024
+    """What all answers together hold that are worked on; one namespace has a share."""
     user_agent: str = "pilotage"
     transport: httpx.AsyncBaseTransport | None = None
     """Replaces the network, in tests."""
@@ -106,6 +109,7 @@ class HttpClients:
         self._clients: OrderedDict[str, _Client] = OrderedDict()
         self._admissions: dict[tuple[str, ...], Admission] = {}
         self._calls, self._streams = Shares(self.options.calls_in_all), Shares(self.options.streams_in_all)
+        self.room = AnswerRoom(self.options.answers_in_all_bytes)
         self._learned = Learned()
 
     def keep_from(self, endpoints: Iterable[Endpoint]) -> None:

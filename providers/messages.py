@@ -61,6 +61,8 @@ class Reply:
     """`name=value` of each cookie set; nothing keeps them but the caller."""
     decoded: object = field(default=None, repr=False)
     """The JSON of a large body, which is decoded once, else None; see `providers/decoding.py`."""
+    room: object = field(default=None, repr=False, compare=False)
+    """What the body takes of the memory for answers, given back with the reply; see `providers/answer_room.py`."""
 
     @property
     def ok(self) -> bool:

@@ -13,7 +13,6 @@ from activities.models.delivery import Health, Observation
 from activities.models.drift import Drift, Verdict
 from activities.models.revisions import RevisionPair
 from activities.models.tracking import Artifact
-from activities.running import operation_under_way
 from crds.v1alpha1.drift_monitor import MAX_PARAMETERS
 from providers.application_models import ApplicationState
 from providers.images import split_image
@@ -50,19 +49,14 @@ class DriftJudgement:
     """Baseline to be kept."""
 
 
-def judge(
-    promoted: Promoted, deployment: DeploymentSpec, state: ApplicationState, seen: Observation
-) -> DriftJudgement | None:
-    """Return whether the change is in place; None while an operation is under way, which may change everything."""
-    if operation_under_way(state):
-        return None
+def judge(promoted: Promoted, deployment: DeploymentSpec, seen: Observation, found: dict[str, str]) -> DriftJudgement:
+    """Return whether the change is in place; `found` are the parameters that the application has now."""
     if seen.problem:
         return DriftJudgement(verdict=Verdict(kind=Drift.UNKNOWN, observed=seen.problem))
     kind = Drift.REVISION_MOVED if deployment.image is None else Drift.ARTIFACT_CHANGED
     if seen.runs is None:
         nothing = Verdict(kind=kind, expected=_short(promoted.revision), observed="nothing is deployed")
         return DriftJudgement(verdict=nothing)
-    found = parameters_of(promoted.uid, deployment, state)
     elsewhere = next((one for one in (seen.runs, seen.written) if one and not _is(promoted.revision, one)), None)
     baseline = found if promoted.parameters is None and elsewhere is None else None
     verdict = _of_the_same(promoted, found, seen)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
 
-from activities.drift.judging import DriftJudgement, Promoted, judge
+from activities.drift.judging import DriftJudgement, Promoted, judge, parameters_of
 from activities.drift.monitors import is_about
 from activities.environments import deployment_named, read_resource
 from activities.failures import bounded, failure_from, last_attempt
@@ -19,13 +19,13 @@ from activities.models.drift import Drift, DriftReading, Verdict
 from activities.observing import observe
 from activities.ports import MissingReason, ReferenceMissing, ResourceOpener
 from activities.reading import NO_ANSWER, SILENT_AFTER, explain, reference
+from activities.running import operation_under_way
 from activities.targets import target_of
 from crds.api.ports import Kubernetes
 from crds.resource import Resource
 from crds.v1alpha1.drift_monitor import AutoRemediate, DriftMonitor
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
-from providers.application_models import ApplicationState
 from providers.errors import ProviderBusy, ProviderError, ProviderNotFound, ProviderUnavailable
 from providers.ports import Deployments
 
@@ -51,8 +51,8 @@ class Found:
 class _Application:
     monitor: DriftMonitor
     deployment: DeploymentSpec
-    state: ApplicationState
     seen: Observation
+    parameters: dict[str, str]
 
 
 class ApplicationReader:
@@ -98,8 +98,15 @@ class ApplicationReader:
                         found.silent[project] = error
                 found.judged.append((monitor, _unknown(explain(deployment, error))))
             else:
+                if operation_under_way(state):
+                    # It may change everything.
+                    return
+                # An application may have megabytes, and more than a hundred are read for one answer.
                 seen = observe(deployment, state, port.locate(target_of(deployment), state))
-                applications.append(_Application(monitor=monitor, deployment=deployment, state=state, seen=seen))
+                parameters = parameters_of(monitor.metadata.uid or "", deployment, state)
+                applications.append(
+                    _Application(monitor=monitor, deployment=deployment, seen=seen, parameters=parameters)
+                )
 
         with suppress(TimeoutError):
             async with asyncio.timeout(READING.total_seconds()):
@@ -116,10 +123,10 @@ class ApplicationReader:
         judged: list[tuple[DriftMonitor, DriftJudgement]] = []
         for (namespace, repository), ours in by_repository.items():
             seen = await self._revisions.complete_all(namespace, repository, [one.seen for one in ours])
-            for one, whole in zip(ours, seen, strict=True):
-                found = judge(promoted(one.monitor), one.deployment, one.state, whole)
-                if found is not None:
-                    judged.append((one.monitor, found))
+            judged += [
+                (one.monitor, judge(promoted(one.monitor), one.deployment, whole, one.parameters))
+                for one, whole in zip(ours, seen, strict=True)
+            ]
         return judged
 
 

@@ -11,16 +11,18 @@ from activities.drift.judging import DriftJudgement
 from activities.flux import subscriptions
 from activities.models.commit_statuses import PostCommitStatusInput
 from activities.models.drift import Drift, DriftChange, Silence, Verdict
+from activities.models.repository_sync import ListCursor
 from activities.state_labels import LabelNames
 from crds.api.ports import Document, Page
 from crds.v1alpha1.commit_status import CommitStatus
 from crds.v1alpha1.drift_monitor import DriftMonitor
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.flux_provider import Provider
-from crds.v1alpha1.git_repository import GitRepository
+from crds.v1alpha1.git_repository import Discovery, GitRepository
 from providers import models
 from providers.cursors import LOOK_PAGES, LOOK_REMARKS
 from providers.models import HostPullRequest, LabelEvent, Person, Remark, StatusState
+from providers.pull_request_lists import ListedPullRequest
 from tests.architecture.largest import largest
 from tests.crds.resources import deployment, document, environment_document
 from tests.security.measuring import Work
@@ -67,16 +69,34 @@ def of_repositories(change: HostPullRequest) -> Iterator[Work]:
     template = {f"K{number}": "x" * 63 for number in range(32)}
     found = large_repository()
     found["spec"]["discovery"] = {
-        "baseBranches": [{"baseBranch": "main", "environment": "dev"}],
+        "baseBranches": [{"baseBranch": f"main-{number}", "environment": "dev"} for number in range(50)],
         "trackerTemplate": {"labels": template, "annotations": template},
+        "requiredLabels": ["x" * 100] * 20,
+        "authors": [f"{'x' * 250}{number}" for number in range(200)],
     }
     repository = GitRepository.from_wire(found)
     yield partial(discovery.tracker_document, repository, 1, "dev")
+    listed = ListedPullRequest(change=change, updated_at=NOW)
+    yield partial(discovery.environment_for, _discovery(repository), listed, NOW)
+    yield partial(discovery.is_open, listed)
+    shown = document(
+        "PullRequestTracker", "web-1", {"repositoryRef": {"name": "web"}, "number": 1, "environment": "dev"}
+    )
+    pull_request = {"number": 1, "title": change.title, "labels": ["x" * 256] * 100}
+    yield partial(
+        discovery.is_shown, {**shown, "status": {"attempt": 1, "pullRequest": pull_request}}, listed, LabelNames()
+    )
+    yield partial(discovery.after_page, ListCursor(), [listed] * 100, "", "x" * 256, now=NOW)
     places = [deployment(f"d{number}", component="c49") for number in range(100)]
     yield partial(
         environments.deployment_named, Environment.from_wire(environment_document("prod", *places)), repository,
         "d99", "web",
     )  # fmt: skip
+
+
+def _discovery(repository: GitRepository) -> Discovery:
+    assert repository.spec.discovery is not None
+    return repository.spec.discovery
 
 
 def of_ended(tracker: Document) -> Iterator[Work]:

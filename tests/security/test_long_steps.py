@@ -23,7 +23,9 @@ from pydantic import ValidationError
 
 import activities
 import crds.texts
+import providers.application_models
 import providers.models
+import providers.pull_request_lists
 import worker.receiver
 import worker.watcher
 from activities import (
@@ -40,6 +42,7 @@ from activities import (
 )
 from activities.delivery import argocd, flux_specs
 from activities.deployments import order_of
+from activities.drift import judging
 from activities.models.configuration import DeploymentSpec, WriteKind, WriteSpec
 from activities.models.credential_checks import CheckedResource
 from activities.models.delivery import SyncApplicationInput
@@ -108,6 +111,8 @@ def _states() -> Iterator[ApplicationState]:
     source = {"repoURL": "https://git.example/acme/web", "targetRevision": SHA, "path": "x"}
     yield _state({"sources": [{**source, "kustomize": {"images": _fill("web:a")[:2000]}}]}, {})
     yield _state({"sources": [{**source, "helm": {"parameters": _fill({"name": "p", "value": "v"})[:2000]}}]}, {})
+    large = [{"name": f"p{number}", "value": "v" * 4000} for number in range(2000)]
+    yield _state({"sources": [{**source, "helm": {"parameters": large}}]}, {})
     yield _state({"sources": [{**source, "targetRevision": f"{n}{'x' * TEXT_LIMIT_BYTES}"} for n in range(100)]}, {})
     yield _state({}, {"summary": {"images": [f"{image}{n}" for n in range(2000)]}})
     yield _state({}, {"summary": {"images": [f"web:{'a' * 4000}{n}" for n in range(300)]}})
@@ -132,8 +137,10 @@ DEPLOYMENT = DeploymentSpec(
 def _work_on(deployment: DeploymentSpec, state: ApplicationState) -> None:
     target = targets.target_of(deployment)
     place = locate(target, state)
-    observing.observe(deployment, state, place)
+    seen = observing.observe(deployment, state, place)
     observing.needs_refresh(state)
+    found = judging.parameters_of("u", deployment, state)
+    judging.judge(judging.Promoted(uid="u", revision=SHA, parameters=found), deployment, seen, found)
     patch_operations(target, state, SHA)
     argocd.prunes(deployment, state)
     argocd.leaves_to_argocd(state)
@@ -293,7 +300,10 @@ def test_to_stop_everybodys_work_by_what_is_worked_on_in_one_step(name: str) -> 
 
 
 HOSTS_VALUES = {
-    one for one in vars(providers.models).values() if isinstance(one, type) and one.__module__ == "providers.models"
+    one
+    for module in (providers.models, providers.application_models, providers.pull_request_lists)
+    for one in vars(module).values()
+    if isinstance(one, type) and one.__module__ == module.__name__
 }
 
 
