@@ -1,5 +1,6 @@
 """ClusterScmProvider: an SCM host and a credential, for the namespaces that it allows."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
@@ -12,6 +13,9 @@ from crds.resource import Resource
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.scm_host import ScmProviderSpec
 from crds.v1alpha1.scm_provider import PROVIDER_COLUMNS, ScmProviderStatus
+
+_ID = re.compile(r"[0-9a-f]{32}")
+_ID_MARKS = str.maketrans("", "", "{}()-")
 
 
 class AllowedRepositories(Model):
@@ -45,12 +49,20 @@ class ClusterScmProviderSpec(ScmProviderSpec):
             for pattern in allowed.patterns
         ]
         name = repository.spec.hosted.full_name.lower()
-        return not _walks(name) and any(matches_name(pattern, name) for pattern in patterns)
+        return not (_walks(name) or names_an_id(name)) and any(matches_name(pattern, name) for pattern in patterns)
 
 
 def _walks(name: str) -> bool:
     """Return whether a host, or a proxy before it, could take a name for another one."""
     return any(part in ("", ".", "..") for part in name.split("/")) or any(mark in name for mark in "%\\?#")
+
+
+def names_an_id(name: str) -> bool:
+    """Return whether a part of a name is an id in the form of Bitbucket Cloud (`{…}`) or Azure DevOps.
+
+    Both take it in place of a name, and it is theirs which repository that is, whatever stands next to it.
+    """
+    return any(_ID.fullmatch(part.lower().translate(_ID_MARKS)) for part in name.split("/"))
 
 
 class ClusterScmProvider(Resource):

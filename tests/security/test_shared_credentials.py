@@ -91,6 +91,23 @@ def test_to_open_a_repository_below_or_next_to_the_ones_that_are_allowed(
     assert provider.spec.allows(gitlab(namespace, name), {}) is wanted
 
 
+UUID = "5137f783-a12b-4958-a614-4a2af63fca20"
+
+
+@pytest.mark.parametrize("name", [f"{{{UUID}}}", f"{{{UUID.upper()}}}", UUID, UUID.replace("-", ""), f"({UUID})"])
+@pytest.mark.parametrize("host", ["bitbucketCloud", "azureDevOps"])
+async def test_to_open_anothers_repository_by_its_id(host: str, name: str) -> None:
+    owner = "owner" if host == "bitbucketCloud" else "project"
+    made = cluster({"patterns": ["acme/**"]})
+    reference = {"kind": "ClusterScmProvider", "name": "shared"}
+    spec = {"scmProviderRef": reference, host: {owner: "acme", "name": name}}
+    by_id = GitRepository.from_wire(document("GitRepository", "web", spec))
+    with pytest.raises(ReferenceMissing, match="in place of its id"):
+        await Credentials(made.port(), system_namespace="pilotage").scm("shop", by_id)
+    provider = ClusterScmProvider.from_wire(made.objects["ClusterScmProvider", "", "shared"])
+    assert not provider.spec.allows(by_id, {"team": "shop"})
+
+
 async def test_without_a_list_every_repository_of_the_credential_is_open() -> None:
     assert await opens(cluster(), "anything", "at-all")
 

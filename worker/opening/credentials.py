@@ -11,7 +11,7 @@ from crds.fields import SecretReference
 from crds.model import Model
 from crds.rules.secrets import CONSENT_LABEL, HOSTS_ANNOTATION, consents
 from crds.rules.shared_providers import validate_shared_provider
-from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider, ClusterScmProviderSpec
+from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider, ClusterScmProviderSpec, names_an_id
 from crds.v1alpha1.git_repository import GitRepository, ProviderKind
 from crds.v1alpha1.scm_host import ScmHost, ScmProviderSpec
 from crds.v1alpha1.scm_provider import ScmProvider
@@ -213,6 +213,9 @@ def _check_allowed(
     if shared.repositories and repository.spec.gitlab is not None and repository.spec.gitlab.project_id is not None:
         # The number decides which project is opened, whatever the names next to it are.
         message = f"{what} allows repositories by name: remove spec.gitlab.projectId"
+        raise ReferenceMissing(what, MissingReason.REPOSITORY_NOT_ALLOWED, message)
+    if shared.repositories and names_an_id(repository.spec.hosted.full_name):
+        message = f"{what} allows repositories by name: write the name of the repository in place of its id"
         raise ReferenceMissing(what, MissingReason.REPOSITORY_NOT_ALLOWED, message)
     if not shared.allows(repository, labels):
         name = repository.spec.hosted.full_name
