@@ -115,6 +115,13 @@ _OWN_NAME = {
 }
 
 
+_OF_NO_ONE = {
+    "expression": f"{_owners('object')} == []",
+    "message": "a command is kept for audit, and can have no metadata.ownerReferences: Kubernetes would delete it",
+    "reason": "Forbidden",
+}
+
+
 _PRESENT = "(request.operation == 'DELETE' ? oldObject : object)"
 
 
@@ -149,6 +156,7 @@ ADMISSIONS: Sequence[AdmissionPolicy] = (
         validations=(
             _OWN_NAME,
             _needs("object.spec.verb", "object.spec.environment", "' + object.spec.verb + '"),
+            _OF_NO_ONE,
         ),
     ),
     AdmissionPolicy(

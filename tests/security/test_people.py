@@ -15,6 +15,8 @@ from tests.crds.resources import Document, a_test, deployment, document, environ
 
 NAMESPACE = "people"
 RBAC = "rbac.authorization.k8s.io/v1"
+GONE = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "0b6ff1d0-4ee2-4f3c-8f3a-0f1d1b0c7e55"}
+"""An owner that does not exist."""
 Person = Callable[[str], Api]
 
 
@@ -225,8 +227,7 @@ def _until_allowed(ask: Callable[[], httpx.Response]) -> None:
 
 def test_to_have_kubernetes_delete_what_one_may_not(admin: Api, person: Person) -> None:
     """The garbage collector deletes in its own name what an owner that does not exist is named as owner of."""
-    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "0b6ff1d0-4ee2-4f3c-8f3a-0f1d1b0c7e55"}
-    owned = {"metadata": {"ownerReferences": [owner]}}
+    owned = {"metadata": {"ownerReferences": [GONE]}}
     needs = {
         "configure": (place("kept"), "kept"),
         "promote": (rule("staging", "kept", name="kept"), "kept"),
@@ -243,6 +244,15 @@ def test_to_have_kubernetes_delete_what_one_may_not(admin: Api, person: Person) 
     assert person("releaser").create(born_owned, dry_run=True).status_code == 201
     assert person("tenant").patch(needs["abort"][0], {"metadata": {"finalizers": ["mine/kept"]}}).status_code == 200
     assert admin.patch(needs["abort"][0], {"metadata": {"finalizers": []}}).status_code == 200
+
+
+def test_to_have_the_record_of_ones_own_command_collected(admin: Api, person: Person) -> None:
+    """No one of the shipped roles may delete a command: it is kept for audit."""
+    kept = command("kept", "retest", by="author")
+    owned = {**kept, "metadata": {**kept["metadata"], "ownerReferences": [GONE]}}
+    refusal = person("author").create(owned)
+    assert (refusal.status_code, "kept for audit" in message(refusal)) == (403, True)
+    assert person("author").create(kept).status_code == 201
 
 
 def test_to_change_a_place_by_another_way_than_an_update(admin: Api, person: Person) -> None:

@@ -61,6 +61,7 @@ WEAKER: dict[str, Change] = {
     "ignores failures": policy(lambda spec: spec.update(failurePolicy="Ignore")),
     "asks for no name": policy(lambda spec: spec["validations"].pop(0)),
     "asks for no verb": policy(lambda spec: spec["validations"].pop(1)),
+    "lets commands have owners": policy(lambda spec: spec["validations"].pop(2)),
     "judges another kind": policy(
         lambda spec: spec["matchConstraints"]["resourceRules"][0].update(resources=["environments"])
     ),
