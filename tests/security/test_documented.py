@@ -5,6 +5,8 @@ import re
 import subprocess
 from pathlib import Path
 
+from crds.v1alpha1.kinds import KINDS
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "security.md").read_text()
 FOLDER = ROOT / "tests" / "security"
@@ -39,6 +41,12 @@ def test_each_module_of_this_folder_states_what_it_holds_and_has_tests() -> None
         assert ast.get_docstring(module), path
         functions = [one for one in module.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)]
         assert any(one.name.startswith("test_") for one in functions), path
+
+
+def test_the_page_states_what_the_right_to_write_each_kind_gives() -> None:
+    rows = re.findall(r"^\| (.+?) \|", _sections()["What the right to write a kind gives"], flags=re.MULTILINE)
+    named = {kind for row in rows for kind in row.split(", ")}
+    assert {model.definition.kind for model in KINDS} <= named
 
 
 def test_the_page_states_what_is_not_promised() -> None:
