@@ -12,7 +12,7 @@ from activities.models.delivery import ReadDeploymentsResult, WatchDeploymentsIn
 from activities.models.tracking import Artifact
 from activities.observations import StreamActivities
 from activities.observing import differs
-from providers.application_models import ApplicationState
+from providers.application_models import ApplicationRef, ApplicationState
 from providers.errors import ProviderUnavailable
 from tests.activities.fakes import NEW, NOON, OLD, FakeConnections, FakeDeployments, application, observe
 from tests.activities.test_deployments import ARTIFACT, SPEC
@@ -87,6 +87,27 @@ async def test_a_worker_that_stops_is_not_kept_waiting() -> None:
     environment.worker_shutdown()
     result = await asyncio.wait_for(task, timeout=5)
     assert result.observations[0].runs == OLD
+
+
+class SlowToRefresh(FakeDeployments):
+    """A server whose refresh lasts as long as a reconciliation."""
+
+    async def get(self, ref: ApplicationRef, *, refresh: bool = False) -> ApplicationState:
+        if refresh:
+            await asyncio.sleep(0.2)
+        return await super().get(ref, refresh=refresh)
+
+
+async def test_a_watch_beats_until_its_last_read_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(activities.observations, "HEARTBEAT", timedelta(milliseconds=5))
+    state = application(reconciled_at=NOON, finished_at=NOON + timedelta(seconds=9))
+    argocd, environment, beats = SlowToRefresh(applications={"web-staging": state}), ActivityEnvironment(), list[str]()
+    environment.on_heartbeat = lambda *_details: beats.append(argocd.calls[-1] if argocd.calls else "")
+    result = await asyncio.wait_for(watching(argocd, seconds=0, environment=environment), timeout=5)
+    assert result.observations[0].runs == OLD
+    assert argocd.calls[-1] == "refresh"
+    # While the refresh lasts, the read before it is what was answered last.
+    assert beats.count("get") > 5
 
 
 ON_THE_WAY = application(
