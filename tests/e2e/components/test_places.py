@@ -12,29 +12,30 @@ from tests.e2e.components.test_waves import results
 OWNED = [{"apiVersion": "argoproj.io/v1alpha1", "kind": "ApplicationSet", "name": "sites", "uid": "1"}]
 
 
-@pytest.mark.parametrize(
-    ("name", "requirement"),
-    [
-        ("isin", {"key": "size", "operator": "In", "values": ["small"]}),
-        ("isnotin", {"key": "size", "operator": "NotIn", "values": ["large"]}),
-        ("exists", {"key": "open", "operator": "Exists"}),
-        ("existsnot", {"key": "closed", "operator": "DoesNotExist"}),
-    ],
-)
-def test_only_applications_that_meet_every_requirement_are_written(
-    story: OpenStory, name: str, requirement: dict[str, Any]
-) -> None:
-    shop = story("waves", name)
-    for region, size, also in (("region-1", "small", "open"), ("region-2", "large", "closed")):
-        labels = shop.app(region)["labels"]
-        labels |= {"size": size, also: "yes"}
-    del shop.seed["argocd"]["apps"][f"{name}-region-3"]
-    shop.document("Environment", "prod")["spec"]["deployments"][1]["argocd"]["selector"] |= {
-        "matchExpressions": [requirement]
-    }
+REQUIREMENTS = {
+    "isin": {"key": "size", "operator": "In", "values": ["small"]},
+    "isnotin": {"key": "size", "operator": "NotIn", "values": ["large"]},
+    "exists": {"key": "open", "operator": "Exists"},
+    "existsnot": {"key": "closed", "operator": "DoesNotExist"},
+}
+"""Which of two applications each meets: one that is small and open, not one that is large and closed."""
+
+
+def test_only_applications_that_meet_every_requirement_are_written(story: OpenStory) -> None:
+    shop = story("waves", "selected")
+    apps, region = shop.seed["argocd"]["apps"], shop.app("region-1")
+    deployments = shop.document("Environment", "prod")["spec"]["deployments"]
+    regions = deployments.pop()
+    for way, requirement in REQUIREMENTS.items():
+        tier = {"tier": f"{shop.name}-{way}"}
+        apps[f"{shop.name}-{way}-1"] = {**region, "labels": {**tier, "size": "small", "open": "yes"}}
+        apps[f"{shop.name}-{way}-2"] = {**region, "labels": {**tier, "size": "large", "closed": "yes"}}
+        selector = {"matchLabels": tier, "matchExpressions": [requirement]}
+        deployments.append({**regions, "name": way, "argocd": {**regions["argocd"], "selector": selector}})
     status = shop.begin().until_state("Completed")
-    assert sorted(results(status)) == ["canary", "region-1"]
-    assert shop.live("region-2")["live"][0] == PREVIOUS_SHA
+    assert sorted(results(status)) == sorted(["canary", *(f"{way}-1" for way in REQUIREMENTS)])
+    left = {way: shop.live(f"{way}-2")["live"][0] for way in REQUIREMENTS}
+    assert left == dict.fromkeys(REQUIREMENTS, PREVIOUS_SHA)
 
 
 def test_the_write_of_the_environment_replaces_an_image_of_what_an_owner_allows(story: OpenStory) -> None:
@@ -110,40 +111,44 @@ def test_servers_are_called_where_their_resources_declare(story: OpenStory) -> N
     assert {one["result"] for one in status["promotions"]} == {"Promoted"}
 
 
-@pytest.mark.parametrize("declared_by", ["deployment", "environment"])
-@pytest.mark.parametrize("chosen", [{"name": "second"}, {"path": "more"}, {"position": 2}], ids=str)
-def test_only_the_source_that_is_named_is_written(story: OpenStory, declared_by: str, chosen: dict[str, Any]) -> None:
-    [(field, _)] = chosen.items()
-    shop = story("waves", f"{field}of{declared_by}")
-    app = shop.app("canary")
-    first = app["source"]
-    app["sources"] = [first, {**first, "path": "more", "name": "second"}]
-    app["revisions"] = [PREVIOUS_SHA, PREVIOUS_SHA]
-    del app["source"], app["revision"]
-    shop.seed["argocd"]["apps"][f"{shop.name}-canary"] = app
-    _write_canary(shop, declared_by, source=chosen)
-    shop.begin().until_state("Completed")
-    assert [one["targetRevision"] for one in shop.live("canary")["sources"]] == [PREVIOUS_SHA, MERGE_SHA]
-
-
-@pytest.mark.parametrize("declared_by", ["deployment", "environment"])
-@pytest.mark.parametrize("prune", [True, False])
-def test_a_sync_deletes_what_the_change_removed_only_where_that_is_wanted(
-    story: OpenStory, declared_by: str, *, prune: bool
+@pytest.mark.parametrize(
+    ("second", "third"),
+    [({"name": "second"}, {"name": "third"}), ({"path": "more"}, {"path": "most"}), ({"position": 2}, {"position": 3})],
+    ids=["name", "path", "position"],
+)
+def test_only_the_source_that_is_named_is_written(
+    story: OpenStory, second: dict[str, Any], third: dict[str, Any]
 ) -> None:
-    shop = story("waves", f"prune{prune}of{declared_by}".lower())
-    _write_canary(shop, declared_by, prune=prune)
+    [field] = second
+    shop = story("waves", f"sourceby{field}")
+    app = shop.app("canary")
+    first = app.pop("source")
+    app["sources"] = [first, {**first, "path": "more", "name": "second"}, {**first, "path": "most", "name": "third"}]
+    app["revisions"] = [app.pop("revision")] * len(app["sources"])
+    declare_writes(shop, environment={"source": second}, deployment={"source": third})
     shop.begin().until_state("Completed")
-    [sync] = [one["body"] for one in shop.journal("argocd") if one["path"].endswith("-canary/sync")]
-    assert bool(sync.get("prune")) is prune
+    written = {name: [one["targetRevision"] for one in shop.live(name)["sources"]] for name in ("canary", "own")}
+    assert written == {
+        "canary": [PREVIOUS_SHA, MERGE_SHA, PREVIOUS_SHA],
+        "own": [PREVIOUS_SHA, PREVIOUS_SHA, MERGE_SHA],
+    }
 
 
-def _write_canary(shop: StoryShop, declared_by: str, **how: Any) -> None:
+@pytest.mark.parametrize("prune", [True, False])
+def test_a_sync_deletes_what_the_change_removed_only_where_that_is_wanted(story: OpenStory, *, prune: bool) -> None:
+    shop = story("waves", f"prune{prune}".lower())
+    declare_writes(shop, environment={"prune": prune}, deployment={"prune": not prune})
+    shop.begin().until_state("Completed")
+    for name, wanted in (("canary", prune), ("own", not prune)):
+        [sync] = [one["body"] for one in shop.journal("argocd") if one["path"].endswith(f"-{name}/sync")]
+        assert bool(sync.get("prune")) is wanted, name
+
+
+def declare_writes(shop: StoryShop, *, environment: dict[str, Any], deployment: dict[str, Any]) -> None:
+    """Have the canary be written as the Environment declares, and a copy of it as its own deployment does."""
+    shop.seed["argocd"]["apps"][f"{shop.name}-own"] = shop.app("canary")
     spec = shop.document("Environment", "prod")["spec"]
-    write = {"argocd": {"set": "TargetRevision", **how}}
-    spec["deployments"] = spec["deployments"][:1]
-    if declared_by == "environment":
-        spec["write"] = write
-    else:
-        del spec["write"]
-        spec["deployments"][0]["write"] = write
+    canary = spec["deployments"][0]
+    own = {**canary, "name": "own", "write": {"argocd": {"set": "TargetRevision", **deployment}}}
+    own["argocd"] = {**canary["argocd"], "application": f"{shop.name}-own"}
+    spec |= {"write": {"argocd": {"set": "TargetRevision", **environment}}, "deployments": [canary, own]}
