@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import weakref
 from collections import OrderedDict
 
 from activities.models.revisions import CompareRevisionsInput, CompareRevisionsResult, Relation, RevisionPair
@@ -18,30 +19,32 @@ class RevisionComparison:
 
     def __init__(self, connections: ResourceOpener) -> None:
         self._connections = connections
-        self._relations: OrderedDict[tuple[str, str, RevisionPair], Relation] = OrderedDict()
+        self._relations: OrderedDict[tuple[int, RevisionPair], tuple[weakref.ref[ScmHost], Relation]] = OrderedDict()
+        """With the open host that answered, and its id: one of another address, credential or proxy is another one,
+        and may answer otherwise."""
 
     async def compare(self, request: CompareRevisionsInput) -> CompareRevisionsResult:
         """Return the relation of each pair; raises what the host or its connection refuses."""
         repository = await self._connections.repository(request.namespace, request.repository)
         gate = asyncio.Semaphore(_COMPARED_AT_ONCE)
-        scope = (request.namespace, repository.view.full_name)
 
         async def compare(pair: RevisionPair) -> Relation:
             async with gate:
-                return await self._compare(repository.host, scope, pair)
+                return await self._compare(repository.host, pair)
 
         return CompareRevisionsResult(relations=tuple(await asyncio.gather(*map(compare, request.pairs))))
 
-    async def _compare(self, host: ScmHost, scope: tuple[str, str], pair: RevisionPair) -> Relation:
+    async def _compare(self, host: ScmHost, pair: RevisionPair) -> Relation:
         if pair.base == pair.head:
             return Relation.IDENTICAL
-        key = (*scope, pair)
-        if (known := self._relations.get(key)) is not None:
-            return known
+        key = id(host), pair
+        known = self._relations.get(key)
+        if known is not None and known[0]() is host:
+            return known[1]
         relation = Relation(await host.revisions.compare(pair.base, pair.head))
         fixed = _FULL_HASH.fullmatch(pair.base) and _FULL_HASH.fullmatch(pair.head)
         if fixed and relation is not Relation.UNKNOWN:
-            self._relations[key] = relation
+            self._relations[key] = weakref.ref(host), relation
             if len(self._relations) > _REMEMBERED_RELATIONS:
                 self._relations.popitem(last=False)
         return relation

@@ -107,3 +107,15 @@ async def test_an_answer_for_full_hashes_is_asked_for_once(environment: Activity
         assert relations == (Relation.AHEAD, Relation.IDENTICAL, Relation.UNKNOWN)
     # Unknown commits may be pushed later, so that only those are asked for again.
     assert scm.calls == ["compare", "compare", "compare"]
+
+
+async def test_what_one_host_or_credential_answered_is_believed_of_no_other_one(
+    environment: ActivityEnvironment,
+) -> None:
+    connections = FakeConnections(scm=FakeScm(relations={(OLD, NEW): Ancestry.AHEAD}))
+    activities = ScmHostActivities(connections)
+    request = CompareRevisionsInput(namespace="shop", repository="web", pairs=(RevisionPair(base=OLD, head=NEW),))
+    assert (await environment.run(activities.compare_revisions, request)).relations == (Relation.AHEAD,)
+    # Of the same full name: at another host, or through another proxy.
+    connections.scm = FakeScm(relations={(OLD, NEW): Ancestry.DIVERGED})
+    assert (await environment.run(activities.compare_revisions, request)).relations == (Relation.DIVERGED,)
