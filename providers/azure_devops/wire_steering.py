@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from providers.azure_devops import wire
 from providers.azure_devops.wire_comments import comment_path, shown_comments
 from providers.cursors import REMARK_BYTES, was_edited
-from providers.documents import Document, at, moment, number, required_moment, required_number, text
+from providers.documents import Document, at, document, moment, number, required_moment, required_number, text
 from providers.errors import ProviderMalformed
 from providers.messages import Reply, Request, segment
 from providers.models import Person, Remark
@@ -48,12 +48,14 @@ def get_identity(account: str) -> Request:
 def read_descriptor(reply: Reply, account: str) -> str:
     """Return the name of an account in lists of permissions; empty for one that is unknown or no longer active.
 
-    One account was asked for: an answer of many is none to it. Raises ProviderMalformed.
+    One account was asked for, in whose place an unknown one is null: an answer of many is none to it. Raises
+    ProviderMalformed.
     """
     listed = at(reply.document(), "value")
-    if isinstance(listed, list) and len(listed) > _IDENTITIES:
-        raise ProviderMalformed(f"the answer's `value` has {len(listed)} accounts, and one was asked for")
-    found = (one for one in wire.items_of(reply) if text(one, "id").lower() == account.lower())
+    if not isinstance(listed, list) or len(listed) > _IDENTITIES:
+        raise ProviderMalformed("the answer's `value` is no list of the one account that was asked for")
+    known = (document(one) for one in listed if one is not None)
+    found = (one for one in known if text(one, "id").lower() == account.lower())
     return next((text(one, "descriptor") for one in found if at(one, "isActive") is not False), "")
 
 

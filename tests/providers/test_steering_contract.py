@@ -214,6 +214,12 @@ async def test_who_may_write_is_answered_by_the_host(sandbox: Sandbox, scm: ScmH
     assert await steering_of(scm).may_write((await people(sandbox, scm, login))[login]) is may
 
 
+async def test_an_account_that_is_gone_may_not_write(sandbox: Sandbox, scm: ScmHost) -> None:
+    grace = (await people(sandbox, scm, "grace"))["grace"]
+    for gone in (replace(grace, id="4711"), replace(grace, id="4711", name="gone")):
+        assert not await steering_of(scm).may_write(gone)
+
+
 async def test_members_of_a_team_are_answered_by_the_host_that_has_teams(sandbox: Sandbox, scm: ScmHost) -> None:
     steering, found = steering_of(scm), await people(sandbox, scm, "grace", "mallory")
     members = {name for name, person in found.items() if await steering.is_member("release", person)}
