@@ -11,8 +11,7 @@ from tests.providers.fuzzing.answers import answer_of
 from tests.providers.fuzzing.hosts import OddHost, SharedClients
 from tests.providers.fuzzing.operations import OPERATIONS, kind_of
 
-# A host without teams is asked for none.
-_OURS = [name for name in OPERATIONS if kind_of(name) == "gitea" and not name.endswith(".is_member")]
+_OURS = [name for name in OPERATIONS if kind_of(name) == "gitea"]
 
 
 class Watched(OddHost):
