@@ -134,6 +134,7 @@ class CiActivities(TestRunActivities):
 
         A run that may have begun without an answer is looked for until the lists must show it, by a later attempt.
         """
+        share_no_secrets()
         clock = ServerClock()
         runs = await self._connections.ci_runs(request.namespace, request.runner)
         gate = asyncio.Semaphore(_ASKED_AT_ONCE)

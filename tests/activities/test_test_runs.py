@@ -16,6 +16,7 @@ from activities.models.testing import (
     TriggerTestInput,
     TriggerTestResult,
 )
+from activities.refusals import following
 from activities.test_runs import CiActivities
 from crds.reasons.problems import FailureKind
 from providers.errors import (
@@ -120,6 +121,14 @@ async def test_cancelling_finds_every_run_by_key_and_leaves_finished_ones(enviro
     result = await environment.run(CiActivities(FakeConnections(runs=runs)).cancel_tests, request)
     assert result.cancelled == ("k1",)
     assert [reading.phase for reading in runs.runs] == [RunPhase.CANCELLED, RunPhase.CANCELLED, RunPhase.PASSED]
+
+
+async def test_runs_are_cancelled_with_no_secret_that_was_read_before(environment: ActivityEnvironment) -> None:
+    """A refusal is final: it would leave the runs to themselves."""
+    request = CancelTestsInput(namespace="shop", runner="jenkins", runs=(ref("k1"),))
+    with following() as reached:
+        await environment.run(CiActivities(FakeConnections(runs=FakeRuns())).cancel_tests, request)
+    assert reached.shares_none
 
 
 @pytest.mark.parametrize("lag", [timedelta(0), timedelta(seconds=10)])
