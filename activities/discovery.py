@@ -8,12 +8,12 @@ from typing import Any
 
 from activities.models.repository_sync import LATER_KEPT, MADE_KEPT, ListCursor, Remembered
 from activities.models.state_labels import PROMOTED_PREFIX, place_label, promoted_label, state_label
-from activities.models.status import State
 from activities.state_labels import LabelNames, shows_the_way
 from crds.api.publishing import status_of
 from crds.fields import NAME_MAX_LENGTH
 from crds.group import API_VERSION
 from crds.reasons.trackers import RecordResult
+from crds.reasons.vocabulary import State
 from crds.v1alpha1.git_repository import Discovery, GitRepository
 from providers.models import ChangeState, HostPullRequest
 from providers.pull_request_lists import ListedPullRequest

@@ -19,7 +19,6 @@ from activities.models.configuration import (
     GitEditSpec,
     GitVia,
     GitWriteSpec,
-    MergeMethod,
     ReadEnvironmentInput,
     WriteKind,
     WriteSpec,
@@ -300,7 +299,7 @@ def _git_write_spec(git: GitWrite) -> GitWriteSpec:
         branch=git.branch,
         via=GitVia(git.via),
         auto_merge=git.auto_merge,
-        merge_method=MergeMethod(git.merge_method),
+        merge_method=git.merge_method,
         edits=tuple(
             GitEditSpec(
                 file=edit.file,
@@ -319,7 +318,7 @@ def _branch_write_spec(branch: BranchWrite) -> BranchWriteSpec:
         source=branch.source,
         target=branch.target,
         auto_merge=branch.auto_merge,
-        merge_method=MergeMethod(branch.merge_method),
+        merge_method=branch.merge_method,
         title=branch.title or "",
         body=branch.body or "",
         labels=branch.labels,

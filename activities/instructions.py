@@ -6,9 +6,9 @@ from datetime import datetime
 
 from activities.models.promotion import Verb
 from activities.models.state_labels import HOLD, RETEST, STATES_BY_LABEL
-from activities.models.status import State
 from activities.models.steering import STATE
 from activities.state_labels import LabelNames
+from crds.reasons.vocabulary import State
 from providers.models import LabelEvent, Person, Remark
 
 COMMAND = "/pilotage"

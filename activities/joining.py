@@ -19,8 +19,9 @@ from activities.failures import refusal_of
 from activities.models.budgets import READING_BYTES
 from activities.models.configuration import DeploymentSpec, ReadEnvironmentInput, ReadEnvironmentResult
 from activities.models.delivery import ReadDeploymentsInput
-from activities.models.places import Phase, PlaceReading, PlaceSignal, SendViewInput
+from activities.models.places import PlaceReading, PlaceSignal, SendViewInput
 from activities.ports import Places
+from crds.reasons.vocabulary import Phase
 
 WITHIN = timedelta(seconds=1)
 """How long a join waits for what is read: about as long as the place takes to read by itself."""

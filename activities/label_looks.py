@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from activities.models.state_labels import DRIFTED, HOLD, PLACE_PREFIX, RETEST, state_label
-from activities.models.status import State
+from crds.reasons.vocabulary import State
 from providers.models import LabelLook
 
 _GREY, _BLUE, _YELLOW, _RED, _GREEN, _PURPLE = "bfbfbf", "1d76db", "fbca04", "d73a4a", "0e8a16", "8250df"

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from activities.label_looks import look_of
 from activities.models.label_sync import LabelsLeft, SyncResult
 from activities.models.state_labels import PREFIX
-from activities.models.status import State
 from activities.state_labels import LabelNames, LabelReading, WantedLabels, plan_labels, read_labels
+from crds.reasons.vocabulary import State
 from providers.models import LabelLook
 from providers.ports import ScmHost
 

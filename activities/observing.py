@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from activities.failures import bounded
 from activities.models.configuration import DeploymentSpec, WriteKind
-from activities.models.delivery import Health, Observation, OperationPhase
+from activities.models.delivery import Observation, OperationPhase
 from activities.models.failures import BriefFailure, Failure
 from activities.models.tracking import Artifact
 from activities.running import at, operation_under_way, revision_of_tag, running, running_revisions
 from activities.targets import obstacle_of
 from crds.reasons.problems import FailureKind
+from crds.reasons.vocabulary import Health
 from providers.application_models import ApplicationPlace, ApplicationState
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")

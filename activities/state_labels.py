@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from activities.models.label_sync import LabelsLeft, LabelsReason
 from activities.models.state_labels import DRIFTED, HOLD, PLACE_PREFIX, PREFIX, RETEST, STATES_BY_LABEL
-from activities.models.status import State
+from crds.reasons.vocabulary import State
 
 REMOVALS_UNDERSTOOD = 2
 """A label that was taken off so often while its state lasted is not wanted there."""

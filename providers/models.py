@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from crds.reasons.vocabulary import MergeMethod
+
 
 class ChangeState(StrEnum):
     OPEN = "Open"
@@ -30,14 +32,6 @@ class HostPullRequest:
     """Whether its branch is in another repository."""
     merged_at: datetime | None = None
     """When it was merged, where the host dates that itself."""
-
-
-class MergeMethod(StrEnum):
-    """How a pull request is merged; a host that misses one refuses it."""
-
-    MERGE = "Merge"
-    SQUASH = "Squash"
-    REBASE = "Rebase"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,7 @@ from providers.errors import (
     ProviderRejected,
     ProviderUnauthorized,
 )
-from providers.models import ChangeState, HostPullRequest, Merge, MergeMethod, NewPullRequest
+from providers.models import ChangeState, HostPullRequest, Merge, NewPullRequest
 from providers.ports import PullRequestChanges, ScmHost
 
 _REFUSALS = (ProviderUnauthorized, ProviderNotFound, ProviderRejected, ProviderMisconfigured, ProviderMalformed)
@@ -156,7 +156,7 @@ class _Promotion:
 
     async def _merged(self, opened: HostPullRequest, known: Proposal) -> WriteResult:
         branch = self._branch
-        wanted = Merge(head_sha=opened.head_sha, method=MergeMethod(branch.merge_method))
+        wanted = Merge(head_sha=opened.head_sha, method=branch.merge_method)
         try:
             return await merge(self._changes, opened, wanted, auto=branch.auto_merge)
         except ProviderConflict:

@@ -18,7 +18,6 @@ from providers.models import (
     ChangeState,
     HostPullRequest,
     Merge,
-    MergeMethod,
     NewCommit,
     NewPullRequest,
 )
@@ -48,7 +47,7 @@ async def propose(host: ScmHost, order: Order, git: GitWriteSpec, edits: Sequenc
         known = Proposal(key=order.key, number=opened.number, head_sha=head)
     if (changed := _changed(opened, known, git)) is not None:
         return Proposed(result=changed, proposal=known)
-    wanted = replace(_merge_of(order, edits), head_sha=known.head_sha, method=MergeMethod(git.merge_method))
+    wanted = replace(_merge_of(order, edits), head_sha=known.head_sha, method=git.merge_method)
     return Proposed(result=await merge(changes, opened, wanted, auto=git.auto_merge), proposal=known)
 
 

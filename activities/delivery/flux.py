@@ -14,13 +14,14 @@ from functools import partial
 from activities.delivery.yaml_edits import YamlEditError, YamlFile
 from activities.failures import bounded, describe, failure_from
 from activities.models.configuration import DeploymentSpec, FluxSpec, TagPlace
-from activities.models.delivery import Health, Observation, OperationPhase, ReadDeploymentsResult
+from activities.models.delivery import Observation, OperationPhase, ReadDeploymentsResult
 from activities.models.failures import Failure
 from activities.models.reconciliations import Applied, FluxReport, Reconciled, Reconciliation
 from activities.observing import unreadable
 from activities.ports import PlaceSilent, ReferenceMissing, ResourceOpener
 from activities.running import revision_of_tag
 from crds.reasons.problems import FailureKind
+from crds.reasons.vocabulary import Health
 from crds.rules.yaml_paths import YamlPathError
 from providers.errors import ProviderError, ProviderMalformed, ProviderNotFound
 from providers.reading import in_thread

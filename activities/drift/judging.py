@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from activities.models.bounds import cut
 from activities.models.configuration import DeploymentSpec
-from activities.models.delivery import Health, Observation
-from activities.models.drift import Drift, Verdict
+from activities.models.delivery import Observation
+from activities.models.drift import Verdict
 from activities.models.revisions import RevisionPair
 from activities.models.tracking import Artifact
+from crds.reasons.vocabulary import Drift, Health
 from crds.v1alpha1.drift_monitor import MAX_PARAMETERS
 from providers.application_models import ApplicationState
 from providers.images import split_image

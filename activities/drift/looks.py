@@ -23,7 +23,6 @@ from activities.drift.reading import ApplicationReader, as_reading
 from activities.failures import failure_from, last_attempt
 from activities.models.budgets import DRIFT_READINGS
 from activities.models.drift import (
-    Drift,
     DriftReading,
     InstanceRef,
     LookForDriftInput,
@@ -35,8 +34,9 @@ from activities.ports import ReferenceMissing, ResourceOpener
 from crds.api.mirror import read_same
 from crds.api.pauses import giving_way
 from crds.api.ports import ApiNotFound, Document, Kubernetes, resource_of
+from crds.reasons.vocabulary import Drift
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
-from crds.v1alpha1.drift_monitor import DriftKind, DriftMonitor
+from crds.v1alpha1.drift_monitor import DriftMonitor
 from providers.errors import ProviderBusy, ProviderError, ProviderUnavailable
 from providers.ports import Deployments
 
@@ -165,7 +165,7 @@ def _digest(listed: dict[str, str] | ProviderError, monitor: DriftMonitor) -> st
 def _has_changed(monitor: DriftMonitor, digest: str) -> bool:
     status = monitor.status
     current = status.observed_generation == monitor.metadata.generation
-    return not current or status.kind is DriftKind.UNKNOWN or status.seen != digest
+    return not current or status.kind is Drift.UNKNOWN or status.seen != digest
 
 
 def _is_old(monitor: DriftMonitor, now: datetime) -> bool:
@@ -188,7 +188,7 @@ def _renewal(monitor: DriftMonitor) -> DriftReading:
     """State once more what stands there, so that its time is written."""
     status = monitor.status
     verdict = Verdict(
-        kind=Drift(status.kind) if status.kind is not None else None,
+        kind=status.kind,
         expected=status.expected or "",
         observed=status.observed or "",
     )

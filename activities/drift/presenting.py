@@ -10,17 +10,16 @@ from crds.api.ports import ApiNotFound, Document, Kubernetes, Page, resource_of
 from crds.api.publishing import conditions_of, status_of
 from crds.conditions import ConditionType, find_condition
 from crds.reasons.conditions import ConditionReason
+from crds.reasons.vocabulary import TERMINAL_STATES, Drift
 from crds.texts.markdown import inline
-from crds.v1alpha1.drift_monitor import DriftKind, DriftMonitor, MonitorLabel
+from crds.v1alpha1.drift_monitor import DriftMonitor, MonitorLabel
 from crds.v1alpha1.git_repository import RepositoryMode
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
-from crds.v1alpha1.tracker_status import TERMINAL_STATES
 
 MONITORS = resource_of(DriftMonitor.definition)
 TRACKERS = resource_of(PullRequestTracker.definition)
 NOTHING = DriftNotice(drifted=False)
 """What is shown where nothing is watched any more."""
-_TERMINAL = frozenset(str(state) for state in TERMINAL_STATES)
 
 
 async def present(
@@ -53,7 +52,7 @@ async def present(
 def _is_over(tracker: Document, attempt: int) -> bool:
     """Return whether nothing of the promotion runs any more: as long as its end is being shown, that has the drift."""
     status, available = status_of(tracker), find_condition(conditions_of(tracker), ConditionType.WORKFLOW_AVAILABLE)
-    ended = status.get("attempt") == attempt and status.get("state") in _TERMINAL
+    ended = status.get("attempt") == attempt and status.get("state") in TERMINAL_STATES
     return ended and available is not None and available.reason == ConditionReason.FINISHED
 
 
@@ -80,7 +79,7 @@ def notice_of(monitors: Page) -> DriftNotice:
     unknown: list[Document] = []
     for one in monitors.items:
         kind = status_of(one).get("kind")
-        if kind == DriftKind.UNKNOWN:
+        if kind == Drift.UNKNOWN:
             unknown.append(one)
         elif kind is not None:
             drifted.append(one)

@@ -15,7 +15,6 @@ from activities.drift.monitors import RENEWED_AFTER, is_about
 from activities.drift.rollbacks import Rollbacks
 from activities.failures import reported
 from activities.models.drift import (
-    Drift,
     DriftChange,
     InstanceRef,
     PublishDriftInput,
@@ -37,7 +36,8 @@ from crds.api.publishing import (
 from crds.api.recent import read_basis
 from crds.conditions import ConditionType, make_condition
 from crds.reasons.conditions import ConditionReason
-from crds.v1alpha1.drift_monitor import DriftBaseline, DriftKind, DriftMonitor, DriftMonitorStatus
+from crds.reasons.vocabulary import Drift
+from crds.v1alpha1.drift_monitor import DriftBaseline, DriftMonitor, DriftMonitorStatus
 
 MONITORS = resource_of(DriftMonitor.definition)
 PAGE = 500
@@ -189,7 +189,7 @@ def rendered_silence(silence: Silence, at: datetime, document: Document) -> Docu
     """Return the status while nothing answers; None where it states it already."""
     present = DriftMonitorStatus.from_wire(status_of(document))
     verdict = Verdict(kind=Drift.UNKNOWN, observed=silence.failure.named)
-    if present.kind is DriftKind.UNKNOWN and present.observed == verdict.observed:
+    if present.kind is Drift.UNKNOWN and present.observed == verdict.observed:
         return None
     # Without what was seen last, everything is read again once the server answers.
     return _rendered(
@@ -253,8 +253,8 @@ def _rendered(
     rolled_back_to: str | None,
 ) -> Document:
     present = DriftMonitorStatus.from_wire(status_of(document))
-    kind = DriftKind(verdict.kind) if verdict.kind is not None else None
-    in_place = None if kind is DriftKind.UNKNOWN else kind is None
+    kind = verdict.kind
+    in_place = None if kind is Drift.UNKNOWN else kind is None
     same = present.kind is kind and present.since is not None and _is_about_this(document, present)
     status = DriftMonitorStatus(
         observed_generation=document["metadata"].get("generation"),
@@ -294,6 +294,6 @@ def _sentence(document: Document, status: Document) -> str:
     if status.get("kind") is None:
         return f"{place} runs what {spec['trackerRef']['name']} promoted, or what contains it"
     observed = status.get("observed") or ""
-    if status["kind"] == DriftKind.UNKNOWN:
+    if status["kind"] == Drift.UNKNOWN:
         return f"Pilotage does not know whether {place} is as promoted: {observed}"
     return f"{place} drifted: expected {status.get('expected') or ''}, observed {observed}"

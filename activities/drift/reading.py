@@ -15,13 +15,14 @@ from activities.failures import bounded, failure_from, last_attempt
 from activities.full_revisions import FullRevisions
 from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation
-from activities.models.drift import Drift, DriftReading, Verdict
+from activities.models.drift import DriftReading, Verdict
 from activities.observing import observe
 from activities.ports import MissingReason, ReferenceMissing, ResourceOpener
 from activities.reading import NO_ANSWER, SILENT_AFTER, explain, reference
 from activities.running import operation_under_way
 from activities.targets import target_of
 from crds.api.ports import Kubernetes
+from crds.reasons.vocabulary import Drift
 from crds.resource import Resource
 from crds.v1alpha1.drift_monitor import AutoRemediate, DriftMonitor
 from crds.v1alpha1.environment import Environment
@@ -192,7 +193,7 @@ def as_reading(monitor: DriftMonitor, seen: str, judged: DriftJudgement) -> Drif
         moved=judged.moved,
         pair=judged.pair,
         runs=judged.runs,
-        shown=Drift(status.kind) if status.kind is not None else None,
+        shown=status.kind,
         shown_tracker=status.tracker or "",
         current=status.observed_generation == monitor.metadata.generation,
         earlier=not is_about(

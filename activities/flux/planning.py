@@ -20,12 +20,12 @@ from activities.flux.metadata import cleaned, combined
 from activities.flux.revisions import NoCommit, commit_of
 from activities.flux.verdicts import (
     Passed,
-    Verdict,
     flux_verdict,
     pass_flux_gate,
     pass_flux_progress,
     verdict_of,
 )
+from activities.models.revisions import CommitState
 from crds.rules.flux_addresses import RepositoryAddress, WrongAddress, repository_address
 from crds.rules.flux_expressions import ExpressionError
 from crds.v1alpha1.flux_provider import GitProviderType
@@ -73,7 +73,7 @@ class StatusWanted:
     repository: RepositoryAddress | AddressInSecret
     commit: str
     context: str
-    verdict: Verdict
+    verdict: CommitState
     description: str
     target_url: str = ""
 

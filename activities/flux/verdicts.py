@@ -1,8 +1,7 @@
 """What an event means for a commit: nothing, that work continues, or how it ended."""
 
-from enum import StrEnum
-
 from activities.flux.events import COMMIT_KEY, FluxEvent, Severity
+from activities.models.revisions import CommitState
 from crds.v1alpha1.flux_provider import GitProviderType
 
 KUSTOMIZATION = "Kustomization"
@@ -13,15 +12,6 @@ UNFINISHED = frozenset({_PROGRESSING, "ProgressingWithRetry", "DependencyNotRead
 """Reasons by which an object is not ready yet, whatever severity they come with."""
 
 
-class Verdict(StrEnum):
-    """What is shown on a commit."""
-
-    PENDING = "pending"
-    SUCCESS = "success"
-    FAILURE = "failure"
-    ERROR = "error"
-
-
 class Passed(ValueError):
     """The event is no verdict on a commit; the text has the reason, `fault` whether a person must act on it."""
 
@@ -30,7 +20,7 @@ class Passed(ValueError):
         self.fault = fault
 
 
-def verdict_of(event: FluxEvent) -> Verdict:
+def verdict_of(event: FluxEvent) -> CommitState:
     """Return what the event means for its commit. Raises Passed."""
     unfinished = event.reason in UNFINISHED
     if event.involved.kind != KUSTOMIZATION and not event.metadata.get(COMMIT_KEY):
@@ -39,12 +29,12 @@ def verdict_of(event: FluxEvent) -> Verdict:
     if not (unfinished or _is_conclusive(event)):
         raise Passed("it is a step on the way: neither an error, nor the end of a reconciliation")
     if unfinished:
-        return Verdict.PENDING
+        return CommitState.PENDING
     match event.severity:
         case Severity.INFO:
-            return Verdict.SUCCESS
+            return CommitState.SUCCESS
         case Severity.ERROR:
-            return Verdict.FAILURE
+            return CommitState.FAILURE
     raise Passed(f"severity `{event.severity}` is neither info nor error")
 
 
@@ -60,16 +50,16 @@ def pass_flux_progress(event: FluxEvent, kind: GitProviderType) -> None:
         raise Passed("reason Progressing is skipped")
 
 
-def flux_verdict(event: FluxEvent, kind: GitProviderType) -> Verdict:
+def flux_verdict(event: FluxEvent, kind: GitProviderType) -> CommitState:
     """Return what notification-controller would show. Raises Passed where it fails instead."""
     if event.reason == _PROGRESSING:
-        return Verdict.PENDING
+        return CommitState.PENDING
     match event.severity:
         case Severity.INFO:
-            return Verdict.SUCCESS
+            return CommitState.SUCCESS
         case Severity.ERROR:
             # Not `failed`, though the host has that.
-            return Verdict.ERROR if kind is GitProviderType.AZURE_DEVOPS else Verdict.FAILURE
+            return CommitState.ERROR if kind is GitProviderType.AZURE_DEVOPS else CommitState.FAILURE
     raise Passed(f"severity `{event.severity}` has no state at {kind.value}", fault=True)
 
 

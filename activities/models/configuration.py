@@ -9,6 +9,7 @@ from activities.models import budgets
 from activities.models.bounds import Bounded, Bytes, First, Line, Text
 from activities.models.failures import BriefFailure, Failure
 from activities.models.tracking import PullRequest, RepositoryView, TrackerRef
+from crds.reasons.vocabulary import MergeMethod
 
 
 class SourceMoved(StrEnum):
@@ -100,12 +101,6 @@ class WriteKind(StrEnum):
 class GitVia(StrEnum):
     COMMIT = "Commit"
     PULL_REQUEST = "PullRequest"
-
-
-class MergeMethod(StrEnum):
-    MERGE = "Merge"
-    SQUASH = "Squash"
-    REBASE = "Rebase"
 
 
 @dataclass(frozen=True, kw_only=True)

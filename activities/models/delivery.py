@@ -8,17 +8,7 @@ from activities.models.bounds import Bounded, Line, Link, Short
 from activities.models.configuration import DeploymentSpec
 from activities.models.failures import BriefFailure, Failure
 from activities.models.tracking import Artifact
-
-
-class Health(StrEnum):
-    """Argo CD's health, of which only HEALTHY counts as arrived."""
-
-    HEALTHY = "Healthy"
-    PROGRESSING = "Progressing"
-    DEGRADED = "Degraded"
-    SUSPENDED = "Suspended"
-    MISSING = "Missing"
-    UNKNOWN = "Unknown"
+from crds.reasons.vocabulary import Health
 
 
 class OperationPhase(StrEnum):

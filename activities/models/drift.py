@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated
 
 from activities.models import budgets
@@ -10,21 +9,10 @@ from activities.models.bounds import Bounded, First, Line, Short
 from activities.models.failures import BriefFailure
 from activities.models.revisions import RevisionPair
 from activities.models.tracking import Artifact, Timings, TrackerRef
+from crds.reasons.vocabulary import Drift
 
 DRIFT_HEADING = "#### Drift"
 """Begins the last section of a summary comment, which changes also after the promotion ended."""
-
-
-class Drift(StrEnum):
-    """How an application differs from what was promoted to it; equal to crds.v1alpha1.drift_monitor.DriftKind."""
-
-    APPLICATION_MISSING = "ApplicationMissing"
-    REVISION_MOVED = "RevisionMoved"
-    ARTIFACT_CHANGED = "ArtifactChanged"
-    PARAMETERS_CHANGED = "ParametersChanged"
-    OUT_OF_SYNC = "OutOfSync"
-    UNHEALTHY = "Unhealthy"
-    UNKNOWN = "Unknown"
 
 
 @dataclass(frozen=True, kw_only=True)

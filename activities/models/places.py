@@ -2,24 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from activities.models.bounds import Bounded, Line
 from activities.models.configuration import EnvironmentView
 from activities.models.delivery import Observation, ReadDeploymentsResult
 from activities.models.failures import Failure
 from activities.models.tracking import Artifact, Timings, TrackerRef
-
-
-class Phase(StrEnum):
-    """What a member wants of a place."""
-
-    WORKING = "Working"
-    READY = "Ready"
-    HOLDER = "Holder"
-    FAILED = "Failed"
-    ARRIVED = "Arrived"
-    GONE = "Gone"
+from crds.reasons.vocabulary import Phase
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from activities.models.bounds import Bounded, Line, Text
-from activities.models.status import State
 from activities.models.tracking import Timings, TrackerRef, TrackerSpec
+from crds.reasons.vocabulary import State
 
 
 @dataclass(frozen=True, kw_only=True)

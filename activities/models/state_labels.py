@@ -4,7 +4,7 @@ Names are written here with the prefix that a GitRepository has unless it declar
 the activity puts the declared one in its place where it calls the host.
 """
 
-from activities.models.status import State
+from crds.reasons.vocabulary import State
 
 PREFIX = "pilotage/"
 HOLD = f"{PREFIX}hold"

@@ -2,51 +2,13 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated
 
 from activities.models import budgets
 from activities.models.bounds import Bounded, First, Last, Line, Link, Short, Text
 from activities.models.label_sync import SyncResult
 from activities.models.tracking import Artifact, PullRequest, TrackerRef
-
-
-class State(StrEnum):
-    PENDING = "Pending"
-    AWAITING_MERGE = "AwaitingMerge"
-    AWAITING_SYNC = "AwaitingSync"
-    SYNCED = "Synced"
-    AWAITING_POLICY = "AwaitingPolicy"
-    TESTING = "Testing"
-    TESTS_FAILED = "TestsFailed"
-    READY_TO_PROMOTE = "ReadyToPromote"
-    HELD = "Held"
-    PROMOTING = "Promoting"
-    PROMOTION_FAILED = "PromotionFailed"
-    COMPLETED = "Completed"
-    CLOSED = "Closed"
-    ABORTED = "Aborted"
-
-    @property
-    def terminal(self) -> bool:
-        """Whether only a new attempt leaves this state."""
-        return self in (State.COMPLETED, State.CLOSED, State.ABORTED)
-
-
-class Waiting(StrEnum):
-    MERGE = "Merge"
-    SYNC = "Sync"
-    POLICY = "Policy"
-    VERDICT = "Verdict"
-    RETEST = "Retest"
-    PROMOTE_COMMAND = "PromoteCommand"
-    LANE = "Lane"
-    TARGET = "Target"
-    RELEASE = "Release"
-    DELIVERY = "Delivery"
-    RETRY = "Retry"
-    REFERENCE = "Reference"
-
+from crds.reasons.vocabulary import State, Waiting
 
 NO_ACTION = "no action needed"
 """`unblock_with` of a wait that ends without a person."""

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from crds.api.ports import ApiGone, ApiInvalid, Document, Kubernetes, Page, resource_of
+from crds.reasons.vocabulary import TERMINAL_STATES
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
-from crds.v1alpha1.tracker_status import TERMINAL_STATES
 
 PAGE = 100
 """Trackers per page: with all its records one has up to a megabyte, and to decode a page stops the event loop."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from crds.fields import HEADLINE_LENGTH, truncate
-from crds.v1alpha1.environment_status import Health
+from crds.reasons.vocabulary import Health
 
 SHORT_REVISION = 12
 _UNKNOWN = "?"

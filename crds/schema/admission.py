@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from crds.reasons.vocabulary import TERMINAL_STATES
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.promotion_command import PromotionCommand
 from crds.v1alpha1.promotion_policy import PromotionPolicy
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
-from crds.v1alpha1.tracker_status import TERMINAL_STATES
 
 API_GROUP = "admissionregistration.k8s.io"
 _API_VERSION = f"{API_GROUP}/v1"

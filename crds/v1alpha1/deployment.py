@@ -7,6 +7,7 @@ from pydantic import Field
 
 from crds.fields import LabelSelector, Name, NameReference
 from crds.model import Model, Rule, exactly_one_of, extra
+from crds.reasons.vocabulary import MergeMethod
 
 
 class ArgoCDSet(StrEnum):
@@ -72,17 +73,6 @@ class GitVia(StrEnum):
     """One commit on the branch itself."""
     PULL_REQUEST = "PullRequest"
     """A pull request to the branch, which a person merges, or Pilotage with `autoMerge`."""
-
-
-class MergeMethod(StrEnum):
-    """How a pull request is merged."""
-
-    MERGE = "Merge"
-    """A merge commit."""
-    SQUASH = "Squash"
-    """One commit of all its changes."""
-    REBASE = "Rebase"
-    """Its commits on top of the branch."""
 
 
 class GitEdit(Model):

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from crds.fields import Name, NameReference, ShortText, Text, Time
 from crds.model import AGE, Definition, Model, PrinterColumn
+from crds.reasons.vocabulary import Drift
 from crds.resource import ConditionedStatus, Resource
 from crds.v1alpha1.promotion_command import TrackerReference
 
@@ -20,25 +21,6 @@ class MonitorLabel(StrEnum):
 
     TRACKER = "pilotage.dev/tracker-uid"
     """Uid of the tracker whose change is watched."""
-
-
-class DriftKind(StrEnum):
-    """How an application differs from what was promoted to it; of several, the first one here is shown."""
-
-    APPLICATION_MISSING = "ApplicationMissing"
-    """Argo CD has no such application any more."""
-    REVISION_MOVED = "RevisionMoved"
-    """The application runs, or wants, a revision that does not contain the promoted one."""
-    ARTIFACT_CHANGED = "ArtifactChanged"
-    """The application runs an image whose revision does not contain the promoted one."""
-    PARAMETERS_CHANGED = "ParametersChanged"
-    """Helm parameters or Kustomize images of the application changed since the promotion."""
-    OUT_OF_SYNC = "OutOfSync"
-    """The live state differs from the application's sources."""
-    UNHEALTHY = "Unhealthy"
-    """Argo CD shows the application as Degraded or Missing."""
-    UNKNOWN = "Unknown"
-    """Argo CD does not answer, or does not show what runs."""
 
 
 class AutoRemediate(StrEnum):
@@ -89,7 +71,7 @@ class DriftMonitorStatus(ConditionedStatus):
 
     drifted: bool | None = None
     """Whether the application drifted; not set while Pilotage does not know."""
-    kind: DriftKind | None = None
+    kind: Drift | None = None
     """Kind of drift."""
     expected: Text | None = None
     """What the application should run or show."""

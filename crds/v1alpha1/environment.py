@@ -8,9 +8,10 @@ from pydantic import Field
 
 from crds.fields import Duration, Headline, Name, NameReference, PositiveDuration, Variables
 from crds.model import AGE, Definition, Model, PrinterColumn, Rule, extra
+from crds.reasons.vocabulary import Health
 from crds.resource import ConditionedStatus, Resource
 from crds.v1alpha1.deployment import Deployment, Write
-from crds.v1alpha1.environment_status import MAX_HOLDS, MAX_REPOSITORIES, EnvironmentHold, Health, RepositoryStatus
+from crds.v1alpha1.environment_status import MAX_HOLDS, MAX_REPOSITORIES, EnvironmentHold, RepositoryStatus
 
 DEFAULT_DELIVERY_TIMEOUT = timedelta(minutes=15)
 NO_PAUSE = timedelta(0)

@@ -1,13 +1,13 @@
 """What an EnvironmentWorkflow knows about a place, for one repository."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from crds.fields import Name, ObjectName, ShortText, Text, Time, keep_first
 from crds.model import Model, extra
+from crds.reasons.vocabulary import Health, Phase
 from crds.sequences import Sequence, sequence_rule
 from crds.v1alpha1.artifact import Artifact
 
@@ -16,17 +16,6 @@ MAX_HOLDS = 20
 MAX_MEMBERS = 200
 MAX_REPOSITORIES = 100
 """As many as an Environment has deployments at most; `crds/rules/status_budget.py` shares one object among them."""
-
-
-class Health(StrEnum):
-    """Health as Argo CD names it."""
-
-    HEALTHY = "Healthy"
-    PROGRESSING = "Progressing"
-    DEGRADED = "Degraded"
-    SUSPENDED = "Suspended"
-    MISSING = "Missing"
-    UNKNOWN = "Unknown"
 
 
 class DeploymentStatus(Model):
@@ -48,23 +37,12 @@ class DeploymentStatus(Model):
     """The same, as a reason of the condition `Writable`."""
 
 
-class MemberPhase(StrEnum):
-    """How far a member of a place is."""
-
-    WORKING = "Working"
-    READY = "Ready"
-    HOLDER = "Holder"
-    FAILED = "Failed"
-    ARRIVED = "Arrived"
-    GONE = "Gone"
-
-
 class LaneMember(Model):
     """A tracker on its way to or from the place."""
 
     tracker: ShortText
     """Name of the tracker."""
-    phase: MemberPhase
+    phase: Phase
     """How far it is."""
     held: bool = False
     """Whether a person holds it."""

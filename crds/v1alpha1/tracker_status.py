@@ -1,12 +1,12 @@
 """The status of a PullRequestTracker: state, wait, tests and records of the promotion."""
 
-from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from crds.fields import Headline, Link, Name, ShortText, Text, Time, keep_first, keep_last
 from crds.model import Model, extra
+from crds.reasons.vocabulary import State, Waiting
 from crds.resource import ConditionedStatus
 from crds.sequences import Sequence, sequence_rule
 from crds.v1alpha1.artifact import Artifact
@@ -20,53 +20,10 @@ MAX_APPLICATIONS = 200
 MAX_AWAITED = 10
 
 
-class TrackerState(StrEnum):
-    """State of the promotion."""
-
-    PENDING = "Pending"
-    AWAITING_MERGE = "AwaitingMerge"
-    AWAITING_SYNC = "AwaitingSync"
-    SYNCED = "Synced"
-    AWAITING_POLICY = "AwaitingPolicy"
-    TESTING = "Testing"
-    TESTS_FAILED = "TestsFailed"
-    READY_TO_PROMOTE = "ReadyToPromote"
-    HELD = "Held"
-    PROMOTING = "Promoting"
-    PROMOTION_FAILED = "PromotionFailed"
-    COMPLETED = "Completed"
-    CLOSED = "Closed"
-    ABORTED = "Aborted"
-
-    @property
-    def is_terminal(self) -> bool:
-        return self in TERMINAL_STATES
-
-
-TERMINAL_STATES = frozenset({TrackerState.COMPLETED, TrackerState.CLOSED, TrackerState.ABORTED})
-
-
-class WaitingForWhat(StrEnum):
-    """The kinds of waiting."""
-
-    MERGE = "Merge"
-    SYNC = "Sync"
-    POLICY = "Policy"
-    VERDICT = "Verdict"
-    RETEST = "Retest"
-    PROMOTE_COMMAND = "PromoteCommand"
-    LANE = "Lane"
-    TARGET = "Target"
-    RELEASE = "Release"
-    DELIVERY = "Delivery"
-    RETRY = "Retry"
-    REFERENCE = "Reference"
-
-
 class WaitingFor(Model):
     """What the promotion waits for; set in every state that is not an end."""
 
-    what: WaitingForWhat
+    what: Waiting
     """Kind of waiting."""
     object: ShortText | None = None
     """Resource that the promotion waits for, such as `Environment staging` or `PullRequestTracker web-411`."""
@@ -255,11 +212,11 @@ class PullRequestTrackerStatus(ConditionedStatus):
 
     rules: ClassVar = (sequence_rule("status.sequence"),)
 
-    state: TrackerState | None = None
+    state: State | None = None
     """State of the promotion."""
     state_since: Time | None = None
     """When the state started. A new reason for the same state does not change it."""
-    held_state: TrackerState | None = None
+    held_state: State | None = None
     """State that a Held promotion goes back to."""
     reason: ShortText | None = None
     """Why the promotion is in its state: the state's name, or one of the documented reasons."""

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
+from crds.reasons.vocabulary import MergeMethod
 from providers.azure_devops.wire import BRANCHES, items_of, read_pull, read_state, request
 from providers.documents import Document, text
 from providers.errors import ProviderBusy, ProviderConflict, ProviderError, ProviderRejected
 from providers.kept_texts import is_kept
 from providers.messages import Reply, Request
-from providers.models import ChangeState, HostPullRequest, Merge, MergeMethod, NewPullRequest
+from providers.models import ChangeState, HostPullRequest, Merge, NewPullRequest
 from providers.redaction import shortened
 
 # A list of pull requests is read in such pages; of one pair of branches there is one active pull request at most.

@@ -5,6 +5,7 @@ https://developer.atlassian.com/cloud/bitbucket/rest/api-group-pullrequests/
 
 from collections.abc import Mapping
 
+from crds.reasons.vocabulary import MergeMethod
 from providers.bitbucket_cloud import wire
 from providers.documents import Document, document, documents, flag, required_text, text
 from providers.errors import (
@@ -17,7 +18,7 @@ from providers.errors import (
 )
 from providers.kept_texts import is_kept
 from providers.messages import Reply, Request
-from providers.models import ChangeState, HostPullRequest, Merge, MergeMethod, NewPullRequest
+from providers.models import ChangeState, HostPullRequest, Merge, NewPullRequest
 from providers.redaction import shortened
 
 _PAGE_SIZE = 50

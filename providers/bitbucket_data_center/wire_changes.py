@@ -5,6 +5,7 @@ https://developer.atlassian.com/server/bitbucket/rest/latest/api-group-pull-requ
 
 from collections.abc import Mapping
 
+from crds.reasons.vocabulary import MergeMethod
 from providers.bitbucket_data_center import wire
 from providers.documents import Document, document, documents, required_text, text
 from providers.errors import (
@@ -16,7 +17,7 @@ from providers.errors import (
 )
 from providers.kept_texts import is_kept
 from providers.messages import Reply, Request
-from providers.models import ChangeState, HostPullRequest, Merge, MergeMethod, NewPullRequest
+from providers.models import ChangeState, HostPullRequest, Merge, NewPullRequest
 from providers.redaction import shortened
 
 _TITLE_LIMIT = 255

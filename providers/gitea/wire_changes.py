@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
+from crds.reasons.vocabulary import MergeMethod
 from providers.documents import Document, text
 from providers.errors import ProviderBusy, ProviderConflict, ProviderError, ProviderRejected, ProviderUnavailable
 from providers.gitea import wire
 from providers.kept_texts import is_kept
 from providers.messages import Reply, Request
-from providers.models import ChangeState, HostPullRequest, Merge, MergeMethod, NewPullRequest
+from providers.models import ChangeState, HostPullRequest, Merge, NewPullRequest
 from providers.redaction import shortened
 
 _TITLE_LIMIT = 255

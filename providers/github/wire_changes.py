@@ -5,6 +5,7 @@ https://docs.github.com/en/rest/pulls/pulls
 
 from collections.abc import Mapping
 
+from crds.reasons.vocabulary import MergeMethod
 from providers.documents import Document, at, flag, required_text, text
 from providers.errors import (
     ProviderBusy,
@@ -18,7 +19,7 @@ from providers.errors import (
 from providers.github import wire
 from providers.kept_texts import is_kept
 from providers.messages import Reply, Request
-from providers.models import ChangeState, HostPullRequest, Merge, MergeMethod, NewPullRequest
+from providers.models import ChangeState, HostPullRequest, Merge, NewPullRequest
 from providers.redaction import shortened
 
 _TITLE_LIMIT = 256

@@ -5,6 +5,7 @@ https://docs.gitlab.com/api/merge_requests
 
 from collections.abc import Mapping
 
+from crds.reasons.vocabulary import MergeMethod
 from providers.documents import Document, required_text, text
 from providers.errors import (
     ProviderBusy,
@@ -18,7 +19,7 @@ from providers.gitlab.notes import with_commands, without_commands
 from providers.gitlab.wire import API, page
 from providers.kept_texts import is_kept
 from providers.messages import Reply, Request
-from providers.models import ChangeState, HostPullRequest, Merge, MergeMethod, NewPullRequest
+from providers.models import ChangeState, HostPullRequest, Merge, NewPullRequest
 from providers.redaction import shortened
 
 _TITLE_LIMIT = 255

@@ -23,11 +23,12 @@ from activities.models.configuration import (
     ReadRepositoryInput,
     ReadRepositoryResult,
 )
-from activities.models.places import Counter, MemberSignal, Phase, SendViewInput
+from activities.models.places import Counter, MemberSignal, SendViewInput
 from activities.models.tracking import Timings, TrackerRef
 from crds.api.live_trackers import PAGE
 from crds.api.ports import ApiForbidden, ApiUnavailable
 from crds.reasons.problems import FailureKind
+from crds.reasons.vocabulary import Phase
 from providers.errors import (
     ProviderBusy,
     ProviderError,

@@ -14,7 +14,6 @@ from activities.drift.publishing import DriftStatuses
 from activities.models.delivery import WriteOutcome, WriteResult
 from activities.models.drift import (
     CreateDriftMonitorsInput,
-    Drift,
     DriftReading,
     GoneTracker,
     InstanceRef,
@@ -33,6 +32,7 @@ from activities.presentation import summary_marker
 from activities.refusals import following
 from crds.api.ports import Document, resource_of
 from crds.api.recent import RecentWrites
+from crds.reasons.vocabulary import Drift
 from crds.v1alpha1.drift_monitor import DriftMonitor
 from crds.v1alpha1.environment_status import EnvironmentHold
 from crds.v1alpha1.git_repository import RepositoryMode

@@ -14,10 +14,11 @@ from activities.delivery.observers import EachObserver
 from activities.delivery.refreshing import refresh
 from activities.delivery.seam import Order
 from activities.models.configuration import DeploymentSpec, FluxSpec, ReadEnvironmentInput, TagPlace
-from activities.models.delivery import Health, Observation, OperationPhase
+from activities.models.delivery import Observation, OperationPhase
 from activities.models.reconciliations import FluxReport, Reconciled, Reconciliation, first
 from activities.ports import PlaceSilent
 from crds.reasons.problems import FailureKind
+from crds.reasons.vocabulary import Health
 from providers.errors import ProviderNotFound, ProviderUnavailable
 from providers.models import BranchCommit, NewCommit
 from tests.activities.cluster import shop

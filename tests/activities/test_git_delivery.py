@@ -10,10 +10,11 @@ from activities.delivery.file_plans import FILES
 from activities.delivery.files import TRIES
 from activities.delivery.git import GitDelivery
 from activities.models.configuration import DeploymentSpec, GitEditSpec, GitVia, GitWriteSpec, WriteKind, WriteSpec
-from activities.models.configuration import MergeMethod as SpecMergeMethod
 from activities.models.delivery import WriteOutcome, WriteResult
 from activities.models.git_delivery import DeliverFilesInput, Gate, Proposal
 from activities.models.tracking import Artifact
+from crds.reasons.vocabulary import MergeMethod
+from crds.reasons.vocabulary import MergeMethod as SpecMergeMethod
 from providers.application_models import ApplicationRef
 from providers.errors import (
     ProviderBusy,
@@ -32,7 +33,6 @@ from providers.models import (
     CommitStatus,
     HostPullRequest,
     Merge,
-    MergeMethod,
     NewCommit,
     NewPullRequest,
     StatusState,

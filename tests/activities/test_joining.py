@@ -12,7 +12,8 @@ from activities import joining, memberships
 from activities.configuration import ResourceConfigActivities
 from activities.models.configuration import ReadEnvironmentInput
 from activities.models.memberships import JoinPlaceInput, JoinPlaceResult, SendViewsInput
-from activities.models.places import Counter, Phase, PlaceReading, SendViewInput
+from activities.models.places import Counter, PlaceReading, SendViewInput
+from crds.reasons.vocabulary import Phase
 from tests.activities.cluster import Cluster, shop
 from tests.activities.fakes import OLD, FakeConnections, FakeDeployments, FakePlaces, application
 from tests.activities.test_memberships import AnsweringPlaces, Hanging, opens, view

@@ -4,7 +4,7 @@ import pytest
 
 from activities.label_looks import look_of
 from activities.models.state_labels import place_label, state_label
-from activities.models.status import State
+from crds.reasons.vocabulary import State
 from providers.label_looks import default_look
 from providers.models import LabelLook
 

@@ -13,9 +13,10 @@ from activities.models.configuration import DeploymentSpec, FindPolicyInput, Pol
 from activities.models.delivery import Observation, ReadDeploymentsInput
 from activities.models.drift import CreateDriftMonitorsInput, WatchedDeployment
 from activities.models.memberships import OpenHopInput, SendViewsInput, TakeLaneInput
-from activities.models.places import Counter, Grant, MemberSignal, Phase, PlaceSignal, SendViewInput
+from activities.models.places import Counter, Grant, MemberSignal, PlaceSignal, SendViewInput
 from activities.models.revisions import Relation, RevisionPair
 from activities.models.tracking import Artifact, Timings, TrackerRef
+from crds.reasons.vocabulary import Phase
 from providers.application_models import ApplicationRef, ApplicationState
 from providers.errors import ProviderError, ProviderUnavailable
 from providers.models import Ancestry

@@ -8,8 +8,8 @@ from activities.label_looks import look_of
 from activities.labelling import LabelManager
 from activities.models.label_sync import LabelsLeft, LabelsReason
 from activities.models.state_labels import HOLD, STATES_BY_LABEL, place_label, state_label
-from activities.models.status import State
 from activities.state_labels import LabelNames, WantedLabels, plan_labels, read_labels
+from crds.reasons.vocabulary import State
 from providers.errors import ProviderUnavailable
 from providers.models import Capabilities
 from tests.activities.fakes import FakeScm

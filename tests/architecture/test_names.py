@@ -2,6 +2,8 @@
 
 import ast
 from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -20,7 +22,6 @@ SAME = {
     "NotProven": "a delivery whose sender is not proven",
     "Step": "which act a loop of a promotion's step does next",
     "TrackerEntry": "what a mirror keeps of a tracker",
-    "Verdict": "how something that was looked at is judged",
 }
 """Names of two rooms that mean the same, and what."""
 ROLES = {
@@ -181,3 +182,30 @@ def test_what_is_listed_is_there() -> None:
 )
 def test_kinds_of_modules_show_one_notion(modules: dict[str, bool], one: bool) -> None:
     assert is_one_notion(modules) is one
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enum:
+    """An enumeration as it is written."""
+
+    name: str
+    values: frozenset[str]
+
+
+def enums_of(path: Path) -> Iterator[Enum]:
+    """Yield the enumerations of a module."""
+    for one in ast.walk(ast.parse(path.read_text())):
+        if isinstance(one, ast.ClassDef) and "StrEnum" in map(ast.unparse, one.bases):
+            members = [member.value for member in one.body if isinstance(member, ast.Assign)]
+            texts = [member.value for member in members if isinstance(member, ast.Constant)]
+            yield Enum(name=one.name, values=frozenset(map(str, texts)))
+
+
+def test_no_values_of_resources_stand_twice() -> None:
+    """What resources and workflows have in common stands in `crds/reasons/`, which both may import."""
+    twins = defaultdict(set)
+    for package in ("crds", "activities", "workflows"):
+        for path in (ROOT / package).rglob("*.py"):
+            for enum in enums_of(path):
+                twins[enum.values].add(f"{path.relative_to(ROOT)}: {enum.name}")
+    assert [sorted(names) for values, names in twins.items() if len(names) > 1 and len(values) > 2] == []

@@ -6,7 +6,7 @@ import re
 import pytest
 from ruamel.yaml import YAML
 
-from crds.v1alpha1.drift_monitor import DriftKind
+from crds.reasons.vocabulary import Drift
 from deploy.local.chart import ROOT
 from tests.chart.monitoring import EXAMPLES, FOLDER, alerts, expressions, metrics, selected
 from tests.chart.rendered import of_kind
@@ -75,7 +75,7 @@ def test_an_alert_states_how_bad_it_is_and_what_it_is_about(alert: str) -> None:
 def test_drift_that_is_unknown_is_an_alert_of_its_own() -> None:
     assert [name for name in ALERTS if 'kind="Unknown"' in ALERTS[name]["expr"]] == ["PilotageDriftUnknown"]
     assert 'kind!="Unknown"' in ALERTS["PilotageDrift"]["expr"]
-    assert DriftKind("Unknown") is DriftKind.UNKNOWN
+    assert Drift("Unknown") is Drift.UNKNOWN
 
 
 def test_no_panel_of_the_dashboard_hides_another() -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from crds.reasons.vocabulary import Health
 from crds.rules.place_summary import summary_of
-from crds.v1alpha1.environment_status import Health
 from tests.cli.conftest import MERGED, OLDER, Run, tracker_spec
 from tests.cli.fake_cluster import FakeCluster
 

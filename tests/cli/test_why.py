@@ -10,8 +10,8 @@ import pytest
 from typer.testing import Result
 
 from activities.models.promotion import Progress
-from activities.models.status import State
 from crds.api.ports import ApiForbidden, ApiResource
+from crds.reasons.vocabulary import State
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from tests.cli.conftest import MERGED, OLDER, tracker_spec
 from tests.cli.fake_cluster import FakeCluster

@@ -12,12 +12,13 @@ from celpy.adapter import json_to_cel
 from celpy.evaluation import CELEvalError
 from ruamel.yaml import YAML
 
-from activities.models.status import ConditionStatus, State, TrackerStatus, Waiting, WaitingFor
+from activities.models.status import ConditionStatus, TrackerStatus, WaitingFor
 from activities.resources import render_tracker_status
 from crds.api.publishing import merge_own_conditions, with_summary
 from crds.conditions import Condition, ConditionType, make_condition
 from crds.readiness import answered
 from crds.reasons.conditions import ConditionReason
+from crds.reasons.vocabulary import State, Waiting
 from crds.v1alpha1.kinds import BY_KIND, KINDS
 from tests.crds.lua import run_lua
 

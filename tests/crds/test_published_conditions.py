@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 
 from activities.models.configuration import PolicyOutcome
-from activities.models.drift import Drift
 from activities.models.promotion import Verb
-from activities.models.status import State
 from crds.conditions import ConditionType
 from crds.reasons.conditions import ConditionReason
 from crds.reasons.events import EventReason
 from crds.reasons.problems import FailureKind
 from crds.reasons.trackers import ApplicationOutcome, RecordResult, TrackerReason, WaitingReason
+from crds.reasons.vocabulary import Drift, State
 from crds.schema.enum_docs import member_documents
 from crds.schema.generate import generated_files
 from workflows.promotion.state import Refusal

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from crds.fields import LabelSelector, truncate
+from crds.reasons.vocabulary import State
 from crds.resource import ObjectMeta
 from crds.texts.plain import plain
 from crds.v1alpha1.git_repository import GitRepository
@@ -15,7 +16,7 @@ from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from crds.v1alpha1.scm_host import ScmHost
 from crds.v1alpha1.test_runner import RunnerType
 from crds.v1alpha1.tests_status import TestAggregateResult, TestState
-from crds.v1alpha1.tracker_status import PromotionRecord, PullRequestTrackerStatus, TrackerState, WaitingFor
+from crds.v1alpha1.tracker_status import PromotionRecord, PullRequestTrackerStatus, WaitingFor
 from tests.crds.resources import a_test, deployment, document, environment, policy, policy_document, repository, runner
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -63,7 +64,7 @@ def test_long_status_texts_and_lists_are_cut_instead_of_losing_the_status() -> N
         for hour in range(25)
     )
     status = PullRequestTrackerStatus(
-        state=TrackerState.TESTING,
+        state=State.TESTING,
         message="x" * 5000,
         waiting_for=WaitingFor(what="Verdict", observed="y" * 5000),
         promotions=records,
@@ -88,7 +89,7 @@ def test_the_verdict_keeps_its_known_names_on_the_wire() -> None:
 
 
 def test_only_three_states_are_terminal() -> None:
-    assert [state.value for state in TrackerState if state.is_terminal] == ["Completed", "Closed", "Aborted"]
+    assert [state.value for state in State if state.terminal] == ["Completed", "Closed", "Aborted"]
 
 
 PIPELINES: tuple[dict[str, str], ...] = ({}, {"parametersAs": "Inputs"})

@@ -7,8 +7,9 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from crds.reasons.vocabulary import MergeMethod
 from providers.errors import ProviderBusy, ProviderConflict, ProviderMalformed, ProviderNotFound, ProviderRejected
-from providers.models import BranchCommit, FileEdit, Merge, MergeMethod, NewCommit, NewPullRequest
+from providers.models import BranchCommit, FileEdit, Merge, NewCommit, NewPullRequest
 from providers.ports import Branches, PullRequestChanges
 from tests.providers.hosts import TOKEN, FakeHost, answer, azure_devops
 

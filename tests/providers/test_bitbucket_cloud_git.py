@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from crds.reasons.vocabulary import MergeMethod
 from providers.bitbucket_cloud import changes as cloud_changes
 from providers.errors import (
     ProviderBusy,
@@ -17,7 +18,7 @@ from providers.errors import (
     ProviderRejected,
     ProviderUnavailable,
 )
-from providers.models import FileEdit, Merge, MergeMethod, NewCommit, NewPullRequest
+from providers.models import FileEdit, Merge, NewCommit, NewPullRequest
 from providers.ports import Branches, PullRequestChanges
 from tests.providers.hosts import FakeHost, answer, bitbucket_cloud
 from tests.providers.test_bitbucket_cloud import HEAD, PULL, ROOT, SHA, SIDE, WEB, knows, page

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from crds.reasons.vocabulary import MergeMethod
 from providers.bitbucket_data_center import wire
 from providers.errors import (
     ProviderBusy,
@@ -23,7 +24,6 @@ from providers.models import (
     Comment,
     CommitStatus,
     Merge,
-    MergeMethod,
     NewPullRequest,
     StatusState,
 )

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from crds.reasons.vocabulary import MergeMethod
 from providers.errors import (
     ProviderBusy,
     ProviderConflict,
@@ -13,7 +14,7 @@ from providers.errors import (
     ProviderRejected,
     ProviderUnavailable,
 )
-from providers.models import ChangeState, FileEdit, Merge, MergeMethod, NewCommit, NewPullRequest
+from providers.models import ChangeState, FileEdit, Merge, NewCommit, NewPullRequest
 from providers.ports import Branches, PullRequestChanges, ScmHost
 from tests.providers.hosts import FakeHost, answer, gitea
 from tests.providers.test_gitea_recordings import HEAD, REPOSITORY, asked, opened, recorded, sent

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from crds.reasons.vocabulary import MergeMethod
 from providers.errors import (
     ProviderBusy,
     ProviderConflict,
@@ -16,7 +17,7 @@ from providers.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from providers.models import FileEdit, Merge, MergeMethod, NewCommit, NewPullRequest
+from providers.models import FileEdit, Merge, NewCommit, NewPullRequest
 from providers.ports import Branches, PullRequestChanges
 from tests.providers.hosts import TOKEN, FakeHost, answer, github
 

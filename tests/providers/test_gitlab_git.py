@@ -7,6 +7,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from crds.reasons.vocabulary import MergeMethod
 from providers.errors import (
     ProviderBusy,
     ProviderConflict,
@@ -17,7 +18,7 @@ from providers.errors import (
     ProviderUnauthorized,
 )
 from providers.gitlab import changes as merging
-from providers.models import FileEdit, Merge, MergeMethod, NewCommit, NewPullRequest
+from providers.models import FileEdit, Merge, NewCommit, NewPullRequest
 from providers.ports import Branches, PullRequestChanges
 from tests.providers.hosts import FakeHost, answer, gitlab
 

@@ -10,6 +10,7 @@ from functools import partial
 import pytest
 import pytest_asyncio
 
+from crds.reasons.vocabulary import MergeMethod
 from deploy.local.sandbox import seed
 from deploy.local.sandbox.azure_devops import ENTRA_PATH
 from deploy.local.sandbox.options import Options
@@ -27,7 +28,6 @@ from providers.models import (
     DeploymentState,
     FileEdit,
     Merge,
-    MergeMethod,
     NewCommit,
     NewPullRequest,
     Run,

@@ -10,10 +10,11 @@ from activities.drift import presenting, publishing, reading
 from activities.drift.judging import DriftJudgement
 from activities.flux import subscriptions
 from activities.models.commit_statuses import PostCommitStatusInput
-from activities.models.drift import Drift, DriftChange, Silence, Verdict
+from activities.models.drift import DriftChange, Silence, Verdict
 from activities.models.repository_sync import ListCursor
 from activities.state_labels import LabelNames
 from crds.api.ports import Document, Page
+from crds.reasons.vocabulary import Drift
 from crds.v1alpha1.commit_status import CommitStatus
 from crds.v1alpha1.drift_monitor import DriftMonitor
 from crds.v1alpha1.environment import Environment

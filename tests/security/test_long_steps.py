@@ -46,11 +46,12 @@ from activities.drift import judging
 from activities.models.configuration import DeploymentSpec, WriteKind, WriteSpec
 from activities.models.credential_checks import CheckedResource
 from activities.models.delivery import SyncApplicationInput
-from activities.models.status import PublishPlaceInput, PublishStatusInput, State, TrackerStatus
+from activities.models.status import PublishPlaceInput, PublishStatusInput, TrackerStatus
 from activities.models.tracking import Artifact, RepositoryView
 from crds import paths
 from crds.api.ports import Document
 from crds.api.reflector import Key
+from crds.reasons.vocabulary import State
 from crds.resource import Resource
 from crds.schema.definitions import object_schema
 from crds.texts import log_line, markdown, plain, slack, terminal

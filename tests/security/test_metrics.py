@@ -10,8 +10,9 @@ from temporalio.common import MetricMeter
 from temporalio.testing import ActivityEnvironment
 
 from activities.metrics import Count, count
-from activities.models.status import PolicyRef, PromotionRecord, State, TrackerStatus
+from activities.models.status import PolicyRef, PromotionRecord, TrackerStatus
 from activities.models.tracking import TrackerRef
+from crds.reasons.vocabulary import State
 from providers.metrics import Call, code_label, record_argocd_call, record_ci_call, record_scm_call
 from providers.models import ScmIdentity
 from providers.series import NAMES_LIMIT, OTHER

@@ -9,7 +9,7 @@ from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Replayer, Worker, WorkerDeploymentConfig
 
 from activities.models.promotion import Verb
-from activities.models.status import State
+from crds.reasons.vocabulary import State
 from tests.upgrade.builds import build_of, make_current
 from tests.workflows.environment.puppets import eventually
 from tests.workflows.promotion.world import FAST, MINE, OLD, Run, Starter, World

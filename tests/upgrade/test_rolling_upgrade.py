@@ -12,7 +12,7 @@ import pytest_asyncio
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError
 
-from activities.models.status import State, Waiting
+from crds.reasons.vocabulary import State, Waiting
 from deploy.local.environment.assembly import INSTALLATION, LocalEnvironment
 from tests.e2e.cluster import Cluster
 from tests.e2e.shop import Shop

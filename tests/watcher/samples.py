@@ -6,11 +6,9 @@ from activities.models.status import (
     ConditionStatus,
     PolicyRef,
     PromotionRecord,
-    State,
     TestAggregateResult,
     TestStatus,
     TrackerStatus,
-    Waiting,
     WaitingFor,
     WorkflowStatus,
 )
@@ -19,6 +17,7 @@ from crds.api.ports import (
     Document,
     resource_of,
 )
+from crds.reasons.vocabulary import State, Waiting
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.promotion_policy import PromotionPolicy
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from activities.models.status import EventNote, PublishStatusInput, TestStatus, Waiting, WaitingFor
+from activities.models.status import EventNote, PublishStatusInput, TestStatus, WaitingFor
 from activities.models.tracking import PullRequest, PullRequestState
 from activities.resources import KubernetesResources
 from crds.api.kubernetes import KubernetesApi
@@ -12,6 +12,7 @@ from crds.api.ports import EVENTS, resource_of
 from crds.api.publishing import WantedCondition, publish_conditions
 from crds.conditions import ConditionType
 from crds.reasons.conditions import ConditionReason
+from crds.reasons.vocabulary import Waiting
 from crds.texts.plain import plain
 from crds.v1alpha1.promotion_command import PromotionCommand
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker

@@ -10,14 +10,13 @@ from prometheus_client import CollectorRegistry
 from activities.models.status import (
     PolicyRef,
     PromotionRecord,
-    State,
     TestStatus,
     TrackerStatus,
-    Waiting,
     WaitingFor,
 )
 from activities.models.tracking import PullRequest, PullRequestState, TrackerRef
 from activities.resources import render_tracker_status
+from crds.reasons.vocabulary import State, Waiting
 from worker.watcher.metrics import WatcherMetrics
 from worker.watcher.queue import KeyedQueue
 

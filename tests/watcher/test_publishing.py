@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from activities.models.delivery import Health
 from activities.models.status import (
     ArtifactSet,
     DeploymentStatus,
@@ -15,7 +14,6 @@ from activities.models.status import (
     PlaceStatus,
     PublishPlaceInput,
     PublishStatusInput,
-    State,
 )
 from activities.models.tracking import Artifact
 from activities.resources import KubernetesResources, event_name
@@ -25,6 +23,7 @@ from crds.api.ports import (
     NAMESPACES,
     ApiInvalid,
 )
+from crds.reasons.vocabulary import Health, State
 from tests.watcher.fakes import FakeKubernetes, tracker_document
 from tests.watcher.samples import AT, ENVIRONMENTS, Quiet, conditions, full_status, ref_of, tracker
 from worker.watcher.entries import FINALIZER

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from activities.models.status import LaneStatus, PlaceStatus, PublishPlaceInput, PublishStatusInput, State
+from activities.models.status import LaneStatus, PlaceStatus, PublishPlaceInput, PublishStatusInput
 from activities.resources import KubernetesResources
 from crds.api import recent
 from crds.api.kubernetes import KubernetesApi
@@ -18,6 +18,7 @@ from crds.api.recent import RecentWrites
 from crds.api.reflector import Reflector
 from crds.conditions import ConditionType
 from crds.reasons.conditions import ConditionReason
+from crds.reasons.vocabulary import State
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from tests.watcher.fakes import until
 from tests.watcher.samples import ENVIRONMENTS, Quiet, conditions, full_status, ref_of, tracker

@@ -15,11 +15,11 @@ from activities.models.status import (
     PlaceStatus,
     PublishPlaceInput,
     PublishStatusInput,
-    State,
 )
 from activities.resources import KubernetesResources
 from crds.api.kubernetes import KubernetesApi
 from crds.api.ports import EVENTS, ApiInvalid, Document
+from crds.reasons.vocabulary import State
 from tests.watcher.samples import ENVIRONMENTS, Quiet, full_status, ref_of, tracker
 from tests.watcher.test_emptied_fields import SPECS
 from worker.watcher.trackers import TRACKERS

@@ -3,9 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
-from activities.models.status import PublishStatusInput, State
+from activities.models.status import PublishStatusInput
 from activities.resources import KubernetesResources
 from crds.api.kubernetes import KubernetesApi
+from crds.reasons.vocabulary import State
 from crds.rules.status_budget import size_of
 from tests.watcher.samples import Quiet, ref_of, tracker
 from tests.watcher.test_emptied_fields import recorded

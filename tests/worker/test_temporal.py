@@ -20,8 +20,9 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 import worker.temporal.connect
-from activities.models.places import Counter, MemberSignal, Phase, SendViewInput
+from activities.models.places import Counter, MemberSignal, SendViewInput
 from activities.models.tracking import Timings, TrackerRef
+from crds.reasons.vocabulary import Phase
 from deploy.local.environment.kubernetes_server import KubernetesAccess
 from deploy.local.environment.ports import free_port
 from tests.upgrade.builds import make_current

@@ -4,7 +4,8 @@ from uuid import uuid4
 
 import pytest
 
-from activities.models.status import HopStatus, State, TrackerStatus
+from activities.models.status import HopStatus, TrackerStatus
+from crds.reasons.vocabulary import State
 from workflows import identity
 from workflows.identity import change_line, environment_workflow_id, place_of, promotion_workflow_id, tracker_of
 from workflows.promotion.steps.publishing import begin_line

@@ -38,7 +38,6 @@ from activities.models.delivery import (
     DeliverApplicationInput,
     DeliverApplicationResult,
     DeploymentRuns,
-    Health,
     Observation,
     OperationPhase,
     ReadDeploymentsInput,
@@ -61,7 +60,7 @@ from activities.models.memberships import (
     TakeLaneInput,
     TakeLaneResult,
 )
-from activities.models.places import BlockedBy, Counter, Grant, MemberSignal, Phase, PlaceSignal, SendViewInput
+from activities.models.places import BlockedBy, Counter, Grant, MemberSignal, PlaceSignal, SendViewInput
 from activities.models.revisions import (
     CompareRevisionsInput,
     CompareRevisionsResult,
@@ -99,6 +98,7 @@ from activities.models.tracking import (
 from activities.parts import Parts, runs_of
 from activities.test_runs import of_round
 from crds.reasons.problems import FailureKind
+from crds.reasons.vocabulary import Health, Phase
 from tests.worlds.declared import MINE, NEWER, OLD, a_policy, relation
 from tests.worlds.refusals import missing
 from tests.worlds.stage import now

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from crds.conditions import Condition, ConditionStatus, ConditionType
 from crds.readiness import SUMMARY, is_outdated
+from crds.reasons.vocabulary import State, Waiting
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.artifact import Artifact
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
@@ -16,7 +17,6 @@ from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from crds.v1alpha1.scm_provider import ScmProvider
 from crds.v1alpha1.test_runner import TestRunner
 from crds.v1alpha1.tests_status import TestState, TestStatus
-from crds.v1alpha1.tracker_status import TrackerState, WaitingForWhat
 from worker.cli.evidence import Evidence
 from worker.cli.trackers import describe_artifact
 from worker.cli.values import short
@@ -28,7 +28,7 @@ Conditioned = Connection | GitRepository | Environment | PromotionPolicy | PullR
 
 ARRIVED = "Completed"
 """Condition of a tracker that is no check: false all the way to the end."""
-AT_WORK = frozenset({TrackerState.PROMOTING, TrackerState.PROMOTION_FAILED})
+AT_WORK = frozenset({State.PROMOTING, State.PROMOTION_FAILED})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ def mark(ok: bool | None) -> str:
 def checks_of(evidence: Evidence) -> list[Check]:
     """Judge everything that was read; after the end only what is of the end, since nothing goes on from there."""
     state = evidence.tracker.status.state
-    if state is not None and state.is_terminal:
+    if state is not None and state.terminal:
         return [
             *_conditions("tracker", evidence.tracker, among=_unanswered(evidence.tracker)),
             *_merge(evidence),
@@ -264,11 +264,11 @@ def _stuck(test: TestStatus) -> bool:
 def _command(evidence: Evidence) -> Iterator[Check]:
     status = evidence.tracker.status
     waiting = status.waiting_for
-    if status.state is TrackerState.HELD:
+    if status.state is State.HELD:
         # The status' own message is that of the state to which the tracker goes back.
-        held = waiting.observed if waiting is not None and waiting.what is WaitingForWhat.RELEASE else None
+        held = waiting.observed if waiting is not None and waiting.what is Waiting.RELEASE else None
         yield Check(subject="command", ok=False, text=held or "held by a person")
-    if waiting is not None and waiting.what is WaitingForWhat.PROMOTE_COMMAND:
+    if waiting is not None and waiting.what is Waiting.PROMOTE_COMMAND:
         text = "the policy has `autoPromote: false`, and the promotion is not approved yet"
         yield Check(subject="command", ok=False, text=text)
 

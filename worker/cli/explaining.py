@@ -114,7 +114,7 @@ def print_answer(tracker: "PullRequestTracker", checks: "list[Check]", asked: "W
         return
     line()
     if left_out:
-        met = "found nothing" if tracker.status.state and tracker.status.state.is_terminal else "let the change go on"
+        met = "found nothing" if tracker.status.state and tracker.status.state.terminal else "let the change go on"
         line(f"{left_out} of {len(checks)} checks {met}: --all shows them")
     if way_out:
         command_line(way_out)
@@ -177,7 +177,7 @@ def disagreements(tracker: "PullRequestTracker", asked: "WorkflowAnswer") -> lis
             f"the status is that of attempt {status.attempt}, and attempt {tracker.spec.attempt} has begun: "
             "wait, or check that a watcher and a worker run"
         )
-    elif asked.absent and status.state is not None and not status.state.is_terminal:
+    elif asked.absent and status.state is not None and not status.state.terminal:
         found.append(f"the status shows {status.state}, and Temporal has no such workflow: `{restart_of(tracker)}`")
     elif asked.state and status.state is not None and asked.state != status.state:
         found.append(

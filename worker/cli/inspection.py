@@ -95,14 +95,12 @@ def _states(given: "Sequence[str]") -> frozenset[str]:
     """Return the states in lower case. Raises BadParameter for one that there is not."""
     if not given:
         return frozenset()
-    from crds.v1alpha1.tracker_status import TrackerState
+    from crds.reasons.vocabulary import State
 
-    known = {one.lower() for one in TrackerState}
+    known = {one.lower() for one in State}
     for one in given:
         if one.lower() not in known:
-            raise typer.BadParameter(
-                f"`{one}` is not a state; states are {', '.join(TrackerState)}", param_hint="--state"
-            )
+            raise typer.BadParameter(f"`{one}` is not a state; states are {', '.join(State)}", param_hint="--state")
     return frozenset(one.lower() for one in given)
 
 

@@ -70,7 +70,7 @@ def way_out(tracker: PullRequestTracker, *, absent: bool = False) -> str:
     status = tracker.status
     if outdated(tracker):
         return f"wait for the status of attempt {tracker.spec.attempt}; if none comes: pilotage doctor"
-    if status.state is None or status.state.is_terminal:
+    if status.state is None or status.state.terminal:
         return ""
     if absent or lost(tracker):
         return restart_of(tracker)
@@ -149,7 +149,7 @@ def condition_row(condition: Condition, at: datetime) -> list[str]:
 
 def lost(tracker: PullRequestTracker) -> bool:
     """Return whether the tracker's workflow is gone although its promotion is not finished."""
-    if tracker.status.state is not None and tracker.status.state.is_terminal:
+    if tracker.status.state is not None and tracker.status.state.terminal:
         return False
     return bool(LOST_REASONS & _unavailable(tracker))
 

@@ -66,8 +66,8 @@ async def follow(session: "Session", name: str, *, timeout_seconds: float | None
 
 async def _follow(session: "Session", name: str, view: "LiveView | LineView") -> "ExitCode":
     from crds.api.ports import ApiUnavailable
+    from crds.reasons.vocabulary import State
     from crds.v1alpha1.pull_request_tracker import PullRequestTracker
-    from crds.v1alpha1.tracker_status import TrackerState
     from worker.cli.exits import ExitCode
     from worker.cli.output import note
     from worker.cli.trackers import outdated
@@ -87,8 +87,8 @@ async def _follow(session: "Session", name: str, view: "LiveView | LineView") ->
             view.show(tracker)
             state = tracker.status.state
             # A status of an earlier attempt is no status of the one that was just begun.
-            if state is not None and state.is_terminal and not outdated(tracker):
-                return ExitCode.OK if state is TrackerState.COMPLETED else ExitCode.FAILED
+            if state is not None and state.terminal and not outdated(tracker):
+                return ExitCode.OK if state is State.COMPLETED else ExitCode.FAILED
         await asyncio.sleep(REFRESH_SECONDS)
 
 

@@ -7,14 +7,13 @@ from sys import intern
 from activities.models.tracking import TrackerRef
 from crds.api.ports import Document
 from crds.api.publishing import status_of
+from crds.reasons.vocabulary import TERMINAL_STATES
 from crds.v1alpha1.git_repository import GitRepositorySpec, ProviderKind
 from crds.v1alpha1.scm_host import ScmHost
 from crds.v1alpha1.test_runner import RunnerType, TestRunnerSpec
 from crds.v1alpha1.tests_status import TestState
-from crds.v1alpha1.tracker_status import TERMINAL_STATES
 
 _OPEN = frozenset({TestState.QUEUED.value, TestState.RUNNING.value})
-_TERMINAL = frozenset(str(state) for state in TERMINAL_STATES)
 _MERGED = "Merged"
 
 
@@ -53,7 +52,7 @@ def read_tracker(document: Document) -> TrackerEntry:
         ref=TrackerRef(namespace=namespace, name=metadata["name"], uid=metadata["uid"], attempt=attempt),
         repository=intern(spec["repositoryRef"]["name"]),
         number=int(spec["number"]),
-        over=bool(metadata.get("deletionTimestamp")) or (current and status.get("state") in _TERMINAL),
+        over=bool(metadata.get("deletionTimestamp")) or (current and status.get("state") in TERMINAL_STATES),
         merged=current and (status.get("pullRequest") or {}).get("state") == _MERGED,
         runs=tuple(
             OpenRun(

@@ -9,16 +9,15 @@ from activities.models.tracking import TrackerRef, TrackerSpec
 from crds.api.ports import Document
 from crds.api.publishing import conditions_of, status_of
 from crds.conditions import ConditionType
+from crds.reasons.vocabulary import TERMINAL_STATES
 from crds.v1alpha1.promotion_command import PromotionCommandSpec
 from crds.v1alpha1.pull_request_tracker import TrackerAnnotation, TrackerLabel
-from crds.v1alpha1.tracker_status import TERMINAL_STATES
 
 FINALIZER = "pilotage.dev/promotion"
 RESTARTS = "pilotage.dev/restarts"
 """Annotation with the uids of the last restart commands, so that none raises the attempt twice."""
 
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
-_TERMINAL = frozenset(str(state) for state in TERMINAL_STATES)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +79,7 @@ class TrackerEntry:
     @property
     def terminal(self) -> bool:
         """Whether the attempt asked for has ended."""
-        return self.status_attempt == self.attempt and self.state in _TERMINAL
+        return self.status_attempt == self.attempt and self.state in TERMINAL_STATES
 
     @property
     def running(self) -> bool:

@@ -11,7 +11,7 @@ from activities.models.status import TrackerStatus
 from activities.models.testing import RunState
 from activities.models.tracking import TrackerRef
 from crds.reasons.trackers import RecordResult
-from crds.v1alpha1.drift_monitor import DriftKind
+from crds.reasons.vocabulary import Drift
 from providers.series import Names
 from worker.watcher.queue import KeyedQueue
 
@@ -134,7 +134,7 @@ class WatcherMetrics:
 
     def follow_drift(self, count: Callable[[str], int]) -> None:
         """Read how many monitors show each kind at each scrape."""
-        for kind in DriftKind:
+        for kind in Drift:
             self._drifted.labels(kind.value).set_function(partial(count, kind.value))
 
     def follow_queues(self, queues: Iterable[KeyedQueue[Any]]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from crds.api.pauses import giving_way
 from crds.api.reflector import Key
+from crds.reasons.vocabulary import Waiting
 from crds.resource import Resource
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
@@ -15,7 +16,6 @@ from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.promotion_policy import PromotionPolicy
 from crds.v1alpha1.scm_provider import ScmProvider
 from crds.v1alpha1.test_runner import TestRunner
-from crds.v1alpha1.tracker_status import WaitingForWhat as Waiting
 from worker.watcher.entries import TrackerEntry
 from worker.watcher.ports import Promotions
 

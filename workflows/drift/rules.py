@@ -8,9 +8,10 @@ look does not find any more was never there, for people.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from activities.models.drift import Drift, DriftChange, DriftReading, LookForDriftResult, Silence, Suspicion, Verdict
+from activities.models.drift import DriftChange, DriftReading, LookForDriftResult, Silence, Suspicion, Verdict
 from activities.models.revisions import Relation, RevisionPair
 from activities.models.tracking import Artifact
+from crds.reasons.vocabulary import Drift
 from workflows.runtime.ancestry import CONTAINING, Ancestry
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from activities.models.bounds import cut
 from activities.models.budgets import VALUE_BYTES
-from activities.models.places import Phase
 from activities.models.reconciliations import Reconciliation
+from crds.reasons.vocabulary import Phase
 from workflows.environment import observation
 from workflows.environment.state import Awaited, EnvironmentState, Member
 from workflows.runtime.ancestry import RELATIONS_KEPT

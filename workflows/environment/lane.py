@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from activities.models.delivery import Observation
-from activities.models.places import BlockedBy, MemberSignal, Phase
+from activities.models.places import BlockedBy, MemberSignal
 from activities.models.revisions import RevisionPair
+from crds.reasons.vocabulary import Phase
 from workflows.environment.holds import Holds
 from workflows.environment.newest import artifacts_of, newest_of
 from workflows.runtime.ancestry import Ancestry, Comparing

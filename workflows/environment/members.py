@@ -11,8 +11,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from activities.models.configuration import TrackersCursor
-from activities.models.places import Counter, Grant, MemberSignal, Phase
+from activities.models.places import Counter, Grant, MemberSignal
 from activities.models.tracking import TrackerRef
+from crds.reasons.vocabulary import Phase
 from workflows.environment.lane import HOLDS, asks_for_lane
 from workflows.environment.state import Awaited, GivenGrant, Member, OlderAttempt, RosterState
 from workflows.runtime.publishing import next_sequence

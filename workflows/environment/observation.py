@@ -5,10 +5,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from activities.models.bounds import cut
-from activities.models.delivery import Health, Observation, OperationPhase, revisions_of
-from activities.models.places import MemberSignal, Phase
+from activities.models.delivery import Observation, OperationPhase, revisions_of
+from activities.models.places import MemberSignal
 from activities.models.status import ArtifactSet
 from activities.models.tracking import Artifact, Timings
+from crds.reasons.vocabulary import Health, Phase
 from workflows.environment.newest import artifacts_of
 from workflows.environment.state import Observed
 from workflows.runtime.backoff import Backoff

@@ -21,8 +21,9 @@ from activities.contracts import ConfigActivities, DeliveryActivities, Observati
 from activities.models.configuration import ReadEnvironmentInput, ReadEnvironmentResult
 from activities.models.delivery import Observation, ReadDeploymentsInput, ReadDeploymentsResult, WatchDeploymentsInput
 from activities.models.failures import Failure
-from activities.models.places import EnvironmentInput, MemberSignal, Phase, PlaceReading
+from activities.models.places import EnvironmentInput, MemberSignal, PlaceReading
 from activities.models.tracking import Artifact
+from crds.reasons.vocabulary import Phase
 from workflows import policies
 from workflows.environment import observation
 from workflows.environment.newest import artifacts_of

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from activities.models.budgets import HISTORY_BYTES, MEMBERS_SHOWN
-from activities.models.delivery import Health, Observation
-from activities.models.places import BlockedBy, MemberSignal, Phase
+from activities.models.delivery import Observation
+from activities.models.places import BlockedBy, MemberSignal
 from activities.models.status import ArtifactSet, DeploymentStatus, LaneStatus, MemberStatus, PlaceStatus
+from crds.reasons.vocabulary import Health, Phase
 from crds.texts.markdown import inline
 from workflows.environment import observation
 from workflows.environment.state import Observed

@@ -17,8 +17,9 @@ from temporalio.exceptions import ApplicationError
 
 from activities.models.budgets import VALUE_BYTES
 from activities.models.delivery import Observation
-from activities.models.places import BlockedBy, EnvironmentInput, MemberSignal, Phase, PlaceSignal
+from activities.models.places import BlockedBy, EnvironmentInput, MemberSignal, PlaceSignal
 from activities.models.tracking import TrackerRef
+from crds.reasons.vocabulary import Phase
 from workflows.environment import observation
 from workflows.environment.members import Roster
 from workflows.environment.observer import Observer

@@ -21,10 +21,11 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.contracts import ConfigActivities
 from activities.models.configuration import ListTrackersInput
-from activities.models.places import BlockedBy, MemberSignal, Phase, PlaceReading, PlaceSignal
+from activities.models.places import BlockedBy, MemberSignal, PlaceReading, PlaceSignal
 from activities.models.reconciliations import FluxReport, Reconciliation
 from activities.models.status import PublishPlaceInput
 from activities.models.tracking import TrackerRef
+from crds.reasons.vocabulary import Phase
 from workflows import policies
 from workflows.environment import carrying, observation, presentation
 from workflows.environment.ancestry import Comparer

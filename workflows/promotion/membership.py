@@ -24,9 +24,10 @@ from activities.models.budgets import LINE_BYTES
 from activities.models.configuration import EnvironmentView, FindPolicyInput
 from activities.models.delivery import Observation, ReadDeploymentsInput
 from activities.models.memberships import JoinPlaceInput, SendViewsInput, TakeLaneInput, TakeLaneResult
-from activities.models.places import Counter, MemberSignal, Phase, PlaceSignal, SendViewInput
+from activities.models.places import Counter, MemberSignal, PlaceSignal, SendViewInput
 from activities.models.promotion import PromotionInput
 from activities.models.tracking import Artifact
+from crds.reasons.vocabulary import Phase
 from workflows import policies
 from workflows.failures import failure_of
 from workflows.identity import Queues

@@ -24,12 +24,11 @@ from activities.models.budgets import LINE_BYTES, TEXT_BYTES
 from activities.models.configuration import EnvironmentView
 from activities.models.delivery import Observation
 from activities.models.memberships import OpenHopResult
-from activities.models.places import Phase
 from activities.models.promotion import Command, CommandAnswer, PromotionInput, Verb
 from activities.models.revisions import PAIRS_PER_CALL, Relation, RevisionPair
-from activities.models.status import State
 from activities.models.tracking import Artifact
 from crds.reasons.events import EventReason
+from crds.reasons.vocabulary import Phase, State
 from workflows.identity import Queues
 from workflows.promotion.cancelling import Cancelling
 from workflows.promotion.environments import Environments

@@ -10,12 +10,13 @@ from activities.models.drift import CreateDriftMonitorsInput, DriftNotice
 from activities.models.failures import Failure
 from activities.models.git_delivery import Proposal
 from activities.models.label_sync import LabelsLeft, SyncResult
-from activities.models.places import Phase, PlaceSignal
+from activities.models.places import PlaceSignal
 from activities.models.promotion import CommandAnswer, PromotionInput
 from activities.models.revisions import Shown
-from activities.models.status import ApplicationResult, EventNote, PromotionRecord, State
+from activities.models.status import ApplicationResult, EventNote, PromotionRecord
 from activities.models.testing import RunRef, RunState
 from activities.models.tracking import Artifact, PullRequest, RepositoryView
+from crds.reasons.vocabulary import Phase, State
 from workflows.promotion.steered import SteeredState
 from workflows.runtime.inbox import Accepted, Inbox
 

@@ -23,9 +23,10 @@ from activities.models.places import PlaceSignal
 from activities.models.promotion import Command, CommandAnswer, Progress, Verb
 from activities.models.pull_requests_news import PullRequestNews
 from activities.models.state_labels import HOLD
-from activities.models.status import PublishStatusInput, PublishStatusResult, State, WorkflowStatus
+from activities.models.status import PublishStatusInput, PublishStatusResult, WorkflowStatus
 from crds.reasons.events import EventReason
 from crds.reasons.trackers import TrackerReason
+from crds.reasons.vocabulary import State
 from workflows.promotion.rules import commands
 from workflows.promotion.rules.carrying import fitting
 from workflows.promotion.rules.news import take_drift, take_news

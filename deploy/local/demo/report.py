@@ -3,8 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from crds.reasons.vocabulary import State
 from crds.v1alpha1.tests_status import TestState
-from crds.v1alpha1.tracker_status import TrackerState
 from deploy.local.demo.evidence import Evidence
 from deploy.local.demo.hosts import HOSTS
 from deploy.local.sandbox.seed import DEV_APP, PROD_APP, STAGING_APP
@@ -40,7 +40,7 @@ def expectations(evidence: Evidence) -> list[Expectation]:
     return [
         _judge(
             "the change arrived in prod",
-            status.state is TrackerState.COMPLETED,
+            status.state is State.COMPLETED,
             f"{status.state}, environment {status.environment}",
         ),
         _judge(

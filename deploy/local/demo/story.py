@@ -11,9 +11,9 @@ from temporalio.service import RPCError
 
 from crds.api.kubernetes import KubernetesApi
 from crds.api.ports import ApiError, Document
+from crds.reasons.vocabulary import State, Waiting
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from crds.v1alpha1.tests_status import TestState
-from crds.v1alpha1.tracker_status import TrackerState, WaitingForWhat
 from deploy.local.demo.evidence import Evidence, Killed, identity_of, read_runs
 from deploy.local.demo.hosts import GITHUB
 from deploy.local.demo.world import NAMESPACE, TRACKER, SandboxClient, apply_samples
@@ -63,7 +63,7 @@ class Story:
             apply_samples(
                 self._environment.kubeconfig, self._environment.sandbox_url, _quiet, tracker=is_tracker, host=self._host
             )
-        await self._until("Pilotage finds the open pull request", _in_state(TrackerState.AWAITING_MERGE))
+        await self._until("Pilotage finds the open pull request", _in_state(State.AWAITING_MERGE))
         self._sandbox.send_webhooks(self._environment.http_url("receiver-1"), self._host)
 
         self._note(f"Merging {REPOSITORY}#{PULL_NUMBER} and deploying it to dev, as the team's pipeline does")
@@ -73,9 +73,9 @@ class Story:
         killed = await self._kill_the_worker_at_work()
         await self._until("another worker promotes to staging", _reached("staging"))
 
-        await self._until("prod waits for a person's promote command", _waits_for(WaitingForWhat.PROMOTE_COMMAND))
+        await self._until("prod waits for a person's promote command", _waits_for(Waiting.PROMOTE_COMMAND))
         exit_code, user = await self._promote(), await self._session.user_name()
-        tracker = await self._until("the promotion completes", _in_state(TrackerState.COMPLETED))
+        tracker = await self._until("the promotion completes", _in_state(State.COMPLETED))
         return await self._collect(tracker, killed, exit_code, user)
 
     async def _kill_the_worker_at_work(self) -> Killed:
@@ -120,7 +120,7 @@ class Story:
             tracker = await self._look()
             if holds(tracker):
                 return tracker
-            if tracker.status.state is not None and tracker.status.state.is_terminal:
+            if tracker.status.state is not None and tracker.status.state.terminal:
                 ended = f"the promotion ended as {tracker.status.state} ({tracker.status.message})"
                 raise DemoFailed(f"{ended} before this step: {what}")
             if time.monotonic() > deadline:
@@ -180,11 +180,11 @@ def _quiet(_line: str) -> None:
     """Report nothing: kubectl's own lines are not part of the story."""
 
 
-def _in_state(state: TrackerState) -> Callable[[PullRequestTracker], bool]:
+def _in_state(state: State) -> Callable[[PullRequestTracker], bool]:
     return lambda tracker: tracker.status.state is state
 
 
-def _waits_for(what: WaitingForWhat) -> Callable[[PullRequestTracker], bool]:
+def _waits_for(what: Waiting) -> Callable[[PullRequestTracker], bool]:
     def holds(tracker: PullRequestTracker) -> bool:
         waiting = tracker.status.waiting_for
         return waiting is not None and waiting.what is what
@@ -198,4 +198,4 @@ def _reached(environment: str) -> Callable[[PullRequestTracker], bool]:
 
 def _tests_run(tracker: PullRequestTracker) -> bool:
     at_work = [test for test in tracker.status.tests if test.state is TestState.RUNNING]
-    return tracker.status.state is TrackerState.TESTING and len(at_work) >= 2
+    return tracker.status.state is State.TESTING and len(at_work) >= 2

@@ -10,10 +10,10 @@ from activities.models.status import (
     PolicyRef,
     PromotionRecord,
     PublishStatusInput,
-    State,
     TrackerStatus,
 )
 from activities.models.tracking import Artifact, PullRequest, PullRequestState, TrackerRef
+from crds.reasons.vocabulary import State
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 TRACKER = TrackerRef(namespace="shop", name="web-412", uid="5f0c-4a63", attempt=1)

@@ -10,7 +10,7 @@ from activities.flux.events import FluxEvent
 from activities.flux.matching import NO_OBJECT, ObjectLabels, Source, Subscription, wants_labels
 from activities.flux.planning import ProviderTarget, StatusPlan, plan
 from activities.flux.subscriptions import from_alert, from_commit_status, from_flux_provider, from_provider
-from activities.flux.verdicts import Verdict
+from activities.models.revisions import CommitState
 from crds.rules.flux_expressions import evaluate
 from crds.v1alpha1.commit_status import CommitStatus
 from crds.v1alpha1.flux_provider import Provider
@@ -36,7 +36,7 @@ def planned(
 def test_a_reconciled_kustomization_is_a_success_with_its_message() -> None:
     wanted = planned(event()).wanted
     assert wanted is not None
-    assert (wanted.commit, wanted.verdict) == (SHA, Verdict.SUCCESS)
+    assert (wanted.commit, wanted.verdict) == (SHA, CommitState.SUCCESS)
     assert wanted.context == "kustomization/webapp/0c9c2e41"
     assert wanted.description == "Reconciliation finished in 1.2s, next run in 10m0s"
     assert str(wanted.repository) == "github.com/acme/web"
@@ -52,15 +52,18 @@ def test_a_prefix_makes_a_context_that_no_other_object_has() -> None:
 @pytest.mark.parametrize(
     ("changes", "verdict"),
     [
-        ({"severity": "error", "reason": "BuildFailed", "metadata": {f"{KUSTOMIZE}/revision": SHA}}, Verdict.FAILURE),
-        ({"reason": "Progressing", "metadata": {f"{KUSTOMIZE}/revision": SHA}}, Verdict.PENDING),
-        ({"reason": "ProgressingWithRetry"}, Verdict.PENDING),
-        ({"reason": "DependencyNotReady"}, Verdict.PENDING),
-        ({"reason": "HealthCheckCanceled"}, Verdict.PENDING),
+        (
+            {"severity": "error", "reason": "BuildFailed", "metadata": {f"{KUSTOMIZE}/revision": SHA}},
+            CommitState.FAILURE,
+        ),
+        ({"reason": "Progressing", "metadata": {f"{KUSTOMIZE}/revision": SHA}}, CommitState.PENDING),
+        ({"reason": "ProgressingWithRetry"}, CommitState.PENDING),
+        ({"reason": "DependencyNotReady"}, CommitState.PENDING),
+        ({"reason": "HealthCheckCanceled"}, CommitState.PENDING),
     ],
 )
 def test_an_object_that_is_not_ready_yet_is_pending_and_an_error_a_failure(
-    changes: dict[str, Any], verdict: Verdict
+    changes: dict[str, Any], verdict: CommitState
 ) -> None:
     wanted = planned(event(**changes)).wanted
     assert wanted is not None
@@ -306,18 +309,18 @@ def test_two_subscriptions_with_one_context_give_one_status() -> None:
 @pytest.mark.parametrize(
     ("changes", "type_", "verdict"),
     [
-        ({"reason": "Progressing"}, "gitea", Verdict.PENDING),
+        ({"reason": "Progressing"}, "gitea", CommitState.PENDING),
         ({"reason": "Progressing"}, "github", None),
-        ({"reason": "DependencyNotReady"}, "github", Verdict.SUCCESS),
+        ({"reason": "DependencyNotReady"}, "github", CommitState.SUCCESS),
         ({"severity": "trace"}, "github", None),
         ({"severity": "trace"}, "gitea", None),
-        ({"severity": "trace", "reason": "Progressing"}, "gitea", Verdict.PENDING),
+        ({"severity": "trace", "reason": "Progressing"}, "gitea", CommitState.PENDING),
         ({"reason": "Progressing", "metadata": {f"{KUSTOMIZE}/revision": SHA}}, "gitea", None),
-        ({"severity": "error"}, "gitlab", Verdict.FAILURE),
-        ({"severity": "error"}, "azuredevops", Verdict.ERROR),
+        ({"severity": "error"}, "gitlab", CommitState.FAILURE),
+        ({"severity": "error"}, "azuredevops", CommitState.ERROR),
     ],
 )
-def test_compat_shows_what_flux_shows(changes: dict[str, Any], type_: str, verdict: Verdict | None) -> None:
+def test_compat_shows_what_flux_shows(changes: dict[str, Any], type_: str, verdict: CommitState | None) -> None:
     address = "https://dev.azure.com/acme/shop/_git/web" if type_ == "azuredevops" else "https://github.com/acme/web"
     made = planned(event(**changes), to=target(type=type_, address=address), compat=True)
     assert (made.wanted.verdict if made.wanted else None) is verdict

@@ -12,7 +12,6 @@ from temporalio.exceptions import ApplicationError
 
 from activities.models.delivery import WriteResult
 from activities.models.drift import (
-    Drift,
     DriftReading,
     GoneTracker,
     LookForDriftInput,
@@ -25,6 +24,7 @@ from activities.models.drift import (
 from activities.models.revisions import CompareRevisionsInput, CompareRevisionsResult, RevisionPair
 from activities.models.tracking import Timings
 from crds.reasons.problems import FailureKind
+from crds.reasons.vocabulary import Drift
 from tests.workflows.drift.test_workflow import INSTANCE, READING, World
 from tests.worlds.played import Played, connected, served
 from tests.worlds.serving import Activity

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.models.drift import Drift, DriftReading, LookForDriftResult, Silence, Suspicion, Verdict
+from activities.models.drift import DriftReading, LookForDriftResult, Silence, Suspicion, Verdict
 from activities.models.failures import BriefFailure
 from activities.models.revisions import Relation, RevisionPair
 from activities.models.tracking import Artifact
 from crds.reasons.problems import FailureKind
+from crds.reasons.vocabulary import Drift
 from workflows.drift import rules
 from workflows.runtime.ancestry import KnownAncestry
 

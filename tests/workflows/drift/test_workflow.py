@@ -18,7 +18,6 @@ from activities.models.delivery import WriteOutcome, WriteResult
 from activities.models.drift import (
     CreateDriftMonitorsInput,
     CreateDriftMonitorsResult,
-    Drift,
     DriftReading,
     GoneTracker,
     InstanceRef,
@@ -36,6 +35,7 @@ from activities.models.failures import BriefFailure
 from activities.models.revisions import CompareRevisionsInput, CompareRevisionsResult, Relation, RevisionPair
 from activities.models.tracking import Timings
 from crds.reasons.problems import FailureKind
+from crds.reasons.vocabulary import Drift
 from worker.temporal.conversion import DATA_CONVERTER
 from worker.temporal.drift import TemporalDriftLooks
 from worker.temporal.sandbox import workflow_runner

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from activities.models.places import MemberSignal, Phase, PlaceSignal
+from activities.models.places import MemberSignal, PlaceSignal
 from activities.models.tracking import TrackerRef
+from crds.reasons.vocabulary import Phase
 from tests.workflows.environment.facts import (
     COMPONENTS,
     ENVIRONMENTS,

@@ -14,10 +14,10 @@ from activities.models.places import (
     Counter,
     EnvironmentInput,
     MemberSignal,
-    Phase,
     PlaceSignal,
     SendViewInput,
 )
+from crds.reasons.vocabulary import Phase
 from worker.temporal.connect import TemporalPlaces
 from workflows.identity import ENVIRONMENT_WORKFLOW, MEMBER_SIGNAL, PLACE_SIGNAL, Queues
 

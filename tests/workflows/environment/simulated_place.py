@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from activities.models.configuration import TrackersCursor
 from activities.models.delivery import Observation
-from activities.models.places import Counter, MemberSignal, Phase, PlaceSignal
+from activities.models.places import Counter, MemberSignal, PlaceSignal
 from activities.models.tracking import TrackerRef
+from crds.reasons.vocabulary import Phase
 from tests.workflows.environment.facts import BACKSTOP, HOLDER_BACKSTOP, WATCH, State, attempt_key
 from workflows.environment.lane import Decision, LaneView, decide
 from workflows.environment.members import Roster

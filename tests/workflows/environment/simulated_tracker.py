@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from activities.models.places import Counter, MemberSignal, Phase, PlaceSignal
+from activities.models.places import Counter, MemberSignal, PlaceSignal
 from activities.models.tracking import Artifact, TrackerRef
+from crds.reasons.vocabulary import Phase
 from tests.workflows.environment.facts import (
     BACKSTOP,
     ENVIRONMENTS,

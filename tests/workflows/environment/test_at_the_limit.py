@@ -8,8 +8,8 @@ import pytest
 from temporalio import activity
 
 from activities.models.configuration import ReadEnvironmentInput, ReadEnvironmentResult
-from activities.models.places import Phase
 from activities.models.revisions import Relation
+from crds.reasons.vocabulary import Phase
 from tests.workflows.environment import world as worlds
 from tests.workflows.environment.puppets import MAIN
 from tests.workflows.environment.world import CALM, World, place

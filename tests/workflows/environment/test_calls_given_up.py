@@ -1,6 +1,6 @@
 """A call that its sender gave up, played in one workflow task with the signal that it sent instead."""
 
-from activities.models.places import Phase
+from crds.reasons.vocabulary import Phase
 from tests.workflows.environment.puppets import MAIN
 from tests.workflows.environment.world import place
 from tests.worlds.played import Played

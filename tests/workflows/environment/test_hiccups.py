@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from activities.failures import to_application_error
-from activities.models.places import Phase, PlaceSignal
+from activities.models.places import PlaceSignal
+from crds.reasons.vocabulary import Phase
 from providers.errors import ProviderBusy, ProviderRateLimited, ProviderUnauthorized
 from tests.workflows.environment.puppets import MAIN, eventually
 from tests.workflows.environment.world import CALM, World, place

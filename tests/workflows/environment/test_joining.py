@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from activities.models.configuration import ReadEnvironmentInput
 from activities.models.delivery import ReadDeploymentsInput
-from activities.models.places import Phase, PlaceReading
+from activities.models.places import PlaceReading
+from crds.reasons.vocabulary import Phase
 from tests.workflows.environment.puppets import MAIN, eventually
 from tests.workflows.environment.world import CALM, World, place
 from tests.worlds.played import Played

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.models.delivery import Observation
-from activities.models.places import BlockedBy, Counter, MemberSignal, Phase
+from activities.models.places import BlockedBy, Counter, MemberSignal
 from activities.models.revisions import Relation
 from activities.models.tracking import Artifact, TrackerRef
+from crds.reasons.vocabulary import Phase
 from workflows.environment.lane import UNANSWERED, LaneView, decide
 from workflows.runtime.ancestry import KnownAncestry
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activities.models.places import MemberSignal, Phase
+from activities.models.places import MemberSignal
 from activities.models.revisions import PAIRS_PER_CALL, Relation
+from crds.reasons.vocabulary import Phase
 from tests.workflows.environment.test_lane import COMPONENTS, member, relation, runs, view
 from workflows.environment.lane import Decision, LaneView, decide
 from workflows.runtime.ancestry import RELATIONS_KEPT, KnownAncestry

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.models.places import Counter, MemberSignal, Phase
+from activities.models.places import Counter, MemberSignal
+from crds.reasons.vocabulary import Phase
 from tests.workflows.environment.test_lane import member
 from workflows.environment.members import Roster
 from workflows.environment.state import RosterState

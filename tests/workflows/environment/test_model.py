@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from activities.models.places import MemberSignal, Phase
+from activities.models.places import MemberSignal
 from activities.models.tracking import TrackerRef
+from crds.reasons.vocabulary import Phase
 from tests.workflows.environment import facts, model
 from tests.workflows.environment.simulated_tracker import SimTracker
 from workflows.environment import holds, lane, members

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from activities.models.delivery import Health, Observation, OperationPhase
-from activities.models.places import Phase
+from activities.models.delivery import Observation, OperationPhase
 from activities.models.tracking import Timings
+from crds.reasons.vocabulary import Health, Phase
 from tests.workflows.environment.test_lane import member
 from tests.worlds.refusals import unread
 from workflows.environment import observation

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 import pytest
 
 from activities.models.delivery import Observation
-from activities.models.places import BlockedBy, MemberSignal, Phase
+from activities.models.places import BlockedBy, MemberSignal
 from activities.models.revisions import Relation
 from activities.models.tracking import Artifact
+from crds.reasons.vocabulary import Phase
 from tests.workflows.environment.test_lane import member, runs
 from tests.worlds.refusals import unread
 from workflows.environment import observation, presentation

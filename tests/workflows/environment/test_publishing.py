@@ -16,10 +16,10 @@ from activities.models.status import (
     PublishPlaceInput,
     PublishStatusInput,
     PublishStatusResult,
-    State,
     TrackerStatus,
 )
 from activities.models.tracking import Timings, TrackerRef
+from crds.reasons.vocabulary import State
 from worker.temporal.conversion import DATA_CONVERTER
 from workflows.identity import Queues
 from workflows.promotion.steps.publishing import status_publisher

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from activities.models.places import Phase
 from activities.models.reconciliations import FluxReport, Reconciled
 from crds.reasons.problems import FailureKind
+from crds.reasons.vocabulary import Phase
 from tests.workflows.environment.puppets import MAIN, eventually
 from tests.workflows.environment.world import World, place
 from tests.worlds.played import Played

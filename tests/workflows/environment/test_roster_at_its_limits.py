@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from activities.models.places import Counter, Phase
+from activities.models.places import Counter
+from crds.reasons.vocabulary import Phase
 from tests.workflows.environment.test_members import HOUR, MINUTES, NOW, restarted, roster, signal_from
 from workflows.environment.members import DEPARTED_KEPT, OLDER_WRITES, VANISHED, Roster
 from workflows.environment.state import RosterState

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
-from activities.models.places import Phase
+from crds.reasons.vocabulary import Phase
 from tests.workflows.environment.puppets import MAIN, eventually
 from tests.workflows.environment.world import CALM, World, place
 from tests.worlds.played import Played

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 import pytest
 
 from activities.models.budgets import VALUE_BYTES
-from activities.models.delivery import Health, Observation
-from activities.models.places import Counter, MemberSignal, Phase
+from activities.models.delivery import Observation
+from activities.models.places import Counter, MemberSignal
 from activities.models.revisions import Relation
 from activities.models.status import ArtifactSet
 from activities.models.tracking import Artifact
+from crds.reasons.vocabulary import Health, Phase
 from tests.workflows.environment import world as worlds
 from tests.workflows.environment.puppets import MAIN
 from tests.workflows.environment.test_lane import member

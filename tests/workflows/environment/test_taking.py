@@ -1,6 +1,6 @@
 """The lane that is taken by the call which asks for it: no view follows, unless the call was given up."""
 
-from activities.models.places import Phase
+from crds.reasons.vocabulary import Phase
 from tests.workflows.environment.puppets import MAIN, Tracker, eventually
 from tests.workflows.environment.world import World, place
 from tests.worlds.played import Played

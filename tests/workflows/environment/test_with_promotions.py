@@ -16,8 +16,9 @@ from activities.models.delivery import ReadDeploymentsInput, ReadDeploymentsResu
 from activities.models.places import EnvironmentInput, MemberSignal, PlaceSignal, SendViewInput
 from activities.models.promotion import Command, CommandAnswer, Verb
 from activities.models.revisions import ReadPullRequestInput, ReadPullRequestResult
-from activities.models.status import PublishPlaceInput, PublishStatusInput, PublishStatusResult, State, TrackerStatus
+from activities.models.status import PublishPlaceInput, PublishStatusInput, PublishStatusResult, TrackerStatus
 from activities.models.tracking import Timings, TrackerRef, TrackerSpec
+from crds.reasons.vocabulary import State
 from tests.workflows.environment.puppets import eventually
 from tests.workflows.environment.world import stop_workflows
 from tests.workflows.promotion.world import FAST, MINE, NEWER, OLD, World, a_test

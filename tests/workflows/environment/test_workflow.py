@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from activities.models.places import Phase
+from crds.reasons.vocabulary import Phase
 from tests.workflows.environment.puppets import MAIN, Tracker, eventually
 from tests.workflows.environment.world import CALM, place
 from tests.worlds.played import Played

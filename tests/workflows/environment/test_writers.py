@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from activities.models.configuration import TrackersCursor
-from activities.models.places import Counter, MemberSignal, Phase
+from activities.models.places import Counter, MemberSignal
 from activities.models.tracking import TrackerRef
+from crds.reasons.vocabulary import Phase
 from tests.workflows.environment.test_lane import member
 from workflows.environment.carrying import fitting
 from workflows.environment.members import DEPARTED_KEPT, OLDER_ASKED, OLDER_WRITES, VANISHED, Roster

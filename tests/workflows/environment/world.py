@@ -41,7 +41,6 @@ from activities.models.configuration import (
 from activities.models.delivery import (
     DeliverApplicationInput,
     DeliverApplicationResult,
-    Health,
     Observation,
     ReadDeploymentsInput,
     ReadDeploymentsResult,
@@ -61,7 +60,7 @@ from activities.models.memberships import (
     TakeLaneInput,
     TakeLaneResult,
 )
-from activities.models.places import Counter, MemberSignal, Phase, SendViewInput
+from activities.models.places import Counter, MemberSignal, SendViewInput
 from activities.models.revisions import (
     CompareRevisionsInput,
     CompareRevisionsResult,
@@ -77,6 +76,7 @@ from activities.models.status import PlaceStatus, PublishPlaceInput, PublishStat
 from activities.models.steering import ReadInstructionsInput, ReadInstructionsResult
 from activities.models.tracking import Artifact, Timings, TrackerRef
 from crds.api.ports import ApiForbidden
+from crds.reasons.vocabulary import Health, Phase
 from tests.activities.fakes import FakeConnections, FakeScm
 from tests.workflows.environment.puppets import MAIN, Puppet, Tracker
 from tests.worlds import declared

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 from activities.models.configuration import TestSpec
 from activities.models.promotion import Verb
-from activities.models.status import State
 from activities.models.testing import RunState
+from crds.reasons.vocabulary import State
 from tests.workflows.environment.facts import COMPONENTS, ENVIRONMENTS
 from tests.workflows.journeys.applications import Application
 from tests.workflows.journeys.moods import Kind, mood

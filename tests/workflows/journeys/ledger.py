@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from activities.models.promotion import Verb
-from activities.models.status import EventNote, State
+from activities.models.status import EventNote
+from crds.reasons.vocabulary import State
 
 if TYPE_CHECKING:
     from tests.workflows.journeys.traveller import Traveller

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from activities.models.configuration import TestSpec
 from activities.models.promotion import Verb
-from activities.models.status import State
+from crds.reasons.vocabulary import State
 from tests.workflows.environment.facts import ENVIRONMENTS
 from tests.workflows.journeys.traveller import Traveller
 from tests.workflows.journeys.world import World

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 from temporalio.exceptions import ApplicationError
 
 from activities.models.promotion import Command, CommandAnswer, Verb
-from activities.models.status import State, TrackerStatus
+from activities.models.status import TrackerStatus
 from activities.models.tracking import PullRequest, PullRequestState, TrackerRef, TrackerSpec
+from crds.reasons.vocabulary import State
 from tests.workflows.environment.facts import attempt_key
 from tests.worlds.stage import Run
 from workflows.identity import promotion_workflow_id

@@ -8,9 +8,9 @@ from typing import Any
 from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation
 from activities.models.promotion import Verb
-from activities.models.status import State
 from activities.models.tracking import Artifact
 from crds.reasons.trackers import ApplicationOutcome
+from crds.reasons.vocabulary import State
 from tests.workflows.journeys.moods import Kind
 from workflows.environment.members import Roster
 from workflows.promotion.membership import Membership

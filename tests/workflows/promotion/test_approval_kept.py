@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.models.delivery import ReadDeploymentsInput, ReadDeploymentsResult
 from activities.models.promotion import Verb
-from activities.models.status import State
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.test_continued import Length, continued, length
 from tests.workflows.promotion.world import NEWER, Run, World, promotion_in
 from tests.worlds.played import Played

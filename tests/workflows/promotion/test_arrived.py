@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from activities.models.promotion import Verb
-from activities.models.status import State
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.world import NEWER, World, promotion
 from tests.worlds.played import Played
 

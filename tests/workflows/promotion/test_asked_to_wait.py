@@ -14,9 +14,9 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from activities.models.delivery import WriteOutcome, WriteResult
 from activities.models.places import EnvironmentInput
 from activities.models.revisions import PresentResult, Relation, RevisionPair, Shown
-from activities.models.status import State
 from activities.models.testing import RunRef
 from activities.models.tracking import Artifact, Timings
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.test_writing import POLICY, SEEN, SPEC
 from tests.workflows.promotion.view.test_pull_request import REQUEST, in_hop
 from workflows.environment.ancestry import Comparer

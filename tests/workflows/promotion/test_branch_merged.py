@@ -3,8 +3,8 @@
 from activities.models.configuration import BranchWriteSpec, WriteKind, WriteSpec
 from activities.models.delivery import WriteOutcome, WriteResult
 from activities.models.promotion import Verb
-from activities.models.status import State
 from activities.models.testing import RunState
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.test_files_written import OPENED, Filed
 from tests.workflows.promotion.world import promotion_in
 from tests.worlds.played import Played

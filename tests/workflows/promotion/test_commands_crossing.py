@@ -9,12 +9,12 @@ import pytest
 from temporalio import activity
 
 from activities.models.configuration import ReadEnvironmentInput, ReadEnvironmentResult
-from activities.models.places import Phase, PlaceSignal, SendViewInput
+from activities.models.places import PlaceSignal, SendViewInput
 from activities.models.promotion import CommandAnswer, Verb
 from activities.models.revisions import ReadPullRequestInput, ReadPullRequestResult
-from activities.models.status import State
 from activities.models.testing import RunState
 from activities.models.tracking import PullRequestState
+from crds.reasons.vocabulary import Phase, State
 from tests.workflows.promotion.test_continued import Length, continued
 from tests.workflows.promotion.world import MINE, NEWER, Run, Starter, World, a_test, merged, promotion_in
 from tests.worlds.played import Played

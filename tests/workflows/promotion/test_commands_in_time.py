@@ -12,9 +12,9 @@ from temporalio.exceptions import ApplicationError
 from activities.models.configuration import FindPolicyInput, FindPolicyResult
 from activities.models.promotion import Verb
 from activities.models.revisions import CompareRevisionsInput, CompareRevisionsResult
-from activities.models.status import State
 from activities.models.testing import TriggerTestInput, TriggerTestResult
 from activities.models.tracking import PullRequestState
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.world import FAST, HOTFIX, MINE, World, merged, promotion_in
 from tests.worlds.played import Played
 

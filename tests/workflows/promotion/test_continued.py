@@ -9,9 +9,10 @@ from temporalio import activity
 
 from activities.models.configuration import ReadEnvironmentInput, ReadEnvironmentResult
 from activities.models.promotion import Verb
-from activities.models.status import PublishStatusInput, PublishStatusResult, State
+from activities.models.status import PublishStatusInput, PublishStatusResult
 from activities.models.testing import RunState
 from activities.models.tracking import PullRequestState
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.world import Run, World, merged, pauses, promotion, promotion_in
 from tests.worlds.refusals import missing
 

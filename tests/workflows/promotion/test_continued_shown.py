@@ -9,9 +9,10 @@ import pytest
 from activities.models.configuration import FindPolicyResult, PolicyOutcome
 from activities.models.delivery import Observation
 from activities.models.promotion import Verb
-from activities.models.status import State, TrackerStatus
+from activities.models.status import TrackerStatus
 from activities.models.testing import RunState
 from activities.models.tracking import PullRequestState
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.test_continued import Length, continued
 from tests.workflows.promotion.world import FAST, HOTFIX, OLD, World, merged, promotion_in
 from tests.worlds.played import Played

@@ -11,7 +11,6 @@ from activities.models.configuration import ReadRepositoryInput, ReadRepositoryR
 from activities.models.delivery import UpdateApplicationInput, WriteResult
 from activities.models.promotion import Verb
 from activities.models.revisions import ListChangedFilesInput, ListChangedFilesResult
-from activities.models.status import State
 from activities.models.testing import (
     CancelTestsInput,
     CancelTestsResult,
@@ -23,6 +22,7 @@ from activities.models.testing import (
 )
 from activities.models.tracking import Component
 from crds.reasons.trackers import WaitingReason
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.world import FAST, HOTFIX, MINE, NEWER, OLD, World, a_test, promotion_in
 from tests.worlds.played import Played
 from workflows.promotion.state import SOURCE_MOVES_ALLOWED

@@ -13,12 +13,11 @@ from activities.models.configuration import (
     ReadRepositoryResult,
 )
 from activities.models.delivery import ReadDeploymentsInput, ReadDeploymentsResult
-from activities.models.places import Phase
 from activities.models.promotion import Verb
 from activities.models.revisions import ListChangedFilesInput, ListChangedFilesResult
-from activities.models.status import State
 from activities.models.testing import RunState
 from activities.models.tracking import Component, PullRequestState
+from crds.reasons.vocabulary import Phase, State
 from tests.workflows.promotion.world import HOTFIX, MINE, OLD, World, a_test, merged, promotion, promotion_in
 from tests.worlds.played import Played
 from tests.worlds.refusals import unread

@@ -9,8 +9,8 @@ from activities.models.drift import DriftNotice
 from activities.models.promotion import Verb
 from activities.models.revisions import PresentInput, PresentResult
 from activities.models.state_labels import DRIFTED, state_label
-from activities.models.status import State
 from activities.models.tracking import Timings
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.world import FAST, World, promotion_in
 from tests.worlds.played import Played
 from workflows.identity import DRIFT_SIGNAL

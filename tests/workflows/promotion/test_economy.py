@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from temporalio import activity
 
 from activities.models.places import PlaceSignal, SendViewInput
-from activities.models.status import State
 from activities.models.testing import PollTestsInput, PollTestsResult, RunState
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.world import World, a_test, promotion_in
 
 AWAITED_PER_HOP = 6

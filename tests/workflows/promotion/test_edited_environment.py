@@ -14,9 +14,9 @@ from activities.models.configuration import (
 from activities.models.delivery import Observation
 from activities.models.promotion import Verb
 from activities.models.revisions import ListChangedFilesInput, ListChangedFilesResult
-from activities.models.status import State
 from activities.models.testing import RunState
 from activities.models.tracking import Component
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.world import FAST, MINE, OLD, Run, Starter, World, promotion_in
 from tests.worlds.played import Played
 

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from activities.models.promotion import Verb
-from activities.models.status import State
 from activities.models.testing import RunState
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.world import promotion
 from tests.worlds.played import Played
 

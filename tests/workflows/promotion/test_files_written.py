@@ -9,7 +9,8 @@ from temporalio.exceptions import ApplicationError
 from activities.models.configuration import GitEditSpec, GitWriteSpec, WriteKind, WriteSpec
 from activities.models.delivery import WriteOutcome, WriteResult
 from activities.models.git_delivery import DeliverFilesInput, DeliverFilesResult, FilesWritten, Proposal
-from activities.models.status import AwaitedPullRequest, State
+from activities.models.status import AwaitedPullRequest
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.world import MINE, OLD, World, promotion_in
 from tests.worlds.played import Played
 from tests.worlds.stage import now

@@ -28,8 +28,8 @@ from activities.models.revisions import (
     ListChangedFilesInput,
     ListChangedFilesResult,
 )
-from activities.models.status import State
 from activities.models.tracking import Component, RepositoryView
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.world import World, promotion_in
 from tests.worlds.played import Played
 

@@ -11,8 +11,8 @@ from activities.models.delivery import (
     WriteOutcome,
     WriteResult,
 )
-from activities.models.status import State
 from crds.reasons.trackers import WaitingReason
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.world import OLD, World, promotion_in
 from tests.worlds.played import Played
 

@@ -9,9 +9,10 @@ from temporalio import activity
 
 from activities.models.configuration import FindPolicyResult, PolicyOutcome, SourceMoved
 from activities.models.promotion import Verb
-from activities.models.status import PublishStatusInput, PublishStatusResult, State
+from activities.models.status import PublishStatusInput, PublishStatusResult
 from activities.models.testing import PollTestsInput, PollTestsResult, RunState
 from activities.models.tracking import PullRequestState
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.test_continued import Length, continued
 from tests.workflows.promotion.world import (
     FAST,

@@ -8,7 +8,8 @@ from temporalio import activity
 
 from activities.models.delivery import Observation, SyncApplicationInput, WriteOutcome, WriteResult
 from activities.models.places import MemberSignal, PlaceSignal
-from activities.models.status import NO_ACTION, ConditionStatus, State, TrackerStatus
+from activities.models.status import NO_ACTION, ConditionStatus, TrackerStatus
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.world import FAST, MINE, OLD, World, promotion_in
 from tests.worlds.played import Played
 from tests.worlds.refusals import unread

@@ -8,10 +8,10 @@ import pytest
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
-from activities.models.places import Counter, Grant, Phase, PlaceSignal, SendViewInput
+from activities.models.places import Counter, Grant, PlaceSignal, SendViewInput
 from activities.models.promotion import PromotionInput
-from activities.models.status import State
 from activities.models.tracking import Timings, TrackerRef, TrackerSpec
+from crds.reasons.vocabulary import Phase, State
 from tests.worlds.declared import a_policy
 from workflows.policies import AWAITED_WITHIN
 from workflows.promotion.membership import Membership

@@ -11,8 +11,9 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.models.configuration import FindPolicyInput, FindPolicyResult, PolicyOutcome
 from activities.models.memberships import SendViewsInput, SendViewsResult
-from activities.models.places import Counter, Grant, MemberSignal, Phase, PlaceSignal, SendViewInput
+from activities.models.places import Counter, Grant, MemberSignal, PlaceSignal, SendViewInput
 from activities.models.tracking import Artifact
+from crds.reasons.vocabulary import Phase
 from tests.workflows.promotion.test_membership import BEGAN, Line
 from workflows.promotion.membership import Membership
 from workflows.promotion.state import Hold, Round

@@ -7,7 +7,7 @@ from temporalio import activity
 
 from activities.models.delivery import ReadDeploymentsInput, ReadDeploymentsResult
 from activities.models.places import Counter, PlaceSignal
-from activities.models.status import State
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.world import MINE, World, promotion_in
 from tests.worlds.played import Played
 from tests.worlds.stage import now

@@ -8,8 +8,8 @@ import pytest
 from temporalio import activity
 
 from activities.models.promotion import Verb
-from activities.models.status import State
 from activities.models.testing import PollTestsInput, PollTestsResult, RunState
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.world import MINE, World, a_test, promotion, promotion_in
 from tests.worlds.played import Played
 

@@ -12,7 +12,6 @@ from activities.failures import to_application_error
 from activities.models.configuration import FindPolicyInput, FindPolicyResult
 from activities.models.promotion import Verb
 from activities.models.revisions import PresentInput, PresentResult, ReadPullRequestInput, ReadPullRequestResult
-from activities.models.status import State
 from activities.models.testing import (
     CancelTestsInput,
     CancelTestsResult,
@@ -25,6 +24,7 @@ from activities.models.testing import (
 )
 from activities.models.tracking import PullRequestState
 from crds.api.ports import ApiForbidden, ApiUnavailable
+from crds.reasons.vocabulary import State
 from providers.errors import ProviderBusy, ProviderRateLimited, ProviderUnauthorized, ProviderUnavailable
 from tests.workflows.promotion.world import FAST, NEWER, World, a_test, merged, promotion_in
 from tests.worlds.played import Played

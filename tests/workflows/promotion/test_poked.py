@@ -8,9 +8,9 @@ from temporalio import activity
 
 from activities.models.pull_requests_news import PullRequestNews
 from activities.models.revisions import ReadPullRequestInput, ReadPullRequestResult
-from activities.models.status import State
 from activities.models.testing import PollTestsInput, PollTestsResult, RunState
 from activities.models.tracking import PullRequestState
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.world import FAST, World, promotion_in
 from tests.worlds.played import Played
 from tests.worlds.stage import now

@@ -14,10 +14,11 @@ from activities.models.failures import Failure
 from activities.models.promotion import Verb
 from activities.models.revisions import PresentInput, PresentResult, RefusedPart, Shown
 from activities.models.state_labels import STATES_BY_LABEL
-from activities.models.status import ConditionStatus, State
+from activities.models.status import ConditionStatus
 from activities.models.testing import RunState
 from activities.models.tracking import Timings
 from crds.reasons.problems import FailureKind
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.test_continued import Length, continued
 from tests.workflows.promotion.world import FAST, Run, World, pauses, promotion_in
 from workflows.promotion.steps.presenting import GIVEN_UP

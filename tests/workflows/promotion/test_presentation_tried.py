@@ -9,10 +9,10 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.exceptions import ApplicationError
 
 from activities.failures import reported
-from activities.models.places import Phase
 from activities.models.revisions import PresentInput, PresentResult
-from activities.models.status import ConditionStatus, State, TrackerStatus
+from activities.models.status import ConditionStatus, TrackerStatus
 from activities.models.tracking import Timings
+from crds.reasons.vocabulary import Phase, State
 from providers.errors import ProviderRejected
 from tests.workflows.promotion.world import FAST, Run, World, a_test, promotion, promotion_in
 from tests.worlds.played import Played

@@ -12,9 +12,9 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.models.failures import Failure
 from activities.models.revisions import PresentResult, RefusedPart, Shown
-from activities.models.status import State
 from activities.models.tracking import Timings
 from crds.reasons.problems import FailureKind
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.view.test_pull_request import REQUEST, in_hop
 from workflows.identity import Queues
 from workflows.policies import PRESENT_ATTEMPTS, PRESENT_BRIEFLY

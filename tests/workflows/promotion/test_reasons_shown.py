@@ -15,8 +15,9 @@ from activities.models.configuration import (
 )
 from activities.models.promotion import Verb
 from activities.models.revisions import CompareRevisionsInput, CompareRevisionsResult, Relation
-from activities.models.status import NO_ACTION, State, Waiting
+from activities.models.status import NO_ACTION
 from activities.models.tracking import PullRequest, PullRequestState
+from crds.reasons.vocabulary import State, Waiting
 from tests.workflows.promotion.world import HOTFIX, MINE, NEWER, OLD, World, promotion, promotion_in
 from tests.worlds.declared import a_policy
 from tests.worlds.played import Played

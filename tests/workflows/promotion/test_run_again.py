@@ -6,8 +6,8 @@ import pytest
 
 from activities.models.configuration import TestSpec
 from activities.models.failures import Failure
-from activities.models.status import State
 from activities.models.testing import RunRef, RunReport, RunState
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.world import World, a_test, promotion_in
 from tests.worlds.played import Played
 from tests.worlds.refusals import unread

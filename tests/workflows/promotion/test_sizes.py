@@ -4,10 +4,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from activities.models.budgets import LINE_BYTES, RECORDS_BYTES, STATUS_BYTES, VALUE_BYTES
-from activities.models.delivery import Health, Observation
+from activities.models.delivery import Observation
 from activities.models.promotion import Verb
-from activities.models.status import ApplicationResult, PolicyRef, PromotionRecord, State
+from activities.models.status import ApplicationResult, PolicyRef, PromotionRecord
 from activities.models.tracking import Artifact
+from crds.reasons.vocabulary import Health, State
 from tests.workflows.promotion.world import MINE, OLD, World, promotion_in
 from workflows.promotion.rules.carrying import kept_records
 from workflows.promotion.state import RECORDS_KEPT

@@ -3,8 +3,8 @@
 import pytest
 
 from activities.models.promotion import Verb
-from activities.models.status import State, Waiting
 from activities.models.testing import RunState
+from crds.reasons.vocabulary import State, Waiting
 from tests.workflows.promotion.world import MINE, OLD, World, promotion
 from tests.worlds.played import Played
 

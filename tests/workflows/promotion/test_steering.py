@@ -4,9 +4,9 @@ from collections import defaultdict
 
 from activities.models.promotion import Verb
 from activities.models.state_labels import HOLD, RETEST
-from activities.models.status import State
 from activities.models.steering import STATE, Instruction
 from activities.models.testing import RunState
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.world import World, promotion_in
 from workflows.identity import PULL_REQUEST_POKE_SIGNAL
 

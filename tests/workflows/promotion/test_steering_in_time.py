@@ -14,9 +14,10 @@ from temporalio.exceptions import ApplicationError
 from activities.models.promotion import CommandAnswer, Verb
 from activities.models.pull_requests_news import PullRequestNews
 from activities.models.state_labels import HOLD
-from activities.models.status import PublishStatusInput, PublishStatusResult, State
+from activities.models.status import PublishStatusInput, PublishStatusResult
 from activities.models.steering import Instruction, ReadInstructionsInput, ReadInstructionsResult
 from activities.models.tracking import PullRequestState, Timings
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.test_continued import Length, continued, length
 from tests.workflows.promotion.world import FAST, Run, World, merged, promotion_in
 from tests.worlds.played import Played

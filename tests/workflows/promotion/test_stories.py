@@ -7,11 +7,10 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
 from activities.models.configuration import FindPolicyResult, PolicyOutcome
-from activities.models.places import Phase
 from activities.models.promotion import Verb
-from activities.models.status import State, Waiting
 from activities.models.testing import RunState
 from activities.models.tracking import PullRequestState
+from crds.reasons.vocabulary import Phase, State, Waiting
 from tests.workflows.promotion.world import HOTFIX, MINE, NEWER, OLD, a_test, merged, promotion
 from tests.worlds.played import Played
 from tests.worlds.refusals import missing

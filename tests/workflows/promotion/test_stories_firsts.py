@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from activities.models.delivery import Observation
 from activities.models.promotion import Verb
-from activities.models.status import State
 from activities.models.testing import RunState
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.world import MINE, World, a_test, promotion, promotion_in
 from tests.worlds.played import Played
 from tests.worlds.refusals import missing

@@ -3,8 +3,8 @@
 from temporalio.api.sdk.v1 import WorkflowMetadata
 
 from activities.models.promotion import Verb
-from activities.models.status import State
 from activities.models.testing import RunState
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.world import Run, promotion
 from workflows.promotion.workflow import PromotionWorkflow
 

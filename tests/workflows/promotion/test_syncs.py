@@ -10,8 +10,9 @@ from activities.models.label_sync import SyncResult
 from activities.models.promotion import Verb
 from activities.models.pull_requests_news import PullRequestNews
 from activities.models.revisions import PresentInput, PresentResult
-from activities.models.status import PublishStatusInput, PublishStatusResult, State
+from activities.models.status import PublishStatusInput, PublishStatusResult
 from activities.models.testing import RunState
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.test_continued import Length, length
 from tests.workflows.promotion.world import Run, World, promotion_in
 from tests.worlds.played import Played

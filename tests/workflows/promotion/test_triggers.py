@@ -9,9 +9,9 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.models.failures import Failure
-from activities.models.status import State
 from activities.models.testing import RunState, TriggerTestInput, TriggerTestResult
 from crds.reasons.problems import FailureKind
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.world import World, a_test, promotion_in
 from tests.worlds.played import Played
 from tests.worlds.stage import now

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
-from activities.models.places import Phase
 from activities.models.promotion import Verb
 from activities.models.revisions import CompareRevisionsInput, CompareRevisionsResult, Relation
-from activities.models.status import State
+from crds.reasons.vocabulary import Phase, State
 from tests.workflows.promotion.world import LOOKS, NEWER, Run, Starter, World, promotion_in
 from tests.worlds.played import Played
 

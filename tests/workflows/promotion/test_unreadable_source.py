@@ -10,8 +10,9 @@ from temporalio.exceptions import ApplicationError
 
 from activities.models.delivery import ReadDeploymentsInput, ReadDeploymentsResult
 from activities.models.promotion import Progress, Verb
-from activities.models.status import NO_ACTION, State, Waiting
+from activities.models.status import NO_ACTION
 from activities.models.testing import RunState
+from crds.reasons.vocabulary import State, Waiting
 from tests.workflows.promotion.world import FAST, HOTFIX, Run, World, promotion, promotion_in
 from tests.worlds.played import Played
 from workflows.identity import PROGRESS_QUERY

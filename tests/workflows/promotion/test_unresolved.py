@@ -11,10 +11,11 @@ from temporalio import workflow
 
 from activities.models.configuration import DeploymentSpec, EnvironmentView
 from activities.models.delivery import DeploymentRuns, Observation
-from activities.models.places import BlockedBy, Counter, Phase, PlaceSignal
-from activities.models.status import NO_ACTION, State, Waiting, WaitingFor
+from activities.models.places import BlockedBy, Counter, PlaceSignal
+from activities.models.status import NO_ACTION, WaitingFor
 from activities.models.tracking import Artifact, Timings
 from crds.reasons.problems import FailureKind
+from crds.reasons.vocabulary import Phase, State, Waiting
 from tests.workflows.promotion.view.test_pull_request import in_hop
 from tests.worlds.refusals import unread
 from workflows.promotion.rules.comparison import Comparison, Judgement

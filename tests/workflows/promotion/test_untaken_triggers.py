@@ -9,9 +9,9 @@ import pytest
 from temporalio import activity
 
 from activities.models.promotion import Verb
-from activities.models.status import State
 from activities.models.testing import TriggerRoundInput, TriggerRoundResult, TriggerTestInput, TriggerTestResult
 from activities.models.tracking import Timings
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.world import FAST, Run, World, a_test, promotion_in
 from tests.worlds.played import Played
 from workflows.identity import Queues

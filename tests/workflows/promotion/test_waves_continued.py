@@ -9,8 +9,8 @@ from temporalio.exceptions import ApplicationError
 
 from activities.models.delivery import SyncApplicationInput, WriteOutcome, WriteResult
 from activities.models.promotion import Verb
-from activities.models.status import State
 from activities.models.testing import CancelTestsInput, CancelTestsResult, RunState
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.test_continued import LONG, Length, UnheardWorld, continued, gives_way
 from tests.workflows.promotion.world import FAST, HOTFIX, MINE, OLD, World, promotion, promotion_in
 from tests.worlds.played import Played

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 
 from temporalio import activity
 
-from activities.models.places import Phase
 from activities.models.state_labels import state_label
-from activities.models.status import State
 from activities.models.testing import TriggerTestInput, TriggerTestResult
+from crds.reasons.vocabulary import Phase, State
 from tests.workflows.promotion.world import World, a_test, promotion, promotion_in
 from tests.worlds.played import Played
 

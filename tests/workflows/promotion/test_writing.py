@@ -18,10 +18,10 @@ from activities.models.delivery import (
     WriteResult,
 )
 from activities.models.failures import Failure
-from activities.models.status import State
 from activities.models.tracking import Artifact, Timings
 from crds.reasons.events import EventReason
 from crds.reasons.problems import FailureKind
+from crds.reasons.vocabulary import State
 from tests.worlds.declared import a_policy
 from workflows.identity import Queues
 from workflows.promotion.run import Ended, PromotionRun

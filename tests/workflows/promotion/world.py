@@ -10,8 +10,9 @@ from typing import TypeVar
 from temporalio.client import Client, WorkflowHandle
 
 from activities.models.promotion import Command, CommandAnswer, Verb
-from activities.models.status import State, TrackerStatus
+from activities.models.status import TrackerStatus
 from activities.models.tracking import PullRequest, PullRequestState, Timings, TrackerRef, TrackerSpec
+from crds.reasons.vocabulary import State
 from tests.worlds.declared import FAST, HOTFIX, MINE, NEWER, OLD, a_test
 from tests.worlds.instant import InstantWorld
 from tests.worlds.played import Server, connected, served

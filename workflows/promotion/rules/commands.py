@@ -5,8 +5,8 @@ from datetime import datetime
 
 from activities.models.promotion import Command, Verb
 from activities.models.state_labels import HOLD
-from activities.models.status import State
 from activities.models.tracking import TrackerRef
+from crds.reasons.vocabulary import State
 from workflows.promotion.rules import comparison, rounds
 from workflows.promotion.state import Hold, Hop, PromotionState, Refusal
 from workflows.runtime.inbox import Accepted

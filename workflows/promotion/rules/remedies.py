@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from activities.models.bounds import together
 from activities.models.configuration import DeploymentSpec
-from activities.models.delivery import Health, Observation, OperationPhase, WriteResult
+from activities.models.delivery import Observation, OperationPhase, WriteResult
 from activities.models.status import NO_ACTION
+from crds.reasons.vocabulary import Health
 from workflows.promotion.rules import following, waves
 from workflows.promotion.state import Hop, Touch
 

@@ -10,8 +10,8 @@ from datetime import timedelta
 
 from activities.models.promotion import Command, Verb
 from activities.models.state_labels import HOLD, RETEST, STATES_BY_LABEL
-from activities.models.status import State
 from activities.models.steering import STATE, Instruction
+from crds.reasons.vocabulary import State
 from workflows.promotion.state import PromotionState
 
 MOVES_NOTHING = "a label moves no change; Pilotage restores the label of the tracker's state"

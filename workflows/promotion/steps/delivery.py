@@ -21,10 +21,9 @@ from activities.models.budgets import TEXT_BYTES
 from activities.models.configuration import DeploymentSpec, EnvironmentView
 from activities.models.delivery import Observation, WriteOutcome, WriteResult
 from activities.models.failures import Failure
-from activities.models.places import Phase
-from activities.models.status import State
 from crds.reasons.events import EventReason
 from crds.reasons.trackers import ApplicationOutcome, RecordResult, TrackerReason
+from crds.reasons.vocabulary import Phase, State
 from workflows.promotion.rules import comparison, following, records, remedies, waves
 from workflows.promotion.rules.boundaries import begin_wave, deadline, end_wave, forget_write_failure, note_look
 from workflows.promotion.rules.comparison import Comparison

@@ -13,11 +13,10 @@ from collections.abc import Sequence
 from temporalio import workflow
 
 from activities.models.delivery import revisions_of
-from activities.models.places import Phase
 from activities.models.promotion import Command, Verb
-from activities.models.status import State
 from crds.reasons.events import EventReason
 from crds.reasons.trackers import TrackerReason
+from crds.reasons.vocabulary import Phase, State
 from workflows.promotion.rules import comparison, rounds
 from workflows.promotion.rules.commands import approver
 from workflows.promotion.rules.comparison import Comparison

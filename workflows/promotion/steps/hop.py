@@ -12,13 +12,14 @@ from activities.models.bounds import cut, together
 from activities.models.configuration import FindPolicyInput, FindPolicyResult, PolicyOutcome
 from activities.models.drift import CreateDriftMonitorsInput
 from activities.models.memberships import OpenHopInput, OpenHopResult
-from activities.models.places import Phase, SendViewInput
+from activities.models.places import SendViewInput
 from activities.models.promotion import Verb
 from activities.models.state_labels import promoted_label
-from activities.models.status import ApplicationResult, PromotionRecord, State
+from activities.models.status import ApplicationResult, PromotionRecord
 from activities.models.tracking import Artifact
 from crds.reasons.events import EventReason
 from crds.reasons.trackers import ApplicationOutcome, RecordResult
+from crds.reasons.vocabulary import Phase, State
 from workflows import policies
 from workflows.promotion.rules import comparison, records
 from workflows.promotion.rules.carrying import kept_records

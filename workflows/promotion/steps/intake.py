@@ -10,13 +10,12 @@ from activities.contracts import ConfigActivities, ScmActivities
 from activities.models.bounds import together
 from activities.models.configuration import ReadRepositoryInput
 from activities.models.delivery import Observation
-from activities.models.places import Phase
 from activities.models.promotion import Verb
 from activities.models.revisions import ListChangedFilesInput, ReadPullRequestInput
-from activities.models.status import State
 from activities.models.tracking import Artifact, PullRequest, PullRequestState, RepositoryView
 from crds.reasons.events import EventReason
 from crds.reasons.trackers import TrackerReason
+from crds.reasons.vocabulary import Phase, State
 from workflows import policies
 from workflows.promotion.rules import comparison
 from workflows.promotion.rules.lineage import astray

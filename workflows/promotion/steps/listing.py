@@ -6,7 +6,7 @@ Each write is one event of the history, in a workflow task that is there anyway:
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 
-from activities.models.status import State
+from crds.reasons.vocabulary import State
 from workflows.identity import MEMO_CHANGE, SEARCH_ENVIRONMENT, SEARCH_STATE, change_line
 from workflows.promotion.state import PromotionState
 

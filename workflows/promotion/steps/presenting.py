@@ -19,8 +19,9 @@ from temporalio.workflow import ActivityConfig
 from activities.contracts import ScmActivities
 from activities.models.label_sync import SyncResult
 from activities.models.revisions import PresentInput, PresentResult
-from activities.models.status import State, WaitingFor
+from activities.models.status import WaitingFor
 from crds.reasons.events import EventReason
+from crds.reasons.vocabulary import State
 from workflows import policies
 from workflows.failures import failure_of
 from workflows.promotion.run import PromotionRun

@@ -7,8 +7,9 @@ from temporalio import workflow
 
 from activities.contracts import ResourceActivities
 from activities.models.budgets import EVENTS_BYTES, EVENTS_KEPT
-from activities.models.status import EventNote, PublishStatusInput, PublishStatusResult, State, TrackerStatus
+from activities.models.status import EventNote, PublishStatusInput, PublishStatusResult, TrackerStatus
 from activities.models.tracking import Timings
+from crds.reasons.vocabulary import State
 from workflows import policies
 from workflows.identity import Queues
 from workflows.runtime.publishing import Publisher

@@ -14,12 +14,11 @@ from datetime import datetime
 from temporalio import workflow
 
 from activities.models.configuration import SourceMoved
-from activities.models.places import Phase
 from activities.models.promotion import Verb
-from activities.models.status import State
 from activities.models.tracking import Artifact
 from crds.reasons.events import EventReason
 from crds.reasons.trackers import TrackerReason
+from crds.reasons.vocabulary import Phase, State
 from workflows.promotion.rules import rounds
 from workflows.promotion.rules import testing as rules
 from workflows.promotion.rules.aggregate import aggregate, may_retry, round_over, verdict

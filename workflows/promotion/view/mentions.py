@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from activities.models.budgets import MENTION_BYTES
 from activities.models.promotion import PromotionInput, Verb
 from activities.models.revisions import Mention
-from activities.models.status import State, TestStatus
+from activities.models.status import TestStatus
 from activities.models.testing import RunState
 from crds.reasons.trackers import TrackerReason
+from crds.reasons.vocabulary import State
 from crds.texts.markdown import inline, link
 from workflows.promotion.rules.aggregate import test_status, verdict
 from workflows.promotion.rules.commands import approver

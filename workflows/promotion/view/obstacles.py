@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from activities.models.delivery import Observation
 from activities.models.failures import BriefFailure, Failure
 from activities.models.places import PlaceSignal
-from activities.models.status import State
 from crds.reasons.problems import FailureKind
 from crds.reasons.trackers import WaitingReason
+from crds.reasons.vocabulary import State
 from workflows.promotion.state import PromotionState, TestProgress
 from workflows.promotion.view.way_out import NOTHING, PILOTAGE, CommandLine, Fix, WaysOut, ending, joined
 

@@ -16,11 +16,12 @@ from activities.models.revisions import (
     Shown,
 )
 from activities.models.state_labels import DRIFTED, HOLD, place_label, state_label
-from activities.models.status import PromotionRecord, State, TestStatus, Waiting, WaitingFor
+from activities.models.status import PromotionRecord, TestStatus, WaitingFor
 from activities.models.testing import RunState
 from activities.models.tracking import PullRequestState
 from crds.reasons.problems import FailureKind
 from crds.reasons.trackers import RecordResult, TrackerReason
+from crds.reasons.vocabulary import State, Waiting
 from crds.texts.markdown import cell, inline, link, web_address
 from crds.texts.plain import one_line
 from workflows.promotion.rules.aggregate import test_status

@@ -17,12 +17,12 @@ from activities.models.status import (
     ConditionStatus,
     HopStatus,
     PolicyRef,
-    State,
     TrackerStatus,
     WaitingFor,
     WorkflowStatus,
 )
 from crds.reasons.trackers import TrackerReason
+from crds.reasons.vocabulary import State
 from workflows.identity import environment_workflow_id
 from workflows.promotion.rules import comparison, rounds
 from workflows.promotion.rules.aggregate import aggregate

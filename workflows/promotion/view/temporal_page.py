@@ -3,7 +3,8 @@
 Made of lists: the UI draws the cells of a table without any space between them.
 """
 
-from activities.models.status import PromotionRecord, State, TestStatus, WaitingFor
+from activities.models.status import PromotionRecord, TestStatus, WaitingFor
+from crds.reasons.vocabulary import State
 from crds.texts.markdown import inline, link
 from workflows.promotion.state import PromotionState
 from workflows.promotion.view.pull_request import ICONS, now_lines, tests_of

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from activities.models.configuration import PolicyOutcome
 from activities.models.places import PlaceSignal
-from activities.models.status import State, Waiting, WaitingFor
+from activities.models.status import WaitingFor
 from activities.models.tracking import PullRequestState
 from crds.reasons.trackers import TrackerReason, WaitingReason
+from crds.reasons.vocabulary import State, Waiting
 from workflows.promotion.rules.comparison import short
 from workflows.promotion.rules.lineage import first_astray
 from workflows.promotion.state import Hold, Hop, PromotionState, RunBlocker, TestProgress

@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from activities.models.bounds import together
-from activities.models.places import Phase, PlaceSignal
-from activities.models.status import NO_ACTION, Waiting, WaitingFor
+from activities.models.places import PlaceSignal
+from activities.models.status import NO_ACTION, WaitingFor
 from crds.reasons.trackers import WaitingReason
+from crds.reasons.vocabulary import Phase, Waiting
 from workflows.promotion.rules.aggregate import verdict
 from workflows.promotion.rules.commands import approver
 from workflows.promotion.rules.comparison import short

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from activities.models.status import NO_ACTION, Waiting, WaitingFor
+from activities.models.status import NO_ACTION, WaitingFor
 from crds.reasons.trackers import WaitingReason
+from crds.reasons.vocabulary import Waiting
 from workflows.promotion.state import PromotionState
 from workflows.promotion.view.obstacles import Obstacle
 

@@ -7,8 +7,8 @@ import pytest
 
 from activities.models.delivery import Observation
 from activities.models.promotion import Command, Verb
-from activities.models.status import State
 from activities.models.tracking import Artifact, PullRequest, PullRequestState, TrackerRef
+from crds.reasons.vocabulary import State
 from tests.worlds.declared import a_policy
 from workflows.promotion.rules import commands
 from workflows.promotion.rules.commands import ACCEPTED, DONE, carry_out, command_waits, outdated_approval, repeats

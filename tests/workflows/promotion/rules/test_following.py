@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from activities.models.configuration import DeploymentSpec, FluxSpec, WriteKind, WriteSpec
-from activities.models.delivery import Health, Observation, OperationPhase
+from activities.models.delivery import Observation, OperationPhase
 from activities.models.tracking import Artifact
+from crds.reasons.vocabulary import Health
 from tests.worlds.refusals import unread
 from workflows.promotion.rules import following
 

@@ -16,9 +16,9 @@ from activities import instructions, state_labels
 from activities.models.label_sync import LabelsLeft
 from activities.models.promotion import Command, CommandAnswer, Verb
 from activities.models.state_labels import HOLD, RETEST, STATES_BY_LABEL, place_label, state_label
-from activities.models.status import State
 from activities.models.steering import Instruction
 from activities.state_labels import LabelNames, WantedLabels
+from crds.reasons.vocabulary import State
 from providers.models import LabelEvent, Person
 from tests.workflows.promotion.view.test_pull_request import REQUEST
 from workflows.promotion.rules import commands, steering

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from activities.models.pull_requests_news import PullRequestNews
-from activities.models.status import State
 from activities.models.tracking import PullRequest, PullRequestState
+from crds.reasons.vocabulary import State
 from workflows.promotion.rules.news import misses_merge, take_news, with_news
 from workflows.promotion.state import PromotionState
 

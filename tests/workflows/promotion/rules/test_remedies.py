@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from activities.models.configuration import DeploymentSpec, FluxSpec, WriteKind, WriteSpec
-from activities.models.delivery import Health, Observation, OperationPhase, WriteOutcome, WriteResult
+from activities.models.delivery import Observation, OperationPhase, WriteOutcome, WriteResult
 from activities.models.status import NO_ACTION
+from crds.reasons.vocabulary import Health
 from tests.workflows.promotion.rules.test_waves import API, ARRIVED, BEHIND, WEB, WRITTEN, a_hop
 from tests.worlds.refusals import unread
 from workflows.promotion.rules.remedies import of_wave

@@ -6,10 +6,11 @@ import pytest
 
 from activities.models.configuration import DeploymentSpec, EnvironmentView, PolicySnapshot, TestSpec
 from activities.models.failures import Failure
-from activities.models.status import NO_ACTION, State
+from activities.models.status import NO_ACTION
 from activities.models.testing import RunRef, RunReport, RunState
 from activities.models.tracking import Artifact
 from crds.reasons.problems import FailureKind
+from crds.reasons.vocabulary import State
 from tests.worlds.declared import a_policy
 from tests.worlds.waits import COMMAND
 from workflows.promotion.rules.rounds import (

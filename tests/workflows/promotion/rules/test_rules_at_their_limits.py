@@ -10,10 +10,10 @@ from activities.models.delivery import Observation
 from activities.models.failures import Failure
 from activities.models.promotion import Verb
 from activities.models.revisions import Relation, RevisionPair
-from activities.models.status import State
 from activities.models.testing import RunState
 from activities.models.tracking import Artifact
 from crds.reasons.problems import FailureKind
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.rules.test_commands import ARTIFACT as THEIRS
 from tests.workflows.promotion.rules.test_commands import NOON, a_command, a_story
 from workflows.promotion.rules import commands, comparison

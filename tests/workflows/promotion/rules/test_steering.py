@@ -7,8 +7,8 @@ import pytest
 
 from activities.models.promotion import Verb
 from activities.models.state_labels import HOLD
-from activities.models.status import State
 from activities.models.steering import Instruction
+from crds.reasons.vocabulary import State
 from tests.worlds.declared import a_policy
 from workflows.promotion.rules import rounds, steering
 from workflows.promotion.rules.steering import CLOCKS_DIFFER_BY, Subject

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.models.configuration import DeploymentSpec, WriteSpec
-from activities.models.delivery import Health, Observation, OperationPhase, WriteOutcome, WriteResult
+from activities.models.delivery import Observation, OperationPhase, WriteOutcome, WriteResult
 from activities.models.revisions import Relation
 from activities.models.tracking import Artifact
 from crds.reasons.trackers import ApplicationOutcome
+from crds.reasons.vocabulary import Health
 from tests.worlds.declared import a_policy
 from workflows.promotion.rules.comparison import pair_key
 from workflows.promotion.rules.following import REPEATS

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from activities.models.budgets import EVENTS_BYTES, EVENTS_KEPT
 from activities.models.delivery import Observation
 from activities.models.revisions import Relation
-from activities.models.status import EventNote, PublishStatusInput, State, TrackerStatus
+from activities.models.status import EventNote, PublishStatusInput, TrackerStatus
 from activities.models.tracking import Artifact, TrackerRef
+from crds.reasons.vocabulary import State
 from workflows.promotion.rules import comparison
 from workflows.promotion.rules.comparison import Judgement
 from workflows.promotion.state import RELATIONS_KEPT

@@ -7,8 +7,8 @@ import pytest
 
 from activities.models.budgets import MENTION_BYTES
 from activities.models.configuration import EnvironmentView
-from activities.models.status import State
 from activities.models.testing import RunState
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.view.test_pull_request import REQUEST, in_hop, progress
 from workflows.promotion.state import PromotionState, Refusal
 from workflows.promotion.view.mentions import mentions

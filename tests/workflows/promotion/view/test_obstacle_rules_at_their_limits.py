@@ -8,9 +8,9 @@ import pytest
 from activities.models.delivery import Observation
 from activities.models.failures import Failure
 from activities.models.places import Counter, PlaceSignal
-from activities.models.status import State
 from activities.models.testing import RunState
 from crds.reasons.problems import FailureKind
+from crds.reasons.vocabulary import State
 from tests.workflows.promotion.rules.test_commands import a_story
 from tests.workflows.promotion.rules.test_rules_at_their_limits import progress
 from tests.worlds.refusals import unread

@@ -10,18 +10,17 @@ from temporalio.exceptions import ApplicationError
 from activities.models.configuration import FindPolicyResult, PolicyOutcome
 from activities.models.delivery import Observation
 from activities.models.failures import BriefFailure, Failure
-from activities.models.places import BlockedBy, Counter, Phase, PlaceSignal
+from activities.models.places import BlockedBy, Counter, PlaceSignal
 from activities.models.status import (
     NO_ACTION,
     ConditionStatus,
-    State,
     TrackerStatus,
-    Waiting,
     WaitingFor,
 )
 from activities.models.testing import PollTestsInput, PollTestsResult, RunRef, RunReport, RunState
 from activities.models.tracking import RepositoryView, Timings
 from crds.reasons.problems import FailureKind
+from crds.reasons.vocabulary import Phase, State, Waiting
 from tests.workflows.promotion.world import MINE, World, a_test, promotion, promotion_in
 from tests.worlds.refusals import unread
 from workflows.promotion.rules.aggregate import test_status

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from activities.models.status import PolicyRef, PromotionRecord, State, TestStatus, Waiting, WaitingFor
+from activities.models.status import PolicyRef, PromotionRecord, TestStatus, WaitingFor
 from activities.models.testing import RunState
 from activities.models.tracking import Artifact
+from crds.reasons.vocabulary import State, Waiting
 from tests.workflows.promotion.view.test_pull_request import NOON, PULL_REQUEST, REQUEST, progress
 from tests.worlds.declared import a_policy
 from workflows.promotion.state import Hop, PromotionState, Round

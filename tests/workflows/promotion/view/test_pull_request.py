@@ -10,10 +10,11 @@ from activities.models.failures import Failure
 from activities.models.promotion import PromotionInput
 from activities.models.revisions import CommitState, DeliveryState, DesiredDeployment, RefusedPart, Shown
 from activities.models.state_labels import STATES_BY_LABEL
-from activities.models.status import PolicyRef, PromotionRecord, State, TestStatus, Waiting, WaitingFor
+from activities.models.status import PolicyRef, PromotionRecord, TestStatus, WaitingFor
 from activities.models.testing import RunState
 from activities.models.tracking import Artifact, PullRequest, PullRequestState, Timings, TrackerRef, TrackerSpec
 from crds.reasons.problems import FailureKind
+from crds.reasons.vocabulary import State, Waiting
 from tests.worlds.declared import a_policy
 from workflows.promotion.state import Hop, PromotionState, Round, TestProgress
 from workflows.promotion.view import pull_request as pull_request_view
