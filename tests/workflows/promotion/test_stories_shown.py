@@ -53,7 +53,7 @@ async def test_while_a_person_is_awaited_the_command_and_the_hop_before_are_show
         lines = await shown(run)
         assert lines[0] == "**ReadyToPromote** · AwaitingPromote · staging → prod (policy staging-to-prod)"
         assert any(line.startswith("**Waits for PromoteCommand** ") for line in lines)
-        assert "- next: pilotage -n shop promote web-412" in lines
+        assert "- next: `pilotage -n shop promote web-412`" in lines
         assert [line for line in lines if " smoke at " in line] == [
             "- ✅ Passed: smoke at ci, [run 7](https://ci.example/1)"
         ]

@@ -241,8 +241,15 @@ def now_lines(story: PromotionState, shown: State, waiting: WaitingFor | None) -
         if waiting.observed:
             lines.append(f"- observed: {inline(waiting.observed)}")
         if waiting.unblock_with:
-            lines.append(f"- next: {inline(waiting.unblock_with)}")
+            lines.append(f"- next: {inline(_with_code(waiting.unblock_with))}")
     return lines
+
+
+def _with_code(way_out: str) -> str:
+    """Return a way out with the command that ends it between backticks."""
+    text, colon, command = way_out.rpartition(": ")
+    is_command = command.startswith(("pilotage ", "kubectl ")) and "`" not in way_out
+    return f"{text}{colon}`{command}`" if is_command else way_out
 
 
 def _table(tests: Sequence[TestStatus]) -> list[str]:

@@ -128,9 +128,26 @@ def test_the_comment_is_complete_state_wait_tests_with_links_and_records() -> No
     assert sum("ReadyToPromote" in line for line in lines) == 1, "the title states it"
     assert "**Waits for PromoteCommand** on staging → prod since 2026-01-02 12:00:00 UTC" in lines
     assert "- observed: tests passed" in lines
-    assert "- next: pilotage -n shop promote web-412" in lines
+    assert "- next: `pilotage -n shop promote web-412`" in lines
     assert "| smoke | ci | yes | ✅ Passed | [7](https://ci.example/smoke/7) |" in lines
     assert "| dev | staging | Promoted | autoPromote | 2026-01-02 12:00:00 |" in lines
+
+
+@pytest.mark.parametrize(
+    ("way_out", "line"),
+    [
+        (
+            "fix TestRunner/ci: kubectl -n shop describe testrunner ci",
+            "fix TestRunner/ci: `kubectl -n shop describe testrunner ci`",
+        ),
+        ("read the log: it names a file", "read the log: it names a file"),
+        ("fix `a`: kubectl get prt", "fix `a`: kubectl get prt"),
+        ("fix <b>: pilotage doctor", "fix \\<b\\>: `pilotage doctor`"),
+    ],
+)
+def test_the_command_of_a_way_out_can_be_copied(way_out: str, line: str) -> None:
+    shown = comment(in_hop(State.READY_TO_PROMOTE, auto=False), replace(WAITING, unblock_with=way_out))
+    assert f"- next: {line}" in shown.splitlines()
 
 
 def test_verdicts_links_and_summaries_of_an_earlier_hop_stay_with_its_record() -> None:
