@@ -2,15 +2,13 @@
 
 import asyncio
 import re
-import weakref
-from collections import OrderedDict
 
+from activities.host_memory import HostMemory
 from activities.models.revisions import CompareRevisionsInput, CompareRevisionsResult, Relation, RevisionPair
 from activities.ports import ResourceOpener
 from providers.ports import ScmHost
 
 _FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_REMEMBERED_RELATIONS = 10_000
 _COMPARED_AT_ONCE = 5
 
 
@@ -19,9 +17,7 @@ class RevisionComparison:
 
     def __init__(self, connections: ResourceOpener) -> None:
         self._connections = connections
-        self._relations: OrderedDict[tuple[int, RevisionPair], tuple[weakref.ref[ScmHost], Relation]] = OrderedDict()
-        """With the open host that answered, and its id: one of another address, credential or proxy is another one,
-        and may answer otherwise."""
+        self._relations: HostMemory[Relation] = HostMemory()
 
     async def compare(self, request: CompareRevisionsInput) -> CompareRevisionsResult:
         """Return the relation of each pair; raises what the host or its connection refuses."""
@@ -37,14 +33,10 @@ class RevisionComparison:
     async def _compare(self, host: ScmHost, pair: RevisionPair) -> Relation:
         if pair.base == pair.head:
             return Relation.IDENTICAL
-        key = id(host), pair
-        known = self._relations.get(key)
-        if known is not None and known[0]() is host:
-            return known[1]
+        if (known := self._relations.get(host, pair)) is not None:
+            return known
         relation = Relation(await host.revisions.compare(pair.base, pair.head))
         fixed = _FULL_HASH.fullmatch(pair.base) and _FULL_HASH.fullmatch(pair.head)
         if fixed and relation is not Relation.UNKNOWN:
-            self._relations[key] = weakref.ref(host), relation
-            if len(self._relations) > _REMEMBERED_RELATIONS:
-                self._relations.popitem(last=False)
+            self._relations.put(relation, host, pair)
         return relation

@@ -2,11 +2,11 @@
 
 import asyncio
 import re
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from activities.failures import bounded, describe, kind_of, last_attempt
+from activities.host_memory import HostMemory, OpenHosts
 from activities.models.delivery import Observation, ReadDeploymentsResult
 from activities.models.failures import BriefFailure, Failure
 from activities.ports import ReferenceMissing, ResourceOpener
@@ -14,7 +14,6 @@ from crds.reasons.problems import FailureKind
 from providers.errors import ProviderBusy, ProviderError
 
 _FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_REMEMBERED = 10_000
 _ASKED_AT_ONCE = 5
 Meanings = dict[str, str | None]
 
@@ -23,8 +22,8 @@ class FullRevisions:
     """Complete observations; what an abbreviation means is asked once per process and repository."""
 
     def __init__(self, connections: ResourceOpener) -> None:
-        self._connections = connections
-        self._known: OrderedDict[tuple[str, str, str], str] = OrderedDict()
+        self._hosts = OpenHosts(connections)
+        self._known: HostMemory[str] = HostMemory()
 
     async def complete(self, namespace: str, repository: str, answer: ReadDeploymentsResult) -> ReadDeploymentsResult:
         """Return the answer with full hashes; a running one that the host does not know is a problem."""
@@ -48,29 +47,25 @@ class FullRevisions:
         return tuple(_completed(one, meanings, repository) for one in observations)
 
     async def _ask(self, namespace: str, repository: str, short: Sequence[str]) -> Meanings:
-        found: Meanings = {one: self._known.get((namespace, repository, one)) for one in short}
-        unknown = [one for one, full in found.items() if full is None]
-        if not unknown:
+        host = await self._hosts.known(namespace, repository)
+        found: Meanings = {one: self._known.get(host, one) for one in short}
+        if None not in found.values():
             return found
-        revisions = (await self._connections.repository(namespace, repository)).host.revisions
+        host = await self._hosts.open(namespace, repository)
+        found = {one: self._known.get(host, one) for one in short}
+        unknown = [one for one, full in found.items() if full is None]
         gate = asyncio.Semaphore(_ASKED_AT_ONCE)
 
         async def ask(one: str) -> None:
             async with gate:
-                full = await revisions.resolve(one)
+                full = await host.revisions.resolve(one)
             # A branch or tag may be named like a hash; its commit is not what the name abbreviates.
             if full is not None and full.startswith(one):
-                found[one] = full
-                self._remember((namespace, repository, one), full)
+                # At once, so that an attempt that fails later leaves less to ask for.
+                found[one] = self._known.put(full, host, one)
 
         await asyncio.gather(*map(ask, unknown))
         return found
-
-    def _remember(self, key: tuple[str, str, str], full: str) -> None:
-        """Keep an answer at once, so that an attempt that fails later leaves less to ask for."""
-        self._known[key] = full
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
 
 
 def _abbreviated(observation: Observation) -> Iterable[str]:

@@ -5,7 +5,6 @@ is one of configuration, the file in which `write.git` writes the tag shows what
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from functools import partial
 
 from activities.delivery.yaml_edits import YamlEditError, YamlFile
 from activities.failures import bounded, describe, failure_from
+from activities.host_memory import HostMemory, OpenHosts
 from activities.models.configuration import DeploymentSpec, FluxSpec, TagPlace
 from activities.models.delivery import Observation, OperationPhase, ReadDeploymentsResult
 from activities.models.failures import Failure
@@ -26,7 +26,6 @@ from crds.rules.yaml_paths import YamlPathError
 from providers.errors import ProviderError, ProviderMalformed, ProviderNotFound
 from providers.reading import in_thread
 
-_REMEMBERED = 10_000
 _AT_ONCE = 5
 _PHASES = {
     Reconciled.APPLIED: (OperationPhase.SUCCEEDED, Health.HEALTHY),
@@ -56,7 +55,8 @@ class FluxObserver:
 
     def __init__(self, connections: ResourceOpener) -> None:
         self._connections = connections
-        self._known: OrderedDict[tuple[str, ...], str] = OrderedDict()
+        self._hosts = OpenHosts(connections)
+        self._known: HostMemory[str] = HostMemory()
         """What commits hold, and that they exist: neither changes."""
 
     async def observe(
@@ -137,28 +137,29 @@ class FluxObserver:
         """Return a commit that the application repository has: that of another one would never compare."""
         if not commit:
             raise _wrong(_object(one), "its event names no commit", kind=FailureKind.UNREPORTED)
-        key = (namespace, repository, commit)
-        if key not in self._known:
-            what = f"GitRepository/{repository}"
-            try:
-                opened = await self._connections.repository(namespace, repository)
-                found = await opened.host.revisions.resolve(commit)
-            except (ProviderError, ReferenceMissing) as error:
-                raise _failed(what, error) from None
-            if found != commit:
-                message = f"it has no commit {commit[:12]}, which Flux applied: if that is one of configuration, "
-                raise _wrong(what, f"{message}declare `image` and `tag` of the component", kind=FailureKind.NOT_FOUND)
-            self._remember(key, commit)
-        return commit
+        what = f"GitRepository/{repository}"
+        try:
+            known = self._known.get(await self._hosts.known(namespace, repository), commit)
+            if known is not None:
+                return known
+            host = await self._hosts.open(namespace, repository)
+            found = await host.revisions.resolve(commit)
+        except (ProviderError, ReferenceMissing) as error:
+            raise _failed(what, error) from None
+        if found != commit:
+            message = f"it has no commit {commit[:12]}, which Flux applied: if that is one of configuration, "
+            raise _wrong(what, f"{message}declare `image` and `tag` of the component", kind=FailureKind.NOT_FOUND)
+        return self._known.put(commit, host, commit)
 
     async def _value(self, namespace: str, place: TagPlace, commit: str) -> str:
         """Return what stands where the tag is written, as of a commit."""
-        key = (namespace, place.repository, place.file, place.image, place.yaml_path, commit)
-        if (known := self._known.get(key)) is not None:
-            return known
         what, where = f"GitRepository/{place.repository}", f"{place.file} at {commit[:12]}"
+        key = (place.file, place.image, place.yaml_path, commit)
         try:
-            host = (await self._connections.repository(namespace, place.repository)).host
+            known = self._known.get(await self._hosts.known(namespace, place.repository), *key)
+            if known is not None:
+                return known
+            host = await self._hosts.open(namespace, place.repository)
             content = await host.branches.read(place.file, commit) if host.branches is not None else None
         except ProviderNotFound:
             message = f"it has no commit {commit[:12]}, which Flux applied: name the repository of the "
@@ -174,13 +175,7 @@ class FluxObserver:
             value = await in_thread(partial(_value_of, place, content))
         except (YamlEditError, YamlPathError) as error:
             raise _wrong(what, f"{where} {error}") from None
-        return self._remember(key, value)
-
-    def _remember(self, key: tuple[str, ...], value: str) -> str:
-        self._known[key] = value
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
-        return value
+        return self._known.put(value, host, *key)
 
 
 def observation(

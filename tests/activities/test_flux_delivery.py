@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from temporalio.testing import ActivityEnvironment
 
+from activities import host_memory
 from activities.configuration import ResourceConfigActivities
 from activities.delivery.flux import FluxObserver
 from activities.delivery.observers import EachObserver
@@ -182,6 +183,19 @@ async def test_what_the_files_do_not_show_is_a_problem_that_names_the_repository
     assert (seen.failure.kind, seen.failure.object) == (kind, "GitRepository/config")
     assert text in seen.problem
     assert seen.runs is None
+
+
+async def test_what_a_commit_holds_is_believed_of_the_host_that_answered_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(host_memory, "OPENED_AGAIN", timedelta(0))
+    forged, real = (Files(at={CONFIG: kustomization(f"sha-{revision}")}) for revision in (NEW, OLD))
+    reports = known(report(revision=CONFIG))
+    connections = FakeConnections(scm=FakeScm(branches=forged), reconciled=reports)
+    observer = FluxObserver(connections)
+    assert [one.runs for one in (await observer.observe("shop", [BY_IMAGE])).observations] == [NEW]
+    connections.scm = FakeScm(branches=real)
+    assert [one.runs for one in (await observer.observe("shop", [BY_IMAGE])).observations] == [OLD]
 
 
 async def test_a_place_that_gives_no_answer_is_a_failure_that_passes() -> None:

@@ -1,9 +1,11 @@
 """Abbreviated hashes: the host answers which commit they mean."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from activities import host_memory
 from activities.full_revisions import FullRevisions
 from activities.models.delivery import Observation
 from providers.errors import ProviderBusy, ProviderUnavailable
@@ -27,6 +29,19 @@ async def test_each_abbreviation_is_asked_for_once() -> None:
     for _ in range(3):
         await revisions.complete_all("shop", "web", (SEEN, replace(SEEN, deployment="other")))
     assert scm.calls == ["resolve", "resolve"]
+
+
+async def test_what_an_abbreviation_means_is_believed_of_the_host_that_answered_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    forged = OLD[:39] + ("0" if OLD[39] != "0" else "1")
+    theirs, ours, seen = FakeScm(commits=(forged,)), FakeScm(), replace(SEEN, written=None)
+    connections = FakeConnections(scm=theirs)
+    revisions = FullRevisions(connections)
+    assert [one.runs for one in await revisions.complete_all("shop", "web", (seen,))] == [forged]
+    connections.scm = ours
+    monkeypatch.setattr(host_memory, "OPENED_AGAIN", timedelta(0))
+    assert [one.runs for one in await revisions.complete_all("shop", "web", (seen,))] == [OLD]
 
 
 async def test_full_hashes_cost_no_call() -> None:
