@@ -29,7 +29,7 @@ from providers.messages import Reply, Request, TooMuch
 from providers.metrics import Call, Recorder
 from providers.models import Credential
 from providers.reading import AT_ONCE_BYTES
-from providers.redaction import shown, variants
+from providers.redaction import redacted_line, variants
 
 _REDIRECT_LIMIT = 3
 # Parts of a Secret that are names rather than secrets, and needed in messages.
@@ -122,12 +122,12 @@ class Endpoint:
             found = self._refine(request, reply, found)
         # Longest first, as in `variants`: a form that holds another one is hidden as a whole.
         hidden = sorted({*variants(_minted(request)), *self._secrets}, key=len, reverse=True)
-        text = shown(str(found), hidden)
+        text = redacted_line(str(found), hidden)
         return type(found)(text, status=found.status, retry_after=found.retry_after)
 
-    def shown(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Make a host's text fit to be shown."""
-        return shown(text, self._secrets)
+        return redacted_line(text, self._secrets)
 
     def _address(self) -> httpx.URL:
         """Check where the credential is about to go, by the operator's rules and by those of the Secret."""
@@ -141,7 +141,7 @@ class Endpoint:
     def _malformed(self, request: Request, error: ProviderMalformed, code: int) -> ProviderMalformed:
         """Name the call whose answer could not be read; what stands in a header may be shown as well."""
         kind = TooMuch if isinstance(error, TooMuch) else ProviderMalformed
-        return kind(self.shown(f"{self._name(request)}: {error}"), status=error.status or code)
+        return kind(self.redact(f"{self._name(request)}: {error}"), status=error.status or code)
 
     def _unread(self, request: Request, full: NoRoom) -> ProviderError:
         """Name the call whose answer found no room. What a write did is unknown, as after any lost answer."""
@@ -174,7 +174,7 @@ class Endpoint:
             except (httpx.InvalidURL, ValueError):
                 raise ProviderMalformed(f"{self._name(request)} redirects to no URL", status=reply.status) from None
             if (target.scheme, target.raw_host, target.port) != (url.scheme, url.raw_host, url.port):
-                text = self.shown(
+                text = self.redact(
                     f"{self._name(request)} redirects to another address, {host_of(target)}; not followed"
                 )
                 raise ProviderMalformed(text, status=reply.status)
@@ -289,7 +289,7 @@ def unanswered(error: Exception, what: str, secrets: tuple[str, ...] = ()) -> Pr
             status=503,
         )
     if isinstance(error, httpx.ConnectError | httpx.ProxyError):
-        return ProviderUnavailable(shown(f"{what}: no connection: {error}", secrets), status=503)
+        return ProviderUnavailable(redacted_line(f"{what}: no connection: {error}", secrets), status=503)
     # Other texts of the HTTP library may quote a header, so only the kind is shown.
     return ProviderUnavailable(f"{what}: no complete answer ({type(error).__name__})", status=500)
 

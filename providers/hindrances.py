@@ -5,14 +5,14 @@ from collections.abc import Callable
 from providers.errors import ProviderMisconfigured, ProviderRejected
 
 
-def prove_writable(*, called: str, name: str, archived: bool, host: str, shown: Callable[[str], str]) -> None:
+def prove_writable(*, called: str, name: str, archived: bool, host: str, redact: Callable[[str], str]) -> None:
     """Raise ProviderMisconfigured for a repository that is called otherwise now, ProviderRejected for an archived one.
 
     `called` is the full name by which it was asked for, empty where that was a number, which survives renames; `name`
     is its full name now. Reads of a renamed repository are redirected, and so are writes, which are not followed.
-    `shown` makes a host's text fit to be shown.
+    `redact` makes a host's text fit to be shown.
     """
     if called and called.lower() != name.lower():
-        raise ProviderMisconfigured(shown(f"`{called}` is called `{name}` now: name it so in the GitRepository"))
+        raise ProviderMisconfigured(redact(f"`{called}` is called `{name}` now: name it so in the GitRepository"))
     if archived:
-        raise ProviderRejected(shown(f"`{name}` is archived, so that {host} refuses every change: unarchive it"))
+        raise ProviderRejected(redact(f"`{name}` is archived, so that {host} refuses every change: unarchive it"))

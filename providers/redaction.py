@@ -70,7 +70,7 @@ def _in_pages(encoded: str) -> tuple[str, ...]:
 
 
 def without_begun(text: str, secrets: Iterable[str]) -> str:
-    """Replace what is left of a secret where a text was cut in the midst of it: `shown` would close the gap before it.
+    """Replace what is left of a secret where a text was cut in the midst of it, before a line closes the gap.
 
     Texts are cut wherever they enter, before anybody knows which secrets there are; each cut leaves an ellipsis.
     """
@@ -107,7 +107,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     return cleaned
 
 
-def shown(text: str, secrets: Iterable[str] = (), *, limit: int = TEXT_LIMIT) -> str:
+def redacted_line(text: str, secrets: Iterable[str] = (), *, limit: int = TEXT_LIMIT) -> str:
     """Redact, put on one line, and bound with an ellipsis."""
     line = " ".join("".join(c if c.isprintable() else " " for c in redact(text, secrets)).split())
     return shortened(line, limit)

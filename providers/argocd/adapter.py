@@ -131,7 +131,7 @@ class ArgoCDDeployments:
                 try:
                     state = await read(line, partial(wire.read_event, line, self._server))
                 except ProviderError as error:
-                    raise type(error)(self._endpoint.shown(str(error)), status=error.status) from None
+                    raise type(error)(self._endpoint.redact(str(error)), status=error.status) from None
                 yield replace(state, name=ref.name)
 
     async def check(self) -> str:

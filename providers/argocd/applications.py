@@ -18,7 +18,7 @@ from providers.documents import (
     texts,
 )
 from providers.errors import ProviderMalformed
-from providers.redaction import shown
+from providers.redaction import redacted_line
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ def read_application(value: Document, server: str) -> ApplicationState:
         images=texts(status, "summary", "images", limit=_ENTRIES_LIMIT),
         sync_status=text(status, "sync", "status", default="Unknown"),
         health=text(status, "health", "status", default="Unknown"),
-        health_message=shown(text(status, "health", "message")),
+        health_message=redacted_line(text(status, "health", "message")),
         operation_pending=isinstance(pending, dict),
         operation_revisions=_wanted(operation, sources) if goes_on else (),
         phase=text(state, "phase"),
@@ -78,7 +78,7 @@ def read_application(value: Document, server: str) -> ApplicationState:
         ill=_ill(status),
         operation_automated=at(operation, "initiatedBy", "automated") is True,
         operation_of_spec=_is_of_spec(state, sources),
-        repo_urls=tuple(shown(text(source, "repoURL")) for source in sources),
+        repo_urls=tuple(redacted_line(text(source, "repoURL")) for source in sources),
         source_paths=paths,
         kustomize_images=_few(
             (image for source in sources for image in texts(source, "kustomize", "images")), "kustomize images"
@@ -180,7 +180,7 @@ def _message(state: object) -> str:
     ]
     retries = number(state, "retryCount", default=0)
     again = [f"retried {retries} time{'s' if retries > 1 else ''}"] if retries else []
-    return shown("; ".join(part for part in (*failed, *running, text(state, "message"), *again) if part))
+    return redacted_line("; ".join(part for part in (*failed, *running, text(state, "message"), *again) if part))
 
 
 def _named(resource: Document) -> str:
@@ -190,7 +190,7 @@ def _named(resource: Document) -> str:
 def _prunable(status: object) -> tuple[str, ...]:
     """Name what is out of sync because it is to be deleted, which a sync without prune leaves alone."""
     found = [resource for resource in documents(status, "resources") if at(resource, "requiresPruning") is True]
-    return tuple(shown(_named(resource)) for resource in found[:_PRUNABLE_SHOWN])
+    return tuple(redacted_line(_named(resource)) for resource in found[:_PRUNABLE_SHOWN])
 
 
 def _ill(status: object) -> tuple[str, ...]:
@@ -202,7 +202,9 @@ def _ill(status: object) -> tuple[str, ...]:
     ]
     found.sort(key=lambda pair: pair[0])
     return tuple(
-        shown(f"{_named(one)} is {_ILL[rank]}" + (f": {why}" if (why := text(one, "health", "message")) else ""))
+        redacted_line(
+            f"{_named(one)} is {_ILL[rank]}" + (f": {why}" if (why := text(one, "health", "message")) else "")
+        )
         for rank, one in found[:_ILL_SHOWN]
     )
 
@@ -245,4 +247,4 @@ def _errors(status: object) -> tuple[str, ...]:
     """
     found: Iterable[Document] = documents(status, "conditions")
     errors = [one for one in found if text(one, "type").endswith("Error")]
-    return tuple(shown(f"{text(one, 'type')}: {text(one, 'message')}") for one in errors[:_ERRORS_SHOWN])
+    return tuple(redacted_line(f"{text(one, 'type')}: {text(one, 'message')}") for one in errors[:_ERRORS_SHOWN])

@@ -58,7 +58,7 @@ class AzureDevOpsBranches:
         try:
             return await read(reply, partial(reader, reply.document()))
         except ProviderError as error:
-            raise self._calls.shown(error) from None
+            raise self._calls.redacted(error) from None
 
     async def _exists(self, path: str, wanted: NewCommit) -> bool:
         request = wire_branches.find_file(self._calls.repository, path, wanted.expected_head)

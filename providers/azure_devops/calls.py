@@ -83,9 +83,9 @@ class AzureDevOpsCalls:
         """Make the error that an answer means which a call accepted."""
         return self._endpoint.error(request, reply)
 
-    def shown(self, error: ProviderError) -> ProviderError:
+    def redacted(self, error: ProviderError) -> ProviderError:
         """Make an error fit to be shown whose text holds a host's answer."""
-        text = self._endpoint.shown(str(error))
+        text = self._endpoint.redact(str(error))
         return type(error)(text, status=error.status, retry_after=error.retry_after)
 
     async def prove_seen(self) -> None:

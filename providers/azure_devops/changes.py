@@ -64,7 +64,7 @@ class AzureDevOpsPullRequestChanges:
             if made := wire_changes.merged_as(pull):
                 return made
             if (hindrance := wire_changes.hindrance(pull, merge)) is not None:
-                raise self._calls.shown(hindrance)
+                raise self._calls.redacted(hindrance)
             if not asked and not wire_changes.is_computing(pull):
                 asked = True
                 if made := await self._complete(number, merge):

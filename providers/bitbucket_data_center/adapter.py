@@ -149,6 +149,6 @@ class BitbucketDataCenterHost:
         if self._calls.repository:
             reply = await self._calls.call(wire.check_repository(self._calls.repository))
             name, archived = self._calls.full_name, wire.is_archived(reply.document())
-            prove_writable(called=name, name=name, archived=archived, host="the server", shown=self._calls.shown)
+            prove_writable(called=name, name=name, archived=archived, host="the server", redact=self._calls.redact)
             return name
         return wire.account_of(await self._calls.call(wire.check_account())) or "an HTTP access token"

@@ -70,9 +70,9 @@ class BitbucketDataCenterCalls:
             start = following
         raise TooMuch(f"the host names more than {wire.PAGE_LIMIT} pages")
 
-    def shown(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Make a host's text fit to be shown."""
-        return self._endpoint.shown(text)
+        return self._endpoint.redact(text)
 
     async def prove_seen(self) -> None:
         """Raise ProviderNotFound where the credential does not see the repository: that answers as a missing part."""

@@ -180,11 +180,11 @@ class GiteaHost:
                 name=name,
                 archived=wire.is_archived(repository),
                 host=self._calls.program,
-                shown=self._calls.shown,
+                redact=self._calls.redact,
             )
             if not wire.may_write(repository):
                 text = f"the account may not write to `{name}`, which labels and commit statuses need"
-                raise ProviderUnauthorized(self._calls.shown(f"{text}: give it the right to write there"), status=403)
+                raise ProviderUnauthorized(self._calls.redact(f"{text}: give it the right to write there"), status=403)
             await self._calls.call(wire.check_issues(self._calls.repository))
             return name
         return await self._calls.account() or "a token whose owner the host does not show"

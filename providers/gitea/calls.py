@@ -57,9 +57,9 @@ class GiteaCalls:
         """Make the error that an accepted answer means after all."""
         return self._endpoint.error(request, reply)
 
-    def shown(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Make a host's text fit to be shown."""
-        return self._endpoint.shown(text)
+        return self._endpoint.redact(text)
 
     async def prove_seen(self) -> None:
         """Raise ProviderNotFound where the credential does not see the repository: that answers as a missing part."""

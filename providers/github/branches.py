@@ -43,7 +43,7 @@ class GitHubBranches:
         try:
             return wire_branches.read_new_commit(reply)
         except ProviderError as error:
-            text = self._calls.shown(str(error))
+            text = self._calls.redact(str(error))
             raise type(error)(text, status=error.status, retry_after=error.retry_after) from None
 
     async def _begin(self, wanted: NewCommit) -> None:

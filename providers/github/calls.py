@@ -107,20 +107,20 @@ class GitHubCalls:
         repository = reply.document()
         name = wire.read_account(repository)
         archived = wire.is_archived(repository)
-        prove_writable(called=self.full_name, name=name, archived=archived, host="GitHub", shown=self.shown)
+        prove_writable(called=self.full_name, name=name, archived=archived, host="GitHub", redact=self.redact)
         if missing := rights.missing(reply, self._needs, self.auth.granted if self.auth.is_app else None):
             # The next proof has a token that may do what was granted meanwhile.
             self.auth.renew(await self.auth.headers())
-            raise ProviderUnauthorized(self.shown(missing), status=403)
+            raise ProviderUnauthorized(self.redact(missing), status=403)
         return name
 
     async def prove_seen(self) -> None:
         """Raise ProviderNotFound where the credential does not see the repository: that answers as a missing part."""
         await self.call(wire.check_repository(self.repository))
 
-    def shown(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Make a host's text fit to be shown."""
-        return self._endpoint.shown(text)
+        return self._endpoint.redact(text)
 
     async def account(self) -> Document:
         """Ask who the credential belongs to."""

@@ -100,7 +100,7 @@ class GitHubActionsTestRuns:
             origin=origin,
         )
         runs = [judged(run, facts, ours) async for run, facts in giving_way(found)]
-        shown = [replace(run, foreign=self._calls.shown(run.foreign)) async for run in giving_way(runs)]
+        shown = [replace(run, foreign=self._calls.redact(run.foreign)) async for run in giving_way(runs)]
         return tuple(sorted(shown, key=by_number))
 
     async def create(self, job: str, key: str, parameters: Mapping[str, str]) -> Run:
@@ -199,7 +199,7 @@ class GitHubActionsTestRuns:
         """Name what failed; a verdict must not be lost because its jobs cannot be read."""
         try:
             reply = await self._call(wire.list_jobs(self._calls.repository, run))
-            return self._calls.shown(await read(reply, partial(wire.read_failed_jobs, reply.document())))
+            return self._calls.redact(await read(reply, partial(wire.read_failed_jobs, reply.document())))
         except ProviderError:
             return ""
 

@@ -122,7 +122,7 @@ class GitLabLabels:
             self._known.names.difference_update(missing)
             lost = ", ".join(missing)
             text = f"GitLab did not add {lost}: create the labels, or give the token's user a role that may"
-            raise ProviderUnauthorized(self._calls.shown(text), status=403)
+            raise ProviderUnauthorized(self._calls.redact(text), status=403)
         return await read(reply, lambda: merge_requests.read_labels(reply.document()))
 
     async def remove(self, number: int, name: str) -> None:
@@ -194,7 +194,7 @@ class GitLabHost:
         project = (await self._calls.call(wire.get_project(self._calls.project))).document()
         # With a trigger token next to it the credential is one for pipelines, whose TestRunner names what is missing.
         if scopes and "api" not in scopes and not self._calls.trigger_token:
-            has = self._calls.shown(", ".join(sorted(scopes)))
+            has = self._calls.redact(", ".join(sorted(scopes)))
             text = (
                 f"the `token` (scopes: {has}) does not have the scope `api`, which labels, statuses and comments need"
             )
@@ -203,7 +203,9 @@ class GitLabHost:
         if self._calls.trigger_token:
             return path
         archived = wire.is_archived(project)
-        prove_writable(called=self._calls.called, name=path, archived=archived, host="GitLab", shown=self._calls.shown)
+        prove_writable(
+            called=self._calls.called, name=path, archived=archived, host="GitLab", redact=self._calls.redact
+        )
         await self._prove_rights(path)
         return path
 
@@ -217,4 +219,4 @@ class GitLabHost:
             return
         if missing:
             text = f"the token's user may not {' nor '.join(missing)}: give it the role Developer in `{path}`"
-            raise ProviderUnauthorized(self._calls.shown(text), status=403)
+            raise ProviderUnauthorized(self._calls.redact(text), status=403)

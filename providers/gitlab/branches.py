@@ -27,7 +27,7 @@ class GitLabBranches:
         reply = await self._calls.call(wire_branches.list_commits(self._calls.project, branch, limit))
         found = await read(reply, partial(wire_branches.read_log, reply))
         if not found and await self.head(branch) is None:
-            raise ProviderNotFound(self._calls.shown(f"there is no branch `{branch}`"), status=404)
+            raise ProviderNotFound(self._calls.redact(f"there is no branch `{branch}`"), status=404)
         return found
 
     async def read(self, path: str, revision: str) -> bytes | None:
@@ -65,10 +65,10 @@ class GitLabBranches:
         """Raise ProviderConflict where the branch is elsewhere, or there although it is to begin."""
         head = await self.head(wanted.branch)
         if head is None and not wanted.begins:
-            raise ProviderNotFound(self._calls.shown(f"there is no branch `{wanted.branch}`"), status=404)
+            raise ProviderNotFound(self._calls.redact(f"there is no branch `{wanted.branch}`"), status=404)
         if head is not None and (wanted.begins or head != wanted.expected_head):
             where = "and was to begin" if wanted.begins else f"not at {wanted.expected_head}"
-            raise ProviderConflict(self._calls.shown(f"`{wanted.branch}` is at {head}, {where}"), status=409)
+            raise ProviderConflict(self._calls.redact(f"`{wanted.branch}` is at {head}, {where}"), status=409)
 
     async def _file(self, path: str, revision: str) -> FileState | None:
         request = wire_branches.get_file(self._calls.project, path, revision)

@@ -106,9 +106,9 @@ class GitLabCalls:
         """Make the error that an accepted answer means after all."""
         return self._endpoint.error(request, reply)
 
-    def shown(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Make a host's text fit to be shown."""
-        return self._endpoint.shown(text)
+        return self._endpoint.redact(text)
 
     def _refine(self, request: Request, reply: Reply, error: ProviderError) -> ProviderError:
         found = wire.refine(request, reply, error)

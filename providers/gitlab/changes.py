@@ -70,7 +70,7 @@ class GitLabMergeRequestChanges:
             await asyncio.sleep(MERGE_PAUSE_SECONDS)
             became = await _outcome(await self._show(number), merge)
         if isinstance(became, ProviderError):
-            raise type(became)(self._calls.shown(str(became)), status=became.status)
+            raise type(became)(self._calls.redact(str(became)), status=became.status)
         if became is None:
             raise ProviderBusy("the merge is under way at the host")
         return became
@@ -80,12 +80,12 @@ class GitLabMergeRequestChanges:
         tips: list[str] = []
         for branch in (wanted.base, wanted.head):
             if (tip := await self._branches.head(branch)) is None:
-                raise ProviderNotFound(self._calls.shown(f"there is no branch `{branch}`"), status=404)
+                raise ProviderNotFound(self._calls.redact(f"there is no branch `{branch}`"), status=404)
             tips.append(tip)
         base, head = tips
         reply = await self._calls.call(commits.get_merge_base(self._calls.project, base, head))
         if commits.read_ancestry(reply, base, head) in (Ancestry.BEHIND, Ancestry.IDENTICAL):
-            raise ProviderConflict(self._calls.shown(f"`{wanted.head}` has no commit that is not in `{wanted.base}`"))
+            raise ProviderConflict(self._calls.redact(f"`{wanted.head}` has no commit that is not in `{wanted.base}`"))
         return head
 
     async def _show(self, number: int) -> Reply:

@@ -124,7 +124,7 @@ class GitLabTestRuns:
             version = text((await self._calls.call(starting.get_version())).document(), "version")
             if not starting.takes_inputs(version):
                 wanted = ".".join(map(str, starting.INPUTS_SINCE))
-                message = self._calls.shown(f"GitLab {version}")
+                message = self._calls.redact(f"GitLab {version}")
                 raise ProviderRejected(f"{message} ignores inputs: `parametersAs: Inputs` needs {wanted} or newer")
         return path
 
@@ -158,7 +158,7 @@ class GitLabTestRuns:
             account = None if by_trigger or facts.accounts is None else await self._calls.username()
             means = "trigger" if by_trigger else "api"
             judgement = judged(run, facts, Ours(ref=ref_name(_ref(job)), account=account, means=means, origin=origin))
-            found.append(replace(judgement, foreign=self._calls.shown(judgement.foreign)))
+            found.append(replace(judgement, foreign=self._calls.redact(judgement.foreign)))
         return found
 
     async def _variables_of(self, pipeline: str, origin: Origin | None) -> Mapping[str, object] | None:
@@ -204,7 +204,7 @@ class GitLabTestRuns:
     async def _read(self, run: Run) -> RunReading:
         reply = await self._calls.call(wire.get_pipeline(self._project, run.id))
         reading = wire.read_pipeline(reply.document(), key=run.key, results=self._results)
-        reading = replace(reading, message=self._calls.shown(reading.message))
+        reading = replace(reading, message=self._calls.redact(reading.message))
         if reading.phase in _ACTIVE:
             return reading
         if reading.phase is RunPhase.FAILED:
@@ -213,7 +213,7 @@ class GitLabTestRuns:
             bridges = await self._calls.call(wire.list_failed_bridges(self._project, run.id))
             longer = max(jobs, bridges, key=lambda reply: len(reply.body))
             phase, message = await read(longer, partial(wire.read_failure, jobs, bridges))
-            reading = replace(reading, phase=phase, message=self._calls.shown(message) or reading.message)
+            reading = replace(reading, phase=phase, message=self._calls.redact(message) or reading.message)
         return replace(reading, summary=await self._summary(run.id))
 
     async def _summary(self, pipeline: str) -> str:
@@ -244,7 +244,7 @@ class GitLabTestRuns:
         by_trigger = bool(self._calls.trigger_token)
         if "api" in scopes or (by_trigger and "read_api" in scopes):
             return
-        has = self._calls.shown(", ".join(sorted(scopes)))
+        has = self._calls.redact(", ".join(sorted(scopes)))
         wanted = (
             "`read_api`, which reading pipelines needs"
             if by_trigger

@@ -169,7 +169,7 @@ class JenkinsTestRuns:
         return await read(newest, partial(wire.is_busy, newest.document(), now_seconds, age_seconds))
 
     def _shown(self, runs: Sequence[Run]) -> tuple[Run, ...]:
-        return tuple(replace(run, foreign=self._endpoint.shown(run.foreign)) for run in runs)
+        return tuple(replace(run, foreign=self._endpoint.redact(run.foreign)) for run in runs)
 
     async def _read_item(self, job: str, queue: int, key: str) -> RunReading | wire.BuildLocator:
         try:
@@ -189,7 +189,7 @@ class JenkinsTestRuns:
         if not await read(reply, partial(wire.may_carry, found, run.key, queue=place.queue)):
             raise ProviderNotFound(f"build {build} of job `{job}` is another run", status=404)
         reading = await read(reply, partial(wire.read_build, found, run=run, results=self._results))
-        reading = replace(reading, message=self._endpoint.shown(reading.message))
+        reading = replace(reading, message=self._endpoint.redact(reading.message))
         if reading.phase in _ACTIVE:
             return reading
         return replace(reading, summary=await self._summary(job, build))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from providers.redaction import TEXT_LIMIT, reads_as, redact, shortened, shown, variants
+from providers.redaction import TEXT_LIMIT, reads_as, redact, redacted_line, shortened, variants
 
 SECRETS = st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=60)
 AROUND = st.text(max_size=120)
@@ -21,14 +21,14 @@ def test_a_known_secret_is_never_shown_in_any_of_its_forms(secret: str, before: 
     known = variants([secret])
     forms = {secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode().rstrip("=")}
     for form in forms:
-        text = shown(f"{before} {form} {after}", known)
+        text = redacted_line(f"{before} {form} {after}", known)
         assert secret not in text or set(secret) <= set("*")
         assert len(text) <= TEXT_LIMIT
 
 
 @given(st.text(max_size=2_000))
 def test_text_is_one_bounded_printable_line(text: str) -> None:
-    made = shown(text)
+    made = redacted_line(text)
     assert made.isprintable()
     assert "\n" not in made
     assert len(made) <= TEXT_LIMIT
@@ -75,22 +75,22 @@ def test_what_looks_like_a_credential_is_hidden_without_being_known(text: str, h
     ],
 )
 def test_what_helps_a_person_stays(text: str) -> None:
-    assert shown(text) == text
+    assert redacted_line(text) == text
 
 
 def test_a_line_of_a_key_that_a_host_echoes_is_hidden() -> None:
     key = "-----BEGIN KEY-----\nMIIEowIBAAKCAQEA0123456789\n-----END KEY-----"
-    assert "MIIEowIBAAKCAQEA0123456789" not in shown("bad line MIIEowIBAAKCAQEA0123456789", variants([key]))
+    assert "MIIEowIBAAKCAQEA0123456789" not in redacted_line("bad line MIIEowIBAAKCAQEA0123456789", variants([key]))
 
 
 def test_texts_too_short_to_be_secrets_are_left_alone() -> None:
     assert variants(["bot"]) == ()
-    assert shown("the bot may not", variants(["bot"])) == "the bot may not"
+    assert redacted_line("the bot may not", variants(["bot"])) == "the bot may not"
 
 
 def test_a_secret_quoted_as_json_is_hidden() -> None:
     secret = 'pass"part\\123'
-    assert "part" not in shown(json.dumps({"echo": secret}), variants([secret]))
+    assert "part" not in redacted_line(json.dumps({"echo": secret}), variants([secret]))
 
 
 @given(st.text(alphabet=st.sampled_from("/ %+&2F0é-x"), min_size=4, max_size=40))

@@ -12,7 +12,7 @@ from crds.fields import SecretReference
 from providers.credentials import fingerprint, proof
 from providers.errors import ProviderMisconfigured
 from providers.models import Credential, Route
-from providers.redaction import shown, variants
+from providers.redaction import redacted_line, variants
 from providers.trust import CA_LIMIT_BYTES, trusting
 from tests.activities.cluster import Cluster
 from tests.providers.test_endpoint import certificate_for
@@ -58,7 +58,7 @@ async def test_to_stop_everybodys_work_by_a_secret(shape: str) -> None:
             known().remember(credential.data.values())
             forms = variants(credential.data.values())
             fingerprint(credential), proof(credential, "x")
-            assert shown(TEXT, forms)
+            assert redacted_line(TEXT, forms)
             assert redact(TEXT)
 
         assert is_short(lambda: seconds(use))

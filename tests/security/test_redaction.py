@@ -14,7 +14,7 @@ import structlog
 
 from activities.redaction import known, reading_secrets, redact
 from providers.documents import TEXT_LIMIT_BYTES, text
-from providers.redaction import shown, variants
+from providers.redaction import redacted_line, variants
 from worker.logs import configure_logs
 
 OWN = "0123456789-secret-of-this-tenant"
@@ -60,11 +60,11 @@ def test_to_have_a_secret_shown_that_is_cut_before_it_is_looked_for(kept: int, l
     refusal = f"refused:{' ' * (limit - len('refused:') - kept)}{OWN} and more"
     read = text({"message": refusal}, "message", limit_bytes=limit)
     for form in (refusal, read, f"{read}; and another"):
-        assert OWN[:4] not in shown(form, variants([OWN]))
+        assert OWN[:4] not in redacted_line(form, variants([OWN]))
     with reading_secrets():
         known().remember([OWN])
         assert OWN[:4] not in redact(read)
-        assert OWN[:4] not in redact(shown(read))
+        assert OWN[:4] not in redact(redacted_line(read))
 
 
 @pytest.mark.parametrize(
@@ -83,11 +83,11 @@ def test_to_have_a_secret_shown_that_is_cut_before_it_is_looked_for(kept: int, l
 )
 def test_to_have_a_secret_shown_as_a_host_encodes_it(encode: Callable[[str], str]) -> None:
     secret = "a<b>&c'd\"e/f+g h\\i"
-    assert encode(secret).strip("\"'") not in shown(f"wrong: {encode(secret)}", variants([secret]))
+    assert encode(secret).strip("\"'") not in redacted_line(f"wrong: {encode(secret)}", variants([secret]))
 
 
 def test_a_text_that_is_cut_elsewhere_is_kept() -> None:
-    assert shown(f"{OWN[:6]} is wrong…", variants([OWN])) == f"{OWN[:6]} is wrong…"
+    assert redacted_line(f"{OWN[:6]} is wrong…", variants([OWN])) == f"{OWN[:6]} is wrong…"
 
 
 @pytest.mark.usefixtures("logs_restored")

@@ -18,7 +18,7 @@ from crds.v1alpha1.test_runner import RunnerType, TestRunner
 from providers.errors import ProviderError, ProviderNotFound, ProviderRejected
 from providers.http import HttpClients
 from providers.ports import TestRuns
-from providers.redaction import shown
+from providers.redaction import redacted_line
 from worker.cli import session
 from worker.cli.exits import CliError, ExitCode
 from worker.cli.options import ClusterTarget
@@ -45,7 +45,7 @@ class _Test:
     finding: LocatedError
 
     def warn(self, message: str) -> LocatedError:
-        return replace(self.finding, message=shown(message, limit=TEXT_BYTES))
+        return replace(self.finding, message=redacted_line(message, limit=TEXT_BYTES))
 
 
 class _Planned:
