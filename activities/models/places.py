@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from activities.models.bounds import Bounded, Line
 from activities.models.configuration import EnvironmentView
@@ -9,6 +10,14 @@ from activities.models.delivery import Observation, ReadDeploymentsResult
 from activities.models.failures import Failure
 from activities.models.tracking import Artifact, Timings, TrackerRef
 from crds.reasons.vocabulary import Phase
+
+
+class Role(StrEnum):
+    """What a place is to the hop of its member. Only a target's Ready asks for the lane."""
+
+    SOURCE = "source"
+    TARGET = "target"
+    AHEAD = "ahead"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +49,7 @@ class MemberSignal:
     workflow_id: str
     counter: Counter
     hop: int
-    role: str
-    """`source`, `target` or `ahead`: what the place is to this hop. Only a target's Ready asks for the lane."""
+    role: Role
     phase: Phase
     held: bool
     revision: str | None = None
@@ -59,7 +67,7 @@ class MemberSignal:
     @property
     def awaits_answer(self) -> bool:
         """Whether the sender goes on with what the place answers; who holds the lane or leaves does not."""
-        return self.role != "ahead" and self.phase not in (Phase.HOLDER, Phase.ARRIVED, Phase.GONE)
+        return self.role is not Role.AHEAD and self.phase not in (Phase.HOLDER, Phase.ARRIVED, Phase.GONE)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ from activities.models.configuration import (
     ReadRepositoryInput,
     ReadRepositoryResult,
 )
-from activities.models.places import Counter, MemberSignal, SendViewInput
+from activities.models.places import Counter, MemberSignal, Role, SendViewInput
 from activities.models.tracking import Timings, TrackerRef
 from crds.api.live_trackers import PAGE
 from crds.api.ports import ApiForbidden, ApiUnavailable
@@ -414,7 +414,7 @@ async def test_a_place_is_signalled() -> None:
         workflow_id="w",
         counter=Counter(),
         hop=1,
-        role="target",
+        role=Role.TARGET,
         phase=Phase.READY,
         held=False,
     )

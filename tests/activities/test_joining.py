@@ -12,7 +12,7 @@ from activities import joining, memberships
 from activities.configuration import ResourceConfigActivities
 from activities.models.configuration import ReadEnvironmentInput
 from activities.models.memberships import JoinPlaceInput, JoinPlaceResult, SendViewsInput
-from activities.models.places import Counter, PlaceReading, SendViewInput
+from activities.models.places import Counter, PlaceReading, Role, SendViewInput
 from crds.reasons.vocabulary import Phase
 from tests.activities.cluster import Cluster, shop
 from tests.activities.fakes import OLD, FakeConnections, FakeDeployments, FakePlaces, application
@@ -99,7 +99,7 @@ async def test_a_join_that_does_not_reach_its_place_is_tried_again() -> None:
         {"phase": Phase.READY},
         {"phase": Phase.HOLDER},
         {"phase": Phase.GONE},
-        {"role": "ahead"},
+        {"role": Role.AHEAD},
     ],
 )
 async def test_who_was_there_before_or_leaves_or_is_but_on_its_way_reads_nothing(changes: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from activities.models.configuration import DeploymentSpec, FindPolicyInput, Pol
 from activities.models.delivery import Observation, ReadDeploymentsInput
 from activities.models.drift import CreateDriftMonitorsInput, WatchedDeployment
 from activities.models.memberships import OpenHopInput, SendViewsInput, TakeLaneInput
-from activities.models.places import Counter, Grant, MemberSignal, PlaceSignal, SendViewInput
+from activities.models.places import Counter, Grant, MemberSignal, PlaceSignal, Role, SendViewInput
 from activities.models.revisions import Relation, RevisionPair
 from activities.models.tracking import Artifact, Timings, TrackerRef
 from crds.reasons.vocabulary import Phase
@@ -65,7 +65,7 @@ class Hanging(FakeDeployments):
         return await super().list(project)
 
 
-def member(phase: Phase, role: str = "target") -> MemberSignal:
+def member(phase: Phase, role: Role = Role.TARGET) -> MemberSignal:
     return MemberSignal(
         tracker=TrackerRef(namespace="shop", name="web-412", uid="u", attempt=1),
         number=412,
@@ -78,7 +78,7 @@ def member(phase: Phase, role: str = "target") -> MemberSignal:
     )
 
 
-def view(environment: str, phase: Phase, role: str = "target") -> SendViewInput:
+def view(environment: str, phase: Phase, role: Role = Role.TARGET) -> SendViewInput:
     return SendViewInput(
         namespace="shop", environment=environment, repository="web", signal=member(phase, role), timings=Timings()
     )
@@ -160,7 +160,7 @@ async def test_a_place_that_cannot_be_reached_keeps_no_other_one_from_its_view()
     request = SendViewsInput(
         namespace="shop",
         repository="web",
-        views=(view("staging", Phase.WORKING, "source"), view("dev", Phase.GONE, "source")),
+        views=(view("staging", Phase.WORKING, Role.SOURCE), view("dev", Phase.GONE, Role.SOURCE)),
     )
     with pytest.raises(ApplicationError, match="no route"):
         await ActivityEnvironment().run(serving(places).send_views, request)
@@ -247,7 +247,7 @@ async def test_a_target_that_cannot_be_reached_or_read_is_left_out_of_the_answer
 
 
 async def test_what_ends_the_hop_before_is_sent_with_what_opens_the_next_one_also_where_that_fails() -> None:
-    farewells = (view("staging", Phase.WORKING, "source"), view("dev", Phase.GONE, "source"))
+    farewells = (view("staging", Phase.WORKING, Role.SOURCE), view("dev", Phase.GONE, Role.SOURCE))
     places = AnsweringPlaces()
     opened = await ActivityEnvironment().run(serving(places).open_hop, replace(opens("nowhere"), farewells=farewells))
     assert (sorted(places.sent), opened.left) == (["dev", "staging"], True)

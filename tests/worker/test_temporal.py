@@ -20,7 +20,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 import worker.temporal.connect
-from activities.models.places import Counter, MemberSignal, SendViewInput
+from activities.models.places import Counter, MemberSignal, Role, SendViewInput
 from activities.models.tracking import Timings, TrackerRef
 from crds.reasons.vocabulary import Phase
 from deploy.local.environment.kubernetes_server import KubernetesAccess
@@ -50,7 +50,7 @@ SIGNAL = MemberSignal(
     workflow_id="w",
     counter=Counter(epoch=1, n=1),
     hop=1,
-    role="target",
+    role=Role.TARGET,
     phase=Phase.WORKING,
     held=False,
 )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from activities.models.delivery import Observation
-from activities.models.places import BlockedBy, MemberSignal
+from activities.models.places import BlockedBy, MemberSignal, Role
 from activities.models.revisions import RevisionPair
 from crds.reasons.vocabulary import Phase
 from workflows.environment.holds import Holds
@@ -89,7 +89,7 @@ def decide(view: LaneView, ancestry: Ancestry) -> Decision:
 
 def asks_for_lane(member: MemberSignal) -> bool:
     """Return whether a member wants to write here."""
-    return member.role == "target" and member.phase is Phase.READY
+    return member.role is Role.TARGET and member.phase is Phase.READY
 
 
 def _all_wait(ready: Sequence[MemberSignal], view: LaneView, reason: BlockedBy) -> Decision:

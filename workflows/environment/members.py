@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from activities.models.configuration import TrackersCursor
-from activities.models.places import Counter, Grant, MemberSignal
+from activities.models.places import Counter, Grant, MemberSignal, Role
 from activities.models.tracking import TrackerRef
 from crds.reasons.vocabulary import Phase
 from workflows.environment.lane import HOLDS, asks_for_lane
@@ -353,7 +353,7 @@ class Roster:
 
 
 def _holds(member: MemberSignal) -> bool:
-    return member.phase is Phase.HOLDER and member.role == "target"
+    return member.phase is Phase.HOLDER and member.role is Role.TARGET
 
 
 def _as_holder(ready: MemberSignal) -> MemberSignal:

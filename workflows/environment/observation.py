@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from activities.models.bounds import cut
 from activities.models.delivery import Observation, OperationPhase, revisions_of
-from activities.models.places import MemberSignal
+from activities.models.places import MemberSignal, Role
 from activities.models.status import ArtifactSet
 from activities.models.tracking import Artifact, Timings
 from crds.reasons.vocabulary import Health, Phase
@@ -62,7 +62,7 @@ def artifact_of(observation: Observation, runs: str) -> Artifact:
 
 def concerning(member: MemberSignal, observations: Sequence[Observation]) -> tuple[Observation, ...]:
     """Return the observations that a member gets: none for one that is still on its way to another place."""
-    if member.role == "ahead":
+    if member.role is Role.AHEAD:
         return ()
     return tuple(one for one in observations if not member.components or one.component in member.components)
 
@@ -75,7 +75,7 @@ def as_sent(member: MemberSignal, observations: Sequence[Observation]) -> tuple[
 def _for_member(member: MemberSignal, one: Observation) -> Observation:
     if member.phase is Phase.HOLDER:
         return replace(one, url="")
-    message = cut(one.message, SHOWN_BYTES) if member.role == "source" and not one.settled else ""
+    message = cut(one.message, SHOWN_BYTES) if member.role is Role.SOURCE and not one.settled else ""
     return replace(one, url="", message=message, operation_message="", operation_key="")
 
 
@@ -95,7 +95,7 @@ def essence(member: MemberSignal, observation: Observation) -> str:
         return f"problem: {one.problem}"
     if member.phase is Phase.HOLDER:
         return _essence_for_holder(member, one)
-    if member.role == "source":
+    if member.role is Role.SOURCE:
         message = "" if one.settled else cut(one.message, SHOWN_BYTES)
         return f"{one.runs} {one.settled} {one.health} {message}"
     # What contains a change has arrived only when it is settled: members who wait for that must get it.

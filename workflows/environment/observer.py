@@ -21,7 +21,7 @@ from activities.contracts import ConfigActivities, DeliveryActivities, Observati
 from activities.models.configuration import ReadEnvironmentInput, ReadEnvironmentResult
 from activities.models.delivery import Observation, ReadDeploymentsInput, ReadDeploymentsResult, WatchDeploymentsInput
 from activities.models.failures import Failure
-from activities.models.places import EnvironmentInput, MemberSignal, PlaceReading
+from activities.models.places import EnvironmentInput, MemberSignal, PlaceReading, Role
 from activities.models.tracking import Artifact
 from crds.reasons.vocabulary import Phase
 from workflows import policies
@@ -168,12 +168,12 @@ class Observer:
     def pursue(self, now: datetime, members: Sequence[MemberSignal], holder: str) -> None:
         """Start the read or watch that is due; without members nothing is."""
         self._members, self._holder = tuple(members), holder
-        if not any(member.role != "ahead" for member in members):
+        if not any(member.role is not Role.AHEAD for member in members):
             return
         if not self._reading_environment and (self._environment_due is None or now >= self._environment_due):
             self._reading_environment = True
             self._background.start(self._read_environment())
-        holds = next((one for one in members if one.role == "target" and one.tracker.name == holder), None)
+        holds = next((one for one in members if one.role is Role.TARGET and one.tracker.name == holder), None)
         if self._watching and holds is not None and artifacts_of(holds) != self._watched:
             # Quiet about what the holder before brought, and loud about what this one does.
             self.stop_watching()
@@ -203,7 +203,7 @@ class Observer:
         """Return whether a member goes on once something changed here; one that brought all of its own leaves."""
         if member.phase is Phase.HOLDER:
             return not observation.has_arrived(member, self.observed.observations)
-        return member.role == "source" or (member.role == "target" and member.phase is not Phase.WORKING)
+        return member.role is Role.SOURCE or (member.role is Role.TARGET and member.phase is not Phase.WORKING)
 
     def _worth_watching(self, holder: MemberSignal) -> bool:
         """Return whether the deployments can be read, and the holder, which leaves once all arrived, awaits more."""
@@ -218,7 +218,7 @@ class Observer:
 
     def next_deadline(self, members: Sequence[MemberSignal]) -> datetime | None:
         """Return when something must be read."""
-        if not any(member.role != "ahead" for member in members):
+        if not any(member.role is not Role.AHEAD for member in members):
             return None
         idle = self._reading is None and self.environment is not None and self._environment_failure is None
         return earliest(

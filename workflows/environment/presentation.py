@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from activities.models.budgets import HISTORY_BYTES, MEMBERS_SHOWN
 from activities.models.delivery import Observation
-from activities.models.places import BlockedBy, MemberSignal
+from activities.models.places import BlockedBy, MemberSignal, Role
 from activities.models.status import ArtifactSet, DeploymentStatus, LaneStatus, MemberStatus, PlaceStatus
 from crds.reasons.vocabulary import Health, Phase
 from crds.texts.markdown import inline
@@ -13,7 +13,11 @@ from workflows.environment.state import Observed
 from workflows.sizes import encoded_size
 
 _WORST_LAST = (Health.HEALTHY, Health.PROGRESSING, Health.SUSPENDED, Health.UNKNOWN, Health.MISSING, Health.DEGRADED)
-_WHERE = {"source": "is here and goes on from here", "target": "comes here next", "ahead": "comes here later"}
+_WHERE = {
+    Role.SOURCE: "is here and goes on from here",
+    Role.TARGET: "comes here next",
+    Role.AHEAD: "comes here later",
+}
 """A member's role as people read it."""
 
 

@@ -17,7 +17,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.models.budgets import VALUE_BYTES
 from activities.models.delivery import Observation
-from activities.models.places import BlockedBy, EnvironmentInput, MemberSignal, PlaceSignal
+from activities.models.places import BlockedBy, EnvironmentInput, MemberSignal, PlaceSignal, Role
 from activities.models.tracking import TrackerRef
 from crds.reasons.vocabulary import Phase
 from workflows.environment import observation
@@ -133,7 +133,7 @@ class MemberSignals:
 
     def _can_answer(self, member: Member) -> bool:
         """Hold a first answer back until there is an observation, or a reason why there is none."""
-        return self._observer.answers or member.signal.role == "ahead"
+        return self._observer.answers or member.signal.role is Role.AHEAD
 
     def _news(self, member: MemberSignal, announced: Announcements) -> tuple[Sent | None, Sent]:
         """Return what a member knows and what there is to know; they differ where something is new to it.
@@ -147,7 +147,7 @@ class MemberSignals:
         block = announced.blocked_by.get(uid)
         text = [] if block is None else [block.tracker, block.reason]
         news = Sent(
-            text=digest(*text, "" if member.role == "ahead" else self._observer.problem),
+            text=digest(*text, "" if member.role is Role.AHEAD else self._observer.problem),
             grant=grant.since if grant is not None and grant.uid == uid else known.grant,
             holds=member.phase is Phase.HOLDER,
         )

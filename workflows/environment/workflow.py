@@ -21,7 +21,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.contracts import ConfigActivities
 from activities.models.configuration import ListTrackersInput
-from activities.models.places import BlockedBy, MemberSignal, PlaceReading, PlaceSignal
+from activities.models.places import BlockedBy, MemberSignal, PlaceReading, PlaceSignal, Role
 from activities.models.reconciliations import FluxReport, Reconciliation
 from activities.models.status import PublishPlaceInput
 from activities.models.tracking import TrackerRef
@@ -130,7 +130,7 @@ class EnvironmentWorkflow:
 
     def _take(self, signal: MemberSignal, reading: PlaceReading | None) -> bool:
         known = {one.tracker.uid: (one.hop, one.role) for one in self._roster.members}
-        idle = all(member.role == "ahead" for member in self._roster.members)
+        idle = all(member.role is Role.AHEAD for member in self._roster.members)
         if not self._roster.receive(signal, workflow.now()):
             return False
         if signal.phase not in LEAVING and known.get(signal.tracker.uid) != (signal.hop, signal.role):
@@ -229,7 +229,7 @@ class EnvironmentWorkflow:
     def _remember(self) -> None:
         """Without memory, find all live trackers, page by page, before the first of them could want the lane."""
         members = self._roster.members
-        wanted = any(member.role == "target" for member in members)
+        wanted = any(member.role is Role.TARGET for member in members)
         pressing = workflow.now() >= self._settles_until or any(map(asks_for_lane, members))
         if wanted and pressing and self._roster.lists_next and not self._listing:
             self._listing = True

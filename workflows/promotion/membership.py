@@ -24,7 +24,7 @@ from activities.models.budgets import LINE_BYTES
 from activities.models.configuration import EnvironmentView, FindPolicyInput
 from activities.models.delivery import Observation, ReadDeploymentsInput
 from activities.models.memberships import JoinPlaceInput, SendViewsInput, TakeLaneInput, TakeLaneResult
-from activities.models.places import Counter, MemberSignal, PlaceSignal, SendViewInput
+from activities.models.places import Counter, MemberSignal, PlaceSignal, Role, SendViewInput
 from activities.models.promotion import PromotionInput
 from activities.models.tracking import Artifact
 from crds.reasons.vocabulary import Phase
@@ -64,7 +64,7 @@ class Membership:
         self.story.phase = phase
 
     @property
-    def member_of(self) -> dict[str, str]:
+    def member_of(self) -> dict[str, Role]:
         """Environment -> role, for every place that has a view of ours which was not Gone."""
         return self.story.member_of
 
@@ -113,14 +113,14 @@ class Membership:
         """Take a phase at the target of the hop and send it."""
         self._begin(phase)
         if self.story.hop is not None:
-            await self.send(self.story.hop.policy.target, "target", phase)
+            await self.send(self.story.hop.policy.target, Role.TARGET, phase)
 
     def _begin(self, phase: Phase) -> None:
         self.phase = phase
         if phase is not Phase.READY:
             self.ready_counter, self.granted = None, False
 
-    async def send(self, environment: str, role: str, phase: Phase) -> None:
+    async def send(self, environment: str, role: Role, phase: Phase) -> None:
         """Send one place our whole view."""
         view = self._next_view(environment, role, phase)
         config = policies.send_view(self.queues, self.timings, summary=f"send {environment}: {phase}")
@@ -129,7 +129,7 @@ class Membership:
         except ActivityError as refusal:
             self._send_later(refusal, environment)
 
-    async def join(self, environment: str, role: str, *, fresh: bool) -> EnvironmentView | None:
+    async def join(self, environment: str, role: Role, *, fresh: bool) -> EnvironmentView | None:
         """Become a member of a place; return its Environment, where it could be read alongside."""
         view = self._next_view(environment, role, Phase.WORKING)
         request = JoinPlaceInput(namespace=view.namespace, repository=view.repository, view=view, fresh=fresh)
@@ -142,7 +142,7 @@ class Membership:
         self.answered(joined.answer)
         return joined.environment
 
-    async def send_views(self, *standings: tuple[str, str, Phase]) -> None:
+    async def send_views(self, *standings: tuple[str, Role, Phase]) -> None:
         """Send several places our whole view in one activity: (environment, role, phase) of each.
 
         Of one place at most an answer is awaited.
@@ -159,10 +159,10 @@ class Membership:
         self.story.hold_untold = False
         if leaving:
             await self._send_together(
-                policies.send_last_view, *((one, self.member_of.get(one, "ahead"), Phase.GONE) for one in leaving)
+                policies.send_last_view, *((one, self.member_of.get(one, Role.AHEAD), Phase.GONE) for one in leaving)
             )
 
-    async def _send_together(self, policy: Callable[..., ActivityConfig], *standings: tuple[str, str, Phase]) -> None:
+    async def _send_together(self, policy: Callable[..., ActivityConfig], *standings: tuple[str, Role, Phase]) -> None:
         views = self.next_views(*standings)
         summary = "send " + ", ".join(f"{environment}: {phase}" for environment, _, phase in standings)
         config = policy(self.queues, self.timings, summary=summary)
@@ -182,7 +182,7 @@ class Membership:
             await self.set_phase(Phase.HOLDER)
             return None
         self._begin(Phase.HOLDER)
-        view = self._next_view(hop.policy.target, "target", Phase.HOLDER)
+        view = self._next_view(hop.policy.target, Role.TARGET, Phase.HOLDER)
         config = policies.send_view(self.queues, self.timings, summary=f"take the lane of {hop.policy.target}")
         found = await self._ask_for_lane(view, reading, config)
         return found.observations if found is not None else None
@@ -197,7 +197,7 @@ class Membership:
             await self.set_phase(Phase.READY)
             return None
         self._begin(Phase.READY)
-        view = self._next_view(hop.policy.target, "target", Phase.READY)
+        view = self._next_view(hop.policy.target, Role.TARGET, Phase.READY)
         view = replace(view, signal=replace(view.signal, takes=True))
         config = policies.stand_in_line(self.queues, self.timings, summary=f"stand in line for {hop.policy.target}")
         found = await self._ask_for_lane(view, reading, config)
@@ -231,25 +231,25 @@ class Membership:
     def joining_view(self) -> tuple[MemberSignal, dict[str, Counter]]:
         """Return the view with which a target is joined that is not known yet, and what we received of all places."""
         received = {environment: view.counter for environment, view in self._views.items()}
-        return replace(self._next_signal("target", Phase.WORKING, None), artifacts=()), received
+        return replace(self._next_signal(Role.TARGET, Phase.WORKING, None), artifacts=()), received
 
-    def next_views(self, *standings: tuple[str, str, Phase]) -> tuple[SendViewInput, ...]:
+    def next_views(self, *standings: tuple[str, Role, Phase]) -> tuple[SendViewInput, ...]:
         """Return what sends several places our whole view: (environment, role, phase) of each; it is to be sent."""
         return tuple(self._next_view(*one) for one in standings)
 
     def joined(self, environment: str, answer: PlaceSignal | None) -> None:
         """Note that a target was sent the view with which it is joined."""
-        self.member_of[environment] = "target"
+        self.member_of[environment] = Role.TARGET
         self._sent_at[environment] = workflow.now()
         self.answered(answer)
 
-    def _next_signal(self, role: str, phase: Phase, received: PlaceSignal | None) -> MemberSignal:
+    def _next_signal(self, role: Role, phase: Phase, received: PlaceSignal | None) -> MemberSignal:
         """Return our whole view under a counter of its own: what is returned is sent."""
         story = self.story
         # Grows with the clock, so that a reset of the workflow uses no counter twice.
         story.signals = max(story.signals + 1, int(workflow.now().timestamp() * 1000))
         counter = Counter(epoch=self.request.tracker.attempt, n=story.signals)
-        if phase is Phase.READY and role == "target":
+        if phase is Phase.READY and role is Role.TARGET:
             self.ready_counter = counter
         # A place judges by commits alone; hundreds of members times their images would be too much for it to carry.
         found = story.hop.round.artifacts if story.hop and story.hop.round else ()
@@ -269,7 +269,7 @@ class Membership:
             received=received.counter if received else None,
         )
 
-    def _next_view(self, environment: str, role: str, phase: Phase) -> SendViewInput:
+    def _next_view(self, environment: str, role: Role, phase: Phase) -> SendViewInput:
         """Return what sends our whole view to one place."""
         signal = self._next_signal(role, phase, self._views.get(environment))
         if phase in (Phase.GONE, Phase.ARRIVED):
@@ -290,12 +290,12 @@ class Membership:
         """Return the places that we left, or never joined, and that wait for our view; members get it anyway."""
         return tuple(sorted(self._to_answer - set(self.member_of)))
 
-    def phase_at(self, environment: str) -> tuple[str, Phase]:
+    def phase_at(self, environment: str) -> tuple[Role, Phase]:
         """Return our role and phase at a place; Gone where we are no member any more."""
         role = self.member_of.get(environment)
         if role is None:
-            return "ahead", Phase.GONE
-        return role, self.phase if role == "target" else Phase.WORKING
+            return Role.AHEAD, Phase.GONE
+        return role, self.phase if role is Role.TARGET else Phase.WORKING
 
     async def send_again(self) -> None:
         """Repeat our view to every place that knows us: the backstop of a lost signal."""
@@ -311,7 +311,7 @@ class Membership:
     async def _send_as_is(self, environment: str) -> None:
         """Repeat our view to one place; a received grant is answered by taking or leaving it, never by Ready."""
         role, phase = self.phase_at(environment)
-        if not (self.granted and role == "target" and phase is Phase.READY):
+        if not (self.granted and role is Role.TARGET and phase is Phase.READY):
             await self.send(environment, role, phase)
 
     @property
@@ -379,8 +379,8 @@ class Membership:
     async def _send_hold(self) -> None:
         """Send every place ahead of the tracker that it is held, or no longer: hold must mean something everywhere."""
         for environment in self.story.ahead:
-            if self.member_of.get(environment, "ahead") == "ahead":
-                await self.send(environment, "ahead", Phase.WORKING if self._held else Phase.GONE)
+            if self.member_of.get(environment, Role.AHEAD) is Role.AHEAD:
+                await self.send(environment, Role.AHEAD, Phase.WORKING if self._held else Phase.GONE)
             else:
                 await self._send_as_is(environment)
         if self.story.environment in self.member_of:

@@ -10,7 +10,7 @@ from activities.models.drift import CreateDriftMonitorsInput, DriftNotice
 from activities.models.failures import Failure
 from activities.models.git_delivery import Proposal
 from activities.models.label_sync import LabelsLeft, SyncResult
-from activities.models.places import PlaceSignal
+from activities.models.places import PlaceSignal, Role
 from activities.models.promotion import CommandAnswer, PromotionInput
 from activities.models.revisions import Shown
 from activities.models.status import ApplicationResult, EventNote, PromotionRecord
@@ -290,7 +290,7 @@ class PromotionState(SteeredState):
     """Policies that were found for where the change is: the rivals, or the one that is invalid."""
     ahead: tuple[str, ...] = ()
     phase: Phase = Phase.WORKING
-    member_of: dict[str, str] = field(default_factory=dict)
+    member_of: dict[str, Role] = field(default_factory=dict)
     farewells_owed: tuple[str, ...] = ()
     """Places of which we are no member, and to which a run before this one could not send its view."""
     urls: dict[str, str] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from activities.models.configuration import TrackersCursor
 from activities.models.delivery import Observation
-from activities.models.places import Counter, MemberSignal, PlaceSignal
+from activities.models.places import Counter, MemberSignal, PlaceSignal, Role
 from activities.models.tracking import TrackerRef
 from crds.reasons.vocabulary import Phase
 from tests.workflows.environment.facts import BACKSTOP, HOLDER_BACKSTOP, WATCH, State, attempt_key
@@ -90,7 +90,7 @@ class SimPlace:
     def decide(self) -> Decision:
         model, roster, now = self.model, self.roster, self.model.time
         roster.expire(now)
-        if roster.lists_next and not self.listing and any(one.role == "target" for one in roster.members):
+        if roster.lists_next and not self.listing and any(one.role is Role.TARGET for one in roster.members):
             self.listing = True
             self.list_trackers()
         occupied_by, because = roster.occupied(now)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from activities.models.places import Counter, MemberSignal, PlaceSignal
+from activities.models.places import Counter, MemberSignal, PlaceSignal, Role
 from activities.models.tracking import Artifact, TrackerRef
 from crds.reasons.vocabulary import Phase
 from tests.workflows.environment.facts import (
@@ -47,7 +47,7 @@ class SimTracker:
     passed: set[tuple[str, str]] = field(default_factory=set)
     """Artifacts that the running round's tests passed on: emptied when a verdict is void."""
     views: dict[str, PlaceSignal] = field(default_factory=dict)
-    member_of: dict[str, str] = field(default_factory=dict)
+    member_of: dict[str, Role] = field(default_factory=dict)
     resend: set[str] = field(default_factory=set)
     sent_at: int = 0
 
@@ -63,7 +63,7 @@ class SimTracker:
     def writing(self) -> bool:
         return any(one.attempt == attempt_key(self.ref) for one in self.model.writes)
 
-    def send(self, environment: str, role: str, phase: Phase, *, takes: bool = False) -> None:
+    def send(self, environment: str, role: Role, phase: Phase, *, takes: bool = False) -> None:
         self.n += 1
         counter = Counter(epoch=self.ref.attempt, n=self.n)
         if phase is Phase.READY and self.granted:
@@ -102,13 +102,13 @@ class SimTracker:
         self.phase = phase
         if phase is not Phase.READY:
             self.ready_counter, self.granted = None, False
-        self.send(self.target, "target", phase, takes=takes)
+        self.send(self.target, Role.TARGET, phase, takes=takes)
 
-    def phase_at(self, environment: str) -> tuple[str, Phase]:
+    def phase_at(self, environment: str) -> tuple[Role, Phase]:
         role = self.member_of.get(environment)
         if role is None:
-            return "ahead", Phase.GONE
-        return role, self.phase if role == "target" else Phase.WORKING
+            return Role.AHEAD, Phase.GONE
+        return role, self.phase if role is Role.TARGET else Phase.WORKING
 
     def receive(self, signal: PlaceSignal) -> None:
         known = self.views.get(signal.environment)
@@ -153,8 +153,8 @@ class SimTracker:
         for environment in ENVIRONMENTS[self.at :]:
             role, phase = self.phase_at(environment)
             if environment not in self.member_of:
-                role, phase = "ahead", Phase.WORKING if held else Phase.GONE
-            elif role == "ahead" and not held:
+                role, phase = Role.AHEAD, Phase.WORKING if held else Phase.GONE
+            elif role is Role.AHEAD and not held:
                 phase = Phase.GONE
             self.send(environment, role, phase)
 
@@ -244,8 +244,8 @@ class SimTracker:
             self.stand_in_line()
 
     def await_sync(self) -> None:
-        if self.member_of.get(self.source) != "source":
-            self.send(self.source, "source", Phase.WORKING)
+        if self.member_of.get(self.source) is not Role.SOURCE:
+            self.send(self.source, Role.SOURCE, Phase.WORKING)
         running = self.believed(self.source)
         commit = self.commit
         if running is None or commit is None:
@@ -258,7 +258,7 @@ class SimTracker:
             self.state = State.DONE
             return
         self.phase = Phase.WORKING
-        self.send(self.target, "target", Phase.WORKING)
+        self.send(self.target, Role.TARGET, Phase.WORKING)
         self.start_round()
 
     def stand_in_line(self) -> None:
@@ -316,7 +316,7 @@ class SimTracker:
     def arrive(self) -> None:
         self.enter(Phase.ARRIVED)
         if self.source in self.member_of:
-            self.send(self.source, "source", Phase.GONE)
+            self.send(self.source, Role.SOURCE, Phase.GONE)
         self.at, self.hop, self.phase = self.at + 1, self.hop + 1, Phase.WORKING
         self.artifacts = {}
         self.passed.clear()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.models.delivery import Observation
-from activities.models.places import BlockedBy, Counter, MemberSignal
+from activities.models.places import BlockedBy, Counter, MemberSignal, Role
 from activities.models.revisions import Relation
 from activities.models.tracking import Artifact, TrackerRef
 from crds.reasons.vocabulary import Phase
@@ -31,7 +31,7 @@ def member(
     phase: Phase = Phase.READY,
     *,
     held: bool = False,
-    role: str = "target",
+    role: Role = Role.TARGET,
     components: tuple[str, ...] = ("api",),
 ) -> MemberSignal:
     return MemberSignal(
@@ -66,7 +66,7 @@ members = st.builds(
     st.integers(1, 6).map(str) | st.sampled_from(["x1", "x2"]),
     st.sampled_from([Phase.WORKING, Phase.READY, Phase.FAILED]),
     held=st.booleans(),
-    role=st.sampled_from(["target", "target", "source", "ahead"]),
+    role=st.sampled_from([Role.TARGET, Role.TARGET, Role.SOURCE, Role.AHEAD]),
     components=st.sampled_from([("api",), ("ui",), COMPONENTS]),
 )
 crowds = st.lists(members, max_size=6, unique_by=lambda one: one.tracker.uid).map(tuple)
@@ -78,7 +78,7 @@ def test_only_a_ready_member_of_the_target_is_granted_and_no_one_while_the_lane_
 ) -> None:
     decision = decide(view(*crowd), relation)
     granted = [one for one in crowd if one.tracker.uid == decision.grant]
-    assert all(one.role == "target" and one.phase is Phase.READY and not one.held for one in granted)
+    assert all(one.role is Role.TARGET and one.phase is Phase.READY and not one.held for one in granted)
     occupied = replace(view(*crowd), occupied_by="somebody", occupied_because="holds the lane")
     assert decide(occupied, relation).grant is None
     assert decide(replace(view(*crowd), missing=("t9",)), relation).grant is None
@@ -122,7 +122,7 @@ def test_a_granted_artifact_contains_no_held_change_that_the_place_does_not_run(
 @given(crowds)
 def test_every_ready_member_that_is_not_granted_waits_for_somebody_named(crowd: tuple[MemberSignal, ...]) -> None:
     decision = decide(view(*crowd), relation)
-    ready = {one.tracker.uid for one in crowd if one.role == "target" and one.phase is Phase.READY}
+    ready = {one.tracker.uid for one in crowd if one.role is Role.TARGET and one.phase is Phase.READY}
     assert set(decision.blocked_by) == ready - {decision.grant}
     assert not decision.pairs
 
@@ -153,7 +153,7 @@ def test_asking_for_what_is_missing_leads_to_the_same_decision(crowd: tuple[Memb
 
 def test_a_hold_counts_in_any_phase_and_role_on_a_shared_component_only() -> None:
     for phase in (Phase.WORKING, Phase.FAILED, Phase.READY):
-        for role in ("source", "target", "ahead"):
+        for role in Role:
             held = member(1, "1", phase, held=True, role=role)
             assert decide(view(held, member(2, "2")), relation).grant is None
             elsewhere = replace(held, components=("ui",))
@@ -161,7 +161,7 @@ def test_a_hold_counts_in_any_phase_and_role_on_a_shared_component_only() -> Non
 
 
 def test_a_held_change_that_the_place_runs_already_holds_no_one_up() -> None:
-    held = member(1, "1", Phase.WORKING, held=True, role="source")
+    held = member(1, "1", Phase.WORKING, held=True, role=Role.SOURCE)
     assert decide(view(held, member(2, "2"), observations=runs(api="1")), relation).grant == "u2"
     half = runs(api="1")
     half = (replace(half[0], written="0"), half[1])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from activities.models.places import MemberSignal
+from activities.models.places import MemberSignal, Role
 from activities.models.tracking import TrackerRef
 from crds.reasons.vocabulary import Phase
 from tests.workflows.environment import facts, model
@@ -172,7 +172,7 @@ def never_ask_the_silent(change: Replace) -> None:
 def send_ready_after_receiving_a_grant(change: Replace) -> None:
     send = SimTracker.send
 
-    def forgetful(self: SimTracker, environment: str, role: str, phase: Phase, **how: Any) -> None:
+    def forgetful(self: SimTracker, environment: str, role: Role, phase: Phase, **how: Any) -> None:
         granted, self.granted = self.granted, self.granted and phase is not Phase.READY
         send(self, environment, role, phase, **how)
         self.granted = granted

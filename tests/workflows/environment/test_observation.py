@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from activities.models.delivery import Observation, OperationPhase
+from activities.models.places import Role
 from activities.models.tracking import Timings
 from crds.reasons.vocabulary import Health, Phase
 from tests.workflows.environment.test_lane import member
@@ -51,7 +52,7 @@ def test_who_waits_for_the_target_learns_of_each_revision_and_of_its_arrival_but
 
 
 def test_a_source_learns_when_its_change_has_settled() -> None:
-    source = member(2, "2", Phase.WORKING, role="source")
+    source = member(2, "2", Phase.WORKING, role=Role.SOURCE)
     assert observation.essence(source, ROLLING) != observation.essence(source, DONE)
 
 
@@ -82,7 +83,7 @@ def test_a_component_has_an_artifact_only_where_all_its_deployments_agree() -> N
 
 
 def test_the_holder_counts_as_bringer_of_its_artifact_and_a_merge_commit_of_itself() -> None:
-    first = observation.after_read(Observed(), [OLD], NOW, [member(1, "1", Phase.WORKING, role="source")], "")
+    first = observation.after_read(Observed(), [OLD], NOW, [member(1, "1", Phase.WORKING, role=Role.SOURCE)], "")
     assert first.moved_by == {"eu": "t1"}
     assert first.since == {}
     moved = observation.after_read(first, [DONE], NOW + timedelta(minutes=1), [HOLDER, member(9, "2")], "t2")
@@ -93,7 +94,7 @@ def test_the_holder_counts_as_bringer_of_its_artifact_and_a_merge_commit_of_itse
 
 
 def test_an_unreadable_deployment_keeps_what_was_known_of_its_past() -> None:
-    first = observation.after_read(Observed(), [OLD], NOW, [member(1, "1", role="source")], "")
+    first = observation.after_read(Observed(), [OLD], NOW, [member(1, "1", role=Role.SOURCE)], "")
     blind = observation.after_read(first, [replace(OLD, runs=None, failure=unread())], NOW, [], "")
     again = observation.after_read(blind, [OLD], NOW, [], "")
     assert (again.moved_by, len(again.history)) == ({"eu": "t1"}, 1)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from activities.models.delivery import Observation
-from activities.models.places import BlockedBy, MemberSignal
+from activities.models.places import BlockedBy, MemberSignal, Role
 from activities.models.revisions import Relation
 from activities.models.tracking import Artifact
 from crds.reasons.vocabulary import Phase
@@ -33,15 +33,15 @@ def test_the_page_of_a_place_distinguishes_what_is_not_known_from_what_runs_noth
 @pytest.mark.parametrize(
     ("role", "components", "sent"),
     [
-        ("target", ("api",), ["eu"]),
-        ("source", ("ui",), ["ui"]),
-        ("target", (), ["eu", "ui"]),
-        ("target", ("none",), []),
-        ("ahead", ("api",), []),
+        (Role.TARGET, ("api",), ["eu"]),
+        (Role.SOURCE, ("ui",), ["ui"]),
+        (Role.TARGET, (), ["eu", "ui"]),
+        (Role.TARGET, ("none",), []),
+        (Role.AHEAD, ("api",), []),
     ],
 )
 def test_a_member_learns_of_its_components_at_the_places_of_its_hop(
-    role: str, components: tuple[str, ...], sent: list[str]
+    role: Role, components: tuple[str, ...], sent: list[str]
 ) -> None:
     one = member(1, "1", Phase.WORKING, role=role, components=components)
     assert [seen.deployment for seen in observation.concerning(one, [OLD, UI])] == sent
@@ -58,15 +58,15 @@ def test_no_one_is_named_for_what_no_one_brought() -> None:
 @pytest.mark.parametrize(
     ("role", "phase", "settled", "message", "key"),
     [
-        ("target", Phase.HOLDER, False, "shown", "k"),
-        ("source", Phase.WORKING, False, "shown", ""),
-        ("source", Phase.WORKING, True, "", ""),
-        ("target", Phase.READY, False, "", ""),
-        ("target", Phase.READY, True, "", ""),
+        (Role.TARGET, Phase.HOLDER, False, "shown", "k"),
+        (Role.SOURCE, Phase.WORKING, False, "shown", ""),
+        (Role.SOURCE, Phase.WORKING, True, "", ""),
+        (Role.TARGET, Phase.READY, False, "", ""),
+        (Role.TARGET, Phase.READY, True, "", ""),
     ],
 )
 def test_a_member_is_sent_the_texts_that_it_shows_and_no_others(
-    role: str, phase: Phase, message: str, key: str, *, settled: bool
+    role: Role, phase: Phase, message: str, key: str, *, settled: bool
 ) -> None:
     [sent] = observation.as_sent(member(1, "1", phase, role=role), [replace(OLD, settled=settled)])
     assert (sent.message, sent.operation_key) == (message, key)
@@ -89,7 +89,7 @@ def test_the_holder_brought_what_it_promotes_and_nothing_else(seen: Observation,
 
 
 def test_whose_merge_commit_runs_brought_it() -> None:
-    members = [member(1, "1", role="source"), member(2, "2", role="source")]
+    members = [member(1, "1", role=Role.SOURCE), member(2, "2", role=Role.SOURCE)]
     known = observation.after_read(Observed(), [replace(OLD, runs="2")], NOW, members, "")
     assert known.moved_by == {"eu": "t2"}
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
+from activities.models.places import Role
 from activities.models.reconciliations import FluxReport, Reconciled
 from crds.reasons.problems import FailureKind
 from crds.reasons.vocabulary import Phase
@@ -48,7 +49,7 @@ async def test_an_event_that_came_before_its_tracker_shows_that_what_runs(tempor
             # Each is a success of the same revision, as at each interval, and the last of another one.
             await send(world, report(MAIN[0] if number < 11 else MAIN[1], minute=number))
         one = await world.tracker(1, MAIN[1])
-        await one.send(Phase.WORKING, role="source")
+        await one.send(Phase.WORKING, role=Role.SOURCE)
         view = await one.receives(lambda view: view.observed_at is not None)
         assert [(seen.runs, seen.settled) for seen in view.observed] == [(MAIN[1], True)]
         # It was handed from run to run meanwhile.
@@ -60,7 +61,7 @@ async def test_an_event_that_came_before_its_tracker_shows_that_what_runs(tempor
 async def test_a_member_learns_of_an_event_at_once_and_an_older_one_changes_nothing(played: Played) -> None:
     async with place(played, flux=True) as world:
         one = await world.tracker(1, MAIN[1])
-        await one.send(Phase.WORKING, role="source")
+        await one.send(Phase.WORKING, role=Role.SOURCE)
         nothing = await one.receives(lambda view: view.observed_at is not None)
         assert [seen.failure.kind if seen.failure else None for seen in nothing.observed] == [FailureKind.UNREPORTED]
         began = played.loop.time()
@@ -93,7 +94,7 @@ async def test_a_report_during_a_read_is_read_after_it(played: Played) -> None:
     async with place(played, flux=True) as world:
         await send(world, report(MAIN[0]))
         one = await world.tracker(1, MAIN[1])
-        await one.send(Phase.WORKING, role="source")
+        await one.send(Phase.WORKING, role=Role.SOURCE)
         await eventually(lambda: "read_deployments" in world.calls)
         # The read has asked already, and its answer is on its way.
         await send(world, report(MAIN[1], minute=1))

@@ -7,7 +7,7 @@ import pytest
 
 from activities.models.budgets import VALUE_BYTES
 from activities.models.delivery import Observation
-from activities.models.places import Counter, MemberSignal
+from activities.models.places import Counter, MemberSignal, Role
 from activities.models.revisions import Relation
 from activities.models.status import ArtifactSet
 from activities.models.tracking import Artifact
@@ -108,9 +108,9 @@ def test_a_member_that_is_asked_again_keeps_others_waiting_and_is_not_replaced_b
 def test_a_signal_carries_what_its_receiver_judges_by() -> None:
     seen = tuple(large_observation(one) for one in range(200))
     of: dict[str, MemberSignal] = {
-        "source": replace(member(1, "a" * 40, components=(NAME,)), role="source"),
+        "source": replace(member(1, "a" * 40, components=(NAME,)), role=Role.SOURCE),
         "target": member(2, "a" * 40, components=(NAME,)),
-        "ahead": replace(member(3, "a" * 40, components=(NAME,)), role="ahead"),
+        "ahead": replace(member(3, "a" * 40, components=(NAME,)), role=Role.AHEAD),
         "holder": member(4, "a" * 40, Phase.HOLDER, components=(NAME,)),
     }
     sizes = {role: encoded_size(observation.as_sent(one, seen)) for role, one in of.items()}
@@ -144,7 +144,7 @@ async def test_two_hundred_members_learn_of_a_hundred_applications_that_turn_ill
         first, last = trackers[0], trackers[-1]
         world.live.clear()
         for one in trackers:
-            await one.send(Phase.WORKING, role="source")
+            await one.send(Phase.WORKING, role=Role.SOURCE)
         await last.receives(lambda signal: len(signal.observed) == len(names))
         world.ill, world.runs = True, dict.fromkeys(names, MAIN[1])
         await world.place.signal("poke")

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
+from activities.models.places import Role
 from crds.reasons.vocabulary import Phase
 from tests.workflows.environment.puppets import MAIN, Tracker, eventually
 from tests.workflows.environment.world import CALM, place
@@ -152,7 +153,7 @@ async def test_a_place_whose_members_only_test_looks_seldom_and_soon_again_for_o
         ]
         assert armed[-1] > timedelta(minutes=1)
         assert world.calls.count("read_deployments") == 1
-        await other.send(Phase.WORKING, role="source")
+        await other.send(Phase.WORKING, role=Role.SOURCE)
         await eventually(lambda: world.calls.count("read_deployments") >= 3)
 
 
@@ -196,7 +197,7 @@ async def test_the_newest_ready_member_goes_first_and_the_older_learns_for_whom_
 async def test_a_held_change_stops_a_newer_one_that_contains_it(played: Played) -> None:
     async with place(played) as world:
         held, newer = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
-        await held.send(Phase.WORKING, role="ahead", held=True)
+        await held.send(Phase.WORKING, role=Role.AHEAD, held=True)
         await newer.send(Phase.WORKING)
         await newer.receives(lambda signal: signal.observed_at is not None)
         await newer.send(Phase.READY)
@@ -205,7 +206,7 @@ async def test_a_held_change_stops_a_newer_one_that_contains_it(played: Played) 
         assert (blocked.blocked_by.tracker, blocked.blocked_by.reason) == (held.name, "is held")
         await eventually(lambda: "compare_revisions" in world.calls)
         await held.receives(lambda signal: signal.asks)
-        await held.send(Phase.GONE, role="ahead", held=False)
+        await held.send(Phase.GONE, role=Role.AHEAD, held=False)
         await newer.receives(lambda signal: signal.grant is not None)
 
 
@@ -214,7 +215,7 @@ async def test_a_commit_that_the_host_did_not_know_is_asked_for_again_at_a_poke(
         # The held change is the newer one, so that its hold does not concern the older once the host knows it.
         held, older = await world.tracker(2, MAIN[2]), await world.tracker(1, MAIN[1])
         world.unknown = {MAIN[2]}
-        await held.send(Phase.WORKING, role="ahead", held=True)
+        await held.send(Phase.WORKING, role=Role.AHEAD, held=True)
         await older.send(Phase.WORKING)
         await older.receives(lambda signal: signal.observed_at is not None)
         await older.send(Phase.READY)
@@ -228,7 +229,7 @@ async def test_a_commit_that_the_host_did_not_know_is_asked_for_again_at_a_poke(
 async def test_a_vanished_tracker_s_hold_ends_at_once(played: Played) -> None:
     async with place(played) as world:
         held, newer = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
-        await held.send(Phase.WORKING, role="ahead", held=True)
+        await held.send(Phase.WORKING, role=Role.AHEAD, held=True)
         await newer.send(Phase.WORKING)
         await newer.receives(lambda signal: signal.observed_at is not None)
         await held.receives(lambda signal: signal.asks)
@@ -363,7 +364,7 @@ async def test_an_argo_cd_that_is_restarted_is_no_problem_until_it_has_lasted(pl
         world.runs["api"] = MAIN[0]
         world.components["api"] = "web"
         one = await world.tracker(1, MAIN[1])
-        await one.send(Phase.WORKING, role="source")
+        await one.send(Phase.WORKING, role=Role.SOURCE)
         await one.receives(lambda signal: len(signal.observed) == 2)
         world.lost.add("web")
         world.runs["api"] = MAIN[1]
@@ -379,7 +380,7 @@ async def test_an_argo_cd_that_is_restarted_is_no_problem_until_it_has_lasted(pl
 async def test_a_poke_has_the_place_look_again(played: Played) -> None:
     async with place(played) as world:
         one = await world.tracker(1, MAIN[1])
-        await one.send(Phase.WORKING, role="source")
+        await one.send(Phase.WORKING, role=Role.SOURCE)
         await one.receives(lambda signal: signal.observed_at is not None)
         world.runs["web"] = MAIN[1]
         await world.place.signal("poke")
@@ -398,7 +399,7 @@ async def test_each_poke_has_the_place_look_again_whatever_the_gap_between_looks
     rare = replace(CALM, observe_initial=hours, observe_maximum=hours, poll_gap=hours, poke_gap=timedelta(0))
     async with place(played, timings=rare) as world:
         one = await world.tracker(1, MAIN[1])
-        await one.send(Phase.WORKING, role="source")
+        await one.send(Phase.WORKING, role=Role.SOURCE)
         await one.receives(lambda signal: signal.observed_at is not None)
         for revision in (MAIN[1], MAIN[2]):
             world.runs["web"] = revision
@@ -410,9 +411,9 @@ async def test_each_poke_has_the_place_look_again_whatever_the_gap_between_looks
 async def test_a_place_without_members_ends_and_a_later_member_starts_it_again(played: Played) -> None:
     async with place(played, linger=timedelta(seconds=1)) as world:
         one = await world.tracker(1, MAIN[1])
-        await one.send(Phase.WORKING, role="source")
+        await one.send(Phase.WORKING, role=Role.SOURCE)
         await one.receives(lambda signal: signal.observed_at is not None)
-        await one.send(Phase.GONE, role="source")
+        await one.send(Phase.GONE, role=Role.SOURCE)
 
         async def ended() -> bool:
             return await world.ended() is WorkflowExecutionStatus.COMPLETED
@@ -420,7 +421,7 @@ async def test_a_place_without_members_ends_and_a_later_member_starts_it_again(p
         await eventually(ended)
         assert not world.statuses[-1].lane.members
         world.runs["web"] = MAIN[1]
-        await one.send(Phase.WORKING, role="source")
+        await one.send(Phase.WORKING, role=Role.SOURCE)
         await one.receives(lambda signal: bool(signal.observed) and signal.observed[0].runs == MAIN[1])
 
 

@@ -60,7 +60,7 @@ from activities.models.memberships import (
     TakeLaneInput,
     TakeLaneResult,
 )
-from activities.models.places import Counter, MemberSignal, SendViewInput
+from activities.models.places import Counter, MemberSignal, Role, SendViewInput
 from activities.models.revisions import (
     CompareRevisionsInput,
     CompareRevisionsResult,
@@ -365,7 +365,7 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
             workflow_id=identity,
             counter=Counter(epoch=1, n=0),
             hop=1,
-            role="target",
+            role=Role.TARGET,
             phase=Phase.WORKING,
             held=False,
             revision=revision,

@@ -13,6 +13,7 @@ from activities.models.configuration import (
     ReadRepositoryResult,
 )
 from activities.models.delivery import ReadDeploymentsInput, ReadDeploymentsResult
+from activities.models.places import Role
 from activities.models.promotion import Verb
 from activities.models.revisions import ListChangedFilesInput, ListChangedFilesResult
 from activities.models.testing import RunState
@@ -141,14 +142,14 @@ async def test_a_target_that_the_policy_names_no_more_is_left(played: Played) ->
         world.slow_syncs = True
         await run.command(Verb.RETEST)
         await world.until(State.PROMOTING)
-        assert _sent(world, "staging")[-1] == ("target", Phase.GONE)
+        assert _sent(world, "staging")[-1] == (Role.TARGET, Phase.GONE)
         # One that begins again asks the members that it knows.
         world.epoch += 1
         sent = len(_sent(world, "staging"))
         await world.publish("staging")
         await world.eventually(lambda: len(_sent(world, "staging")) > sent)
-        assert _sent(world, "staging")[-1] == ("ahead", Phase.GONE)
-        assert ("target", Phase.HOLDER) in _sent(world, "qa")
+        assert _sent(world, "staging")[-1] == (Role.AHEAD, Phase.GONE)
+        assert (Role.TARGET, Phase.HOLDER) in _sent(world, "qa")
 
 
 @dataclass

@@ -8,7 +8,7 @@ import pytest
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
-from activities.models.places import Counter, Grant, PlaceSignal, SendViewInput
+from activities.models.places import Counter, Grant, PlaceSignal, Role, SendViewInput
 from activities.models.promotion import PromotionInput
 from activities.models.tracking import Timings, TrackerRef, TrackerSpec
 from crds.reasons.vocabulary import Phase, State
@@ -68,7 +68,7 @@ def line(monkeypatch: pytest.MonkeyPatch) -> Line:
 
 async def test_a_release_is_sent_everywhere_but_where_a_received_grant_is_still_to_be_answered(line: Line) -> None:
     places = line.places
-    await places.send("dev", "source", Phase.WORKING)
+    await places.send("dev", Role.SOURCE, Phase.WORKING)
     await places.set_phase(Phase.READY)
     line.grant()
     assert places.granted
@@ -109,7 +109,7 @@ async def test_a_place_that_could_not_be_signalled_in_time_is_signalled_at_the_n
     with monkeypatch.context() as patch:
         patch.setattr(workflow, "execute_activity_method", refuse)
         patch.setattr(workflow, "logger", SimpleNamespace(warning=lambda *_args, **_more: None))
-        await line.places.send("dev", "source", Phase.WORKING)
+        await line.places.send("dev", Role.SOURCE, Phase.WORKING)
     assert bounds == [AWAITED_WITHIN]
     assert line.places.unanswered
     await line.places.answer()

@@ -11,7 +11,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.models.configuration import FindPolicyInput, FindPolicyResult, PolicyOutcome
 from activities.models.memberships import SendViewsInput, SendViewsResult
-from activities.models.places import Counter, Grant, MemberSignal, PlaceSignal, SendViewInput
+from activities.models.places import Counter, Grant, MemberSignal, PlaceSignal, Role, SendViewInput
 from activities.models.tracking import Artifact
 from crds.reasons.vocabulary import Phase
 from tests.workflows.promotion.test_membership import BEGAN, Line
@@ -113,7 +113,7 @@ def test_only_a_newer_view_replaces_the_one_that_is_known(line: AnsweredLine) ->
 
 async def test_a_place_that_sends_first_is_answered_unless_it_knows_us(line: AnsweredLine) -> None:
     owed: list[bool] = []
-    await line.places.send("staging", "target", Phase.WORKING)
+    await line.places.send("staging", Role.TARGET, Phase.WORKING)
     for signal in (view(), view(environment="prod")):
         line.places.receive(signal)
         owed.append(line.places.unanswered)
@@ -127,7 +127,7 @@ async def test_a_place_that_sends_first_is_answered_unless_it_knows_us(line: Ans
 
 @pytest.mark.parametrize(("epoch", "answered"), [(1, False), (2, True)])
 async def test_a_new_run_of_a_place_is_answered(line: AnsweredLine, epoch: int, answered: bool) -> None:
-    await line.places.send("staging", "target", Phase.WORKING)
+    await line.places.send("staging", Role.TARGET, Phase.WORKING)
     line.places.receive(view(1))
     line.places.receive(view(2, epoch=epoch))
     assert line.places.unanswered is answered
@@ -135,7 +135,7 @@ async def test_a_new_run_of_a_place_is_answered(line: AnsweredLine, epoch: int, 
 
 @pytest.mark.parametrize("asks", [False, True])
 async def test_a_place_that_asks_is_answered(line: AnsweredLine, asks: bool) -> None:
-    await line.places.send("staging", "target", Phase.WORKING)
+    await line.places.send("staging", Role.TARGET, Phase.WORKING)
     line.places.receive(view(1, asks=asks))
     assert line.places.unanswered is asks
 
@@ -155,7 +155,7 @@ async def test_a_grant_that_a_held_tracker_is_given_is_declined(line: AnsweredLi
 
 async def test_a_grant_of_a_place_that_is_not_the_target_is_declined(line: AnsweredLine) -> None:
     await line.places.set_phase(Phase.READY)
-    await line.places.send("prod", "ahead", Phase.WORKING)
+    await line.places.send("prod", Role.AHEAD, Phase.WORKING)
     line.places.receive(view(1, environment="prod", answers=ready(line)))
     assert (line.places.granted, line.places.unanswered) == (False, True)
     await line.places.answer()
@@ -193,9 +193,9 @@ async def test_who_leaves_the_line_takes_no_grant_of_before(line: AnsweredLine) 
 
 
 async def test_ready_elsewhere_or_another_phase_here_is_no_ready_at_the_target(line: AnsweredLine) -> None:
-    await line.places.send("dev", "source", Phase.READY)
+    await line.places.send("dev", Role.SOURCE, Phase.READY)
     assert line.places.ready_counter is None
-    await line.places.send("staging", "target", Phase.WORKING)
+    await line.places.send("staging", Role.TARGET, Phase.WORKING)
     assert line.places.ready_counter is None
 
 
@@ -207,17 +207,17 @@ async def test_without_a_hop_a_phase_is_kept_and_not_sent(line: AnsweredLine) ->
 
 @pytest.mark.parametrize(("phase", "stays"), [(Phase.WORKING, True), (Phase.GONE, False), (Phase.ARRIVED, False)])
 async def test_who_leaves_a_place_is_no_member(line: AnsweredLine, phase: Phase, stays: bool) -> None:
-    await line.places.send("staging", "target", phase)
-    assert line.places.member_of == ({"staging": "target"} if stays else {})
+    await line.places.send("staging", Role.TARGET, phase)
+    assert line.places.member_of == ({"staging": Role.TARGET} if stays else {})
 
 
 async def leave_in_vain(line: AnsweredLine) -> None:
     """Leave dev and qa while no place can be signalled, and stay in staging."""
-    await line.places.send("dev", "source", Phase.WORKING)
-    await line.places.send("staging", "target", Phase.WORKING)
+    await line.places.send("dev", Role.SOURCE, Phase.WORKING)
+    await line.places.send("staging", Role.TARGET, Phase.WORKING)
     line.away = True
-    await line.places.send_views(("staging", "source", Phase.WORKING), ("dev", "source", Phase.GONE))
-    await line.places.send("qa", "target", Phase.ARRIVED)
+    await line.places.send_views(("staging", Role.SOURCE, Phase.WORKING), ("dev", Role.SOURCE, Phase.GONE))
+    await line.places.send("qa", Role.TARGET, Phase.ARRIVED)
     line.away = False
     line.sent.clear()
 
@@ -240,10 +240,10 @@ async def test_a_farewell_that_was_not_sent_is_handed_over_to_the_next_run(line:
 
 
 async def test_the_last_signal_reaches_all_places_at_once_and_has_no_end(line: AnsweredLine) -> None:
-    await line.places.send("dev", "source", Phase.WORKING)
-    await line.places.send("staging", "target", Phase.WORKING)
+    await line.places.send("dev", Role.SOURCE, Phase.WORKING)
+    await line.places.send("staging", Role.TARGET, Phase.WORKING)
     line.away = True
-    await line.places.send("qa", "target", Phase.GONE)
+    await line.places.send("qa", Role.TARGET, Phase.GONE)
     line.away, line.story.hold_untold = False, True
     line.sent.clear()
     line.bounded.clear()
@@ -258,12 +258,12 @@ async def test_the_last_signal_reaches_all_places_at_once_and_has_no_end(line: A
 async def test_a_signal_carries_what_a_place_judges_by(line: AnsweredLine) -> None:
     hop = line.story.hop
     assert hop is not None
-    await line.places.send("staging", "target", Phase.WORKING)
+    await line.places.send("staging", Role.TARGET, Phase.WORKING)
     artifact = Artifact(component="web", revision="a" * 40, image="web:1")
     hop.round = Round(number=1, artifacts=(artifact,), tests=[], started_at=BEGAN)
     line.story.components = ("web",)
     line.places.receive(view(4))
-    await line.places.send("staging", "target", Phase.WORKING)
+    await line.places.send("staging", Role.TARGET, Phase.WORKING)
     first, second = line.signals
     assert (first.artifacts, first.components, first.received) == ((), (), None)
     assert second.artifacts == (Artifact(component="web", revision="a" * 40),)
@@ -272,7 +272,7 @@ async def test_a_signal_carries_what_a_place_judges_by(line: AnsweredLine) -> No
 
 async def test_a_place_s_answer_to_a_signal_is_its_view(line: AnsweredLine) -> None:
     line.answer = view(5)
-    await line.places.send("staging", "target", Phase.WORKING)
+    await line.places.send("staging", Role.TARGET, Phase.WORKING)
     assert line.places.view("staging") == line.answer
 
 
@@ -283,12 +283,15 @@ async def test_views_are_handed_over_without_their_grants_and_only_of_places_tha
 
 async def test_the_backstop_repeats_our_role_and_phase_at_each_place(line: AnsweredLine) -> None:
     places = line.places
-    await places.send("dev", "source", Phase.WORKING)
+    await places.send("dev", Role.SOURCE, Phase.WORKING)
     await places.set_phase(Phase.FAILED)
     line.signals.clear()
     await places.send_again()
-    assert [(one.role, one.phase) for one in line.signals] == [("source", Phase.WORKING), ("target", Phase.FAILED)]
-    assert places.phase_at("prod") == ("ahead", Phase.GONE)
+    assert [(one.role, one.phase) for one in line.signals] == [
+        (Role.SOURCE, Phase.WORKING),
+        (Role.TARGET, Phase.FAILED),
+    ]
+    assert places.phase_at("prod") == (Role.AHEAD, Phase.GONE)
 
 
 async def test_the_backstop_sends_ready_again_only_while_nothing_was_granted(line: AnsweredLine) -> None:
@@ -300,7 +303,7 @@ async def test_the_backstop_sends_ready_again_only_while_nothing_was_granted(lin
     await places.send_again()
     assert line.sent == []
     # The grant is the target's: what was sent elsewhere is sent again all the same.
-    await places.send("dev", "source", Phase.WORKING)
+    await places.send("dev", Role.SOURCE, Phase.WORKING)
     await places.send_again()
     assert line.sent == [("dev", Phase.WORKING, False)] * 2
 
@@ -365,19 +368,19 @@ async def test_a_release_ends_the_question_who_is_ahead(line: AnsweredLine, monk
 
 async def test_a_hold_is_sent_ahead_as_such_and_elsewhere_with_our_role(line: AnsweredLine) -> None:
     story, places = line.story, line.places
-    await places.send("dev", "source", Phase.WORKING)
+    await places.send("dev", Role.SOURCE, Phase.WORKING)
     await places.set_phase(Phase.WORKING)
     story.hold = HELD
     line.signals.clear()
     places.hold_changed()
     await places.answer()
     sent = [(one.role, one.phase) for one in line.signals]
-    assert sent == [("target", Phase.WORKING), ("ahead", Phase.WORKING), ("source", Phase.WORKING)]
+    assert sent == [(Role.TARGET, Phase.WORKING), (Role.AHEAD, Phase.WORKING), (Role.SOURCE, Phase.WORKING)]
     story.hold = None
     line.signals.clear()
     places.hold_changed()
     await places.answer()
-    assert [(one.role, one.phase) for one in line.signals][1] == ("ahead", Phase.GONE)
+    assert [(one.role, one.phase) for one in line.signals][1] == (Role.AHEAD, Phase.GONE)
 
 
 async def test_a_hold_is_sent_to_where_the_change_is_only_if_that_knows_of_it(line: AnsweredLine) -> None:

@@ -12,7 +12,7 @@ from activities.models.bounds import cut, together
 from activities.models.configuration import FindPolicyInput, FindPolicyResult, PolicyOutcome
 from activities.models.drift import CreateDriftMonitorsInput
 from activities.models.memberships import OpenHopInput, OpenHopResult
-from activities.models.places import SendViewInput
+from activities.models.places import Role, SendViewInput
 from activities.models.promotion import Verb
 from activities.models.state_labels import promoted_label
 from activities.models.status import ApplicationResult, PromotionRecord
@@ -94,7 +94,7 @@ async def open_hop(ctx: PromotionRun, watch: CreateDriftMonitorsInput | None = N
     """
 
     async def ask() -> OpenHopResult:
-        if "target" in ctx.membership.member_of.values():
+        if Role.TARGET in ctx.membership.member_of.values():
             request, config = _finding(ctx)
             return OpenHopResult(
                 found=await workflow.execute_activity_method(ConfigActivities.find_policy, request, **config)
@@ -173,14 +173,16 @@ def _await_policy(ctx: PromotionRun, found: FindPolicyResult) -> State:
 async def _meet_target(ctx: PromotionRun, hop: Hop, opened: OpenHopResult) -> State:
     # A policy taken again may name another target: the one before must not go on keeping its lane for us.
     for former in [
-        one for one, role in ctx.membership.member_of.items() if role == "target" and one != hop.policy.target
+        one for one, role in ctx.membership.member_of.items() if role is Role.TARGET and one != hop.policy.target
     ]:
-        await ctx.membership.send(former, "target", Phase.GONE)
+        await ctx.membership.send(former, Role.TARGET, Phase.GONE)
     if opened.environment is None:
-        await asyncio.gather(ctx.environments.read(hop.policy.target), send_joining(ctx, hop.policy.target, "target"))
+        await asyncio.gather(
+            ctx.environments.read(hop.policy.target), send_joining(ctx, hop.policy.target, Role.TARGET)
+        )
     else:
         ctx.environments.keep(opened.environment)
-    await join(ctx, hop.policy.target, "target")
+    await join(ctx, hop.policy.target, Role.TARGET)
     artifacts = await source_with_change(ctx)
     if artifacts is not None and await target_contains(ctx, artifacts):
         return await end_contained(ctx)
@@ -311,10 +313,10 @@ async def end_hop(ctx: PromotionRun, record: PromotionRecord) -> State:
     state = ctx.enter(State.COMPLETED if final else State.AWAITING_SYNC)
     ctx.checks = ()
     # The target is the next hop's source: one signal hands the lane back and keeps us a member.
-    farewell = ("target", Phase.ARRIVED) if final else ("source", Phase.WORKING)
+    farewell = (Role.TARGET, Phase.ARRIVED) if final else (Role.SOURCE, Phase.WORKING)
     leaving = [(target, *farewell)]
     if source in ctx.membership.member_of:
-        leaving.append((source, "source", Phase.GONE))
+        leaving.append((source, Role.SOURCE, Phase.GONE))
     if final:
         ctx.monitoring.begin(watch)
     if final or not await _leave_and_open(ctx, leaving, watch):
@@ -339,7 +341,7 @@ def _settle(ctx: PromotionRun, watch: CreateDriftMonitorsInput | None, *, made: 
 
 
 async def _leave_and_open(
-    ctx: PromotionRun, leaving: Sequence[tuple[str, str, Phase]], watch: CreateDriftMonitorsInput | None
+    ctx: PromotionRun, leaving: Sequence[tuple[str, Role, Phase]], watch: CreateDriftMonitorsInput | None
 ) -> bool:
     """Send the farewells together with what opens the next hop, which is kept for it; False where they are not sent."""
     ctx.looked_at, pokes = ctx.pokes, ctx.pokes

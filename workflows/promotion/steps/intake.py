@@ -10,6 +10,7 @@ from activities.contracts import ConfigActivities, ScmActivities
 from activities.models.bounds import together
 from activities.models.configuration import ReadRepositoryInput
 from activities.models.delivery import Observation
+from activities.models.places import Role
 from activities.models.promotion import Verb
 from activities.models.revisions import ListChangedFilesInput, ReadPullRequestInput
 from activities.models.tracking import Artifact, PullRequest, PullRequestState, RepositoryView
@@ -166,12 +167,12 @@ async def await_sync(ctx: PromotionRun) -> State:
     """Wait until the change runs healthy where it is, on every deployment of its components."""
     story = ctx.story
     if story.environment not in ctx.views and story.environment not in ctx.membership.member_of:
-        declared = await ctx.membership.join(story.environment, "source", fresh=ctx.fresh)
+        declared = await ctx.membership.join(story.environment, Role.SOURCE, fresh=ctx.fresh)
         if declared is not None:
             ctx.environments.keep(declared)
     if story.environment not in ctx.views:
         await ctx.environments.read(story.environment)
-    await join(ctx, story.environment, "source")
+    await join(ctx, story.environment, Role.SOURCE)
     while True:
         # Taken before anything is awaited: a view that comes meanwhile must wake the wait below.
         seen = ctx.look(story.environment)
@@ -187,7 +188,7 @@ async def await_sync(ctx: PromotionRun) -> State:
             await ctx.environments.read(story.environment)
 
 
-async def join(ctx: PromotionRun, environment: str, role: str) -> None:
+async def join(ctx: PromotionRun, environment: str, role: Role) -> None:
     """Become a member of a place, and wait for its first view."""
     await send_joining(ctx, environment, role)
     while not _has_view(ctx, environment):
@@ -198,7 +199,7 @@ async def join(ctx: PromotionRun, environment: str, role: str) -> None:
             await ctx.membership.send(environment, role, Phase.WORKING)
 
 
-async def send_joining(ctx: PromotionRun, environment: str, role: str) -> None:
+async def send_joining(ctx: PromotionRun, environment: str, role: Role) -> None:
     """Send a place that we join it, unless it knows."""
     if ctx.membership.member_of.get(environment) != role:
         await ctx.membership.send(environment, role, Phase.WORKING)
