@@ -92,32 +92,37 @@ def test_a_provider_of_the_cluster_serves_the_namespaces_that_it_allows(
     opened.cluster.delete("ClusterScmProvider", "", name)
 
 
-@pytest.mark.parametrize(
-    ("name", "gates", "missing"),
-    [
-        ("gate-missing", {"tests": [{"name": "security"}]}, "security"),
-        ("gate-runner", {"tests": [{"name": "integration", "runnerRef": {"name": "spare"}}]}, "runnerRef"),
-        ("gate-job", {"tests": [{"name": "integration", "job": "gates/integration"}]}, "job"),
-        ("gate-people", {"people": True}, "autoPromote"),
-        (
-            "gate-of-web",
-            {"tests": [{"name": "security", "repositoryRefs": [{"name": "web"}]}]},
-            "security",
-        ),
-    ],
-)
-def test_a_policy_without_a_gate_of_its_target_is_followed_only_once_the_gate_is_gone(
-    shop: OpenShop, name: str, gates: dict[str, Any], missing: str
-) -> None:
-    opened = shop(name).open()
+GATES = {
+    "misses `security`": {"tests": [{"name": "security"}]},
+    "runnerRef.name": {"tests": [{"name": "integration", "runnerRef": {"name": "spare"}}]},
+    "].job": {"tests": [{"name": "integration", "job": "elsewhere/integration"}]},
+    "spec.autoPromote": {"people": True},
+}
+"""Gates that the policies of the samples do not have, by what is shown of a policy without."""
+
+
+def test_a_policy_without_a_gate_of_its_target_is_followed_only_once_the_gate_is_gone(shop: OpenShop) -> None:
+    opened = shop("gates").open()
     staging = opened.document("Environment", "staging")
-    staging["spec"]["gates"] = gates
-    opened.apply_all().until_waiting("Policy", missing)
+    opened.apply_all("Environment/staging")
+    for missing, gates in GATES.items():
+        staging["spec"]["gates"] = gates
+        opened.apply("Environment", "staging")
+        waiting = opened.until_waiting("Policy", missing)
+        assert [one for one in GATES if one in str(waiting)] == [missing]
+        assert opened.triggers() == {}, missing
+    del staging["spec"]["gates"]
+    opened.apply("Environment", "staging")
+    opened.until_waiting("PromoteCommand")
+
+
+def test_a_gate_for_the_changes_of_another_repository_is_none(shop: OpenShop) -> None:
+    opened = shop("gate-of-web").open()
+    staging = opened.document("Environment", "staging")
+    gate = {"name": "security", "repositoryRefs": [{"name": "web"}]}
+    staging["spec"]["gates"] = {"tests": [gate]}
+    opened.apply_all().until_waiting("Policy", "security")
     assert opened.triggers() == {}
-    if "repositoryRefs" in str(gates):
-        # The same gate for the changes of another repository.
-        gates["tests"][0]["repositoryRefs"] = [{"name": "other"}]
-    else:
-        del staging["spec"]["gates"]
+    gate["repositoryRefs"] = [{"name": "other"}]
     opened.apply("Environment", "staging")
     opened.until_waiting("PromoteCommand")
