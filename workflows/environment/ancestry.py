@@ -12,8 +12,8 @@ from workflows.environment.state import ComparerState
 from workflows.failures import failure_of, worth_showing
 from workflows.identity import Queues
 from workflows.runtime.ancestry import KnownAncestry, KnownRelation, compare_revisions
+from workflows.runtime.background import Background
 from workflows.runtime.backoff import Backoff
-from workflows.runtime.loop import Background
 
 
 class Comparer:

@@ -30,8 +30,9 @@ from workflows.environment.newest import artifacts_of
 from workflows.environment.state import ObserverState
 from workflows.failures import failure_of, worth_showing
 from workflows.identity import Queues
+from workflows.runtime.background import Background
 from workflows.runtime.backoff import Backoff
-from workflows.runtime.loop import Background, earliest
+from workflows.runtime.loop import earliest
 from workflows.selections import with_known
 
 ENVIRONMENT_AGE = timedelta(minutes=1)

@@ -16,7 +16,7 @@ from workflows import policies
 from workflows.environment.state import KeptReports
 from workflows.failures import failure_of
 from workflows.identity import Queues
-from workflows.runtime.loop import Background
+from workflows.runtime.background import Background
 
 KEPT = 120
 """Kustomizations: an Environment names a hundred at most, and may just have been changed."""

@@ -25,7 +25,7 @@ from workflows.environment.members import Roster
 from workflows.environment.observer import Observer
 from workflows.environment.state import Member, Sent
 from workflows.identity import PLACE_SIGNAL, promotion_workflow_id
-from workflows.runtime.loop import Background
+from workflows.runtime.background import Background
 from workflows.sizes import digest, encoded_size
 
 SIGNALS_AT_ONCE = 50

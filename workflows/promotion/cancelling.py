@@ -23,7 +23,7 @@ from workflows import policies
 from workflows.failures import failure_of
 from workflows.identity import Queues
 from workflows.promotion.state import OpenCancel, PromotionState, TestProgress
-from workflows.runtime.background import BackgroundTasks
+from workflows.runtime.background import CarriedTasks
 from workflows.runtime.backoff import Backoff, jittered
 from workflows.runtime.snapshot import Snapshot
 from workflows.runtime.timers import wait_until
@@ -51,14 +51,14 @@ class Run(Protocol):
         """Offer what changed for publishing."""
 
 
-class Cancelling(BackgroundTasks):
+class Cancelling:
     """Ask until the CI system has answered; what cannot be cancelled is only noted.
 
     What is open is kept in the story, so that continuing as new waits for nothing: the next run asks again.
     """
 
     def __init__(self, run: Run) -> None:
-        super().__init__()
+        self.tasks = CarriedTasks()
         self._run = run
         self._gone_at: datetime | None = None
 
@@ -83,12 +83,12 @@ class Cancelling(BackgroundTasks):
                 perhaps = any(test.unconfirmed if test.run is None else not test.run.id for test in mine)
                 one = OpenCancel(runner=runner, runs=refs, since=workflow.now(), perhaps=perhaps)
                 story.cancels = [*story.cancels, one][-KEPT:]
-                self.start(self._cancel(one))
+                self.tasks.start(self._cancel(one))
 
     def resume(self) -> None:
         """Go on with what an earlier run has left."""
         for one in self._run.story.cancels:
-            self.start(self._cancel(one))
+            self.tasks.start(self._cancel(one))
 
     def hurry(self) -> None:
         """Ask only briefly from now on: the tracker is gone, and its deletion waits for us."""

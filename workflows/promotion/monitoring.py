@@ -23,7 +23,7 @@ from workflows import policies
 from workflows.failures import failure_of
 from workflows.identity import Queues
 from workflows.promotion.state import PromotionState
-from workflows.runtime.background import BackgroundTasks
+from workflows.runtime.background import CarriedTasks
 
 KEPT = 2
 """Places that are carried at most, the newest: each names all applications of its environment."""
@@ -44,11 +44,11 @@ class Run(Protocol):
         """Offer what changed for publishing."""
 
 
-class Monitoring(BackgroundTasks):
+class Monitoring:
     """Ask until the monitors are there; what cannot be made is only noted."""
 
     def __init__(self, run: Run) -> None:
-        super().__init__()
+        self.tasks = CarriedTasks()
         self._run = run
         self._gone = False
         self._begun: list[CreateDriftMonitorsInput] = []
@@ -82,7 +82,7 @@ class Monitoring(BackgroundTasks):
         """Have what was noted made in the background, once."""
         if one is not None and not self._gone and one not in self._begun:
             self._begun.append(one)
-            self.start(self._create(one))
+            self.tasks.start(self._create(one))
 
     def made(self, one: CreateDriftMonitorsInput | None) -> None:
         """Note that it is watched."""
@@ -96,7 +96,7 @@ class Monitoring(BackgroundTasks):
     def stop(self) -> None:
         """Leave what is open to the next run."""
         self._begun.clear()
-        super().stop()
+        self.tasks.stop()
 
     def give_up(self) -> None:
         """Make nothing any more: monitors go with their tracker."""

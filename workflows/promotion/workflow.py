@@ -128,7 +128,7 @@ class PromotionWorkflow:
         ctx, story = self._ctx, self._story
         self._presenting.stop()
         self._steering.stop()
-        ctx.cancelling.stop()
+        ctx.cancelling.tasks.stop()
         ctx.monitoring.stop()
         ctx.flush()
         await self._presenting.drain()
@@ -195,10 +195,10 @@ class PromotionWorkflow:
         await workflow.wait_condition(workflow.all_handlers_finished)
 
     async def _drain(self) -> None:
-        background = (self._ctx.cancelling, self._ctx.monitoring)
-        while not (self._presenting.idle and self._publisher.idle and all(one.idle for one in background)):
-            await self._ctx.cancelling.drain()
-            await self._ctx.monitoring.drain()
+        cancels, monitors = self._ctx.cancelling.tasks, self._ctx.monitoring.tasks
+        while not (self._presenting.idle and self._publisher.idle and cancels.idle and monitors.idle):
+            await cancels.drain()
+            await monitors.drain()
             await self._presenting.drain()
             await self._publisher.drain()
 

@@ -10,50 +10,19 @@ workflow task and is seen; it is never lost with the task.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from temporalio import workflow
 
 from workflows.runtime import lifetime
+from workflows.runtime.background import Background
 
 
 def earliest(*times: datetime | None) -> datetime | None:
     """Return the earliest of the times that are set."""
     return min((one for one in times if one is not None), default=None)
-
-
-class Background:
-    """Run coroutines in the background of the main loop and wake it when something happened."""
-
-    def __init__(self) -> None:
-        self.changed = False
-        self._tasks: list[asyncio.Task[None]] = []
-
-    @property
-    def busy(self) -> bool:
-        """Whether anything still runs."""
-        return any(not task.done() for task in self._tasks)
-
-    def start(self, work: Coroutine[Any, Any, None]) -> Callable[[], object]:
-        """Run the work, whose end wakes the main loop; return what cancels it."""
-        task = asyncio.create_task(work)
-        self._tasks.append(task)
-        task.add_done_callback(lambda _task: self.wake())
-        return task.cancel
-
-    def wake(self) -> None:
-        """Have the main loop decide again."""
-        self.changed = True
-
-    def collect(self) -> None:
-        """Forget what ended; an unexpected error is raised here, where it stops the workflow task and is seen."""
-        done = [task for task in self._tasks if task.done()]
-        self._tasks = [task for task in self._tasks if not task.done()]
-        for task in done:
-            if not task.cancelled():
-                task.result()
 
 
 class Alarm:

@@ -230,12 +230,12 @@ async def test_the_next_run_cancels_when_the_ci_system_may_be_called(clock: Cloc
     first = Cancelling(Run(clock, story))
     first.resume()
     await until(lambda: story.cancels[0].again_at is not None)
-    first.stop()
+    first.tasks.stop()
     assert story.cancels[0].again_at == BEGIN + HOUR
     clock.now, clock.answer = BEGIN, "cancelled"
     second = Cancelling(Run(clock, replace(story)))
     second.resume()
-    await until(lambda: second.idle)
+    await until(lambda: second.tasks.idle)
     assert clock.calls == [timedelta(0), HOUR]
 
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from workflows.runtime.loop import Background, earliest
+from workflows.runtime.background import Background
+from workflows.runtime.loop import earliest
 
 
 async def test_the_end_of_a_piece_of_work_wakes_the_loop() -> None:

@@ -2,11 +2,11 @@
 
 import asyncio
 
-from workflows.runtime.background import BackgroundTasks
+from workflows.runtime.background import CarriedTasks
 
 
 async def test_tasks_are_cancelled_in_the_order_in_which_they_began() -> None:
-    tasks, ended = BackgroundTasks(), list[int]()
+    tasks, ended = CarriedTasks(), list[int]()
 
     async def work(number: int) -> None:
         try:
