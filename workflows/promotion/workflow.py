@@ -152,8 +152,7 @@ class PromotionWorkflow:
             return
         self._ctx.cancelling.resume()
         self._ctx.monitoring.resume()
-        hop = self._story.hop
-        if hop is not None and hop.view is not None:
+        if (hop := self._story.hop) is not None and hop.view is not None:
             self._ctx.views[hop.view.name] = hop.view
         self._steering.resume()
         await self._ctx.membership.send_again()
