@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from crds.api.pauses import giving_way
 from crds.api.ports import ABOUT_ONE_OBJECT, ApiError, ApiForbidden, ApiNotFound, Document, Kubernetes, resource_of
 from crds.api.publishing import WATCHER_MANAGER, WantedCondition, publish_conditions
 from crds.api.reflector import Key, ObjectChange
@@ -23,7 +22,6 @@ from crds.rules.flux import validate_commit_status, validate_provider
 from crds.rules.promotion_policies import valid_condition, validate_policy
 from crds.rules.repositories import conflict_errors, discovery_errors, oldest_of
 from crds.rules.selection import PolicyIndex
-from crds.rules.shared_applications import Claimant, Named, names_of, owners_of, server_of, taken_errors
 from crds.rules.shared_branches import Writers, branch_errors, writers_of, writes_branches
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
@@ -39,9 +37,12 @@ from providers.reading import in_thread
 from worker.watcher.entries import TrackerEntry
 from worker.watcher.ports import Promotions
 from worker.watcher.queue import KeyedQueue
+from worker.watcher.shared_places import SharedPlaces
 from worker.watcher.waking import ASKED_BY_POKES, Changed, Place, Wakes, named_in, places_of
 
 R = TypeVar("R", bound=Resource)
+Environments = Mapping[str, Environment]
+Repositories = Mapping[str, GitRepository]
 
 logger = logging.getLogger(__name__)
 
@@ -182,6 +183,9 @@ class DeclarationController:
     def _named(self, kind: type[Resource], namespace: str) -> dict[str, Resource]:
         return named_in(self._declared(kind), namespace)
 
+    def _all(self, kind: type[R], namespace: str) -> dict[str, R]:
+        return {name: one for name, one in self._named(kind, namespace).items() if isinstance(one, kind)}
+
     async def _validate(self, namespace: str, *, only: set[str] | None) -> ApiError | None:
         """Write the conditions of a namespace's declarations, or of some policies alone.
 
@@ -196,11 +200,24 @@ class DeclarationController:
         return refusal
 
     async def _judge(self, namespace: str, only: set[str] | None) -> AsyncIterator[Validation]:
-        policies = _only(PromotionPolicy, self._named(PromotionPolicy, namespace))
-        environments = _only(Environment, self._named(Environment, namespace))
-        repositories = _only(GitRepository, self._named(GitRepository, namespace))
-        runners = _only(TestRunner, self._named(TestRunner, namespace))
-        instances = self._named(ArgoCDInstance, namespace)
+        """Judge a namespace's declarations, or some policies alone."""
+        environments, repositories = self._all(Environment, namespace), self._all(GitRepository, namespace)
+        kinds = [self._judge_policies(namespace, environments, repositories, only)]
+        if only is None:
+            kinds += [
+                self._judge_environments(namespace, environments, repositories),
+                self._judge_repositories(namespace, environments, repositories),
+                self._judge_posting(namespace),
+                self._judge_sinks(namespace, environments, repositories),
+            ]
+        for kind in kinds:
+            async for validation in kind:
+                yield validation
+
+    async def _judge_policies(
+        self, namespace: str, environments: Environments, repositories: Repositories, only: set[str] | None
+    ) -> AsyncIterator[Validation]:
+        policies, runners = self._all(PromotionPolicy, namespace), self._all(TestRunner, namespace)
         index = PolicyIndex(policies.values())
         in_flight = Counter(one.policy for one in self._trackers() if one.namespace == namespace and not one.terminal)
         for policy in policies.values():
@@ -215,8 +232,12 @@ class DeclarationController:
             )
             shown = {"tests": policy.tests_line, "trackersInFlight": in_flight[policy.metadata.name]}
             yield Validation(resource=policy, errors=errors, shown=shown)
-        if only is not None:
-            return
+
+    async def _judge_environments(
+        self, namespace: str, environments: Environments, repositories: Repositories
+    ) -> AsyncIterator[Validation]:
+        """Judge environments, and have those of other namespaces judged again that share applications with them."""
+        instances = self._named(ArgoCDInstance, namespace)
         for other in await self._places_named.look(self._declared(Environment), self._declared(ArgoCDInstance)):
             if other != namespace:
                 self._whole.add(other)
@@ -230,23 +251,29 @@ class DeclarationController:
             # What is written to files may take a tenth of a second.
             errors = await in_thread(judge) if writes_branches(environment) else judge()
             yield Validation(resource=environment, errors=[*errors, *self._places_named.errors(environment)])
+
+    async def _judge_repositories(
+        self, namespace: str, environments: Environments, repositories: Repositories
+    ) -> AsyncIterator[Validation]:
         oldest = oldest_of(repositories.values())
         for repository in repositories.values():
             errors = validate_repository(repository, providers=self._providers(namespace))
             errors += conflict_errors(repository, oldest)
             yield Validation(resource=repository, errors=[*errors, *discovery_errors(repository, environments)])
-        async for validation in self._judge_posting(namespace):
-            yield validation
-        for sink in _only(EventSink, self._named(EventSink, namespace)).values():
+
+    async def _judge_sinks(
+        self, namespace: str, environments: Environments, repositories: Repositories
+    ) -> AsyncIterator[Validation]:
+        for sink in self._all(EventSink, namespace).values():
             errors = validate_event_sink(sink, repositories=repositories, environments=environments)
             yield Validation(resource=sink, errors=errors)
 
     async def _judge_posting(self, namespace: str) -> AsyncIterator[Validation]:
         """Judge what makes commit statuses of Flux events."""
-        providers = _only(Provider, self._named(Provider, namespace))
+        providers = self._all(Provider, namespace)
         for provider in providers.values():
             yield Validation(resource=provider, errors=validate_provider(provider))
-        for status in _only(CommitStatus, self._named(CommitStatus, namespace)).values():
+        for status in self._all(CommitStatus, namespace).values():
             # To compile a pattern may take as long as anything may in one step, and there are forty.
             errors = await in_thread(partial(validate_commit_status, status, providers=providers))
             yield Validation(resource=status, errors=errors)
@@ -321,57 +348,3 @@ def _place_errors(
 
 def _by_key(repositories: Mapping[str, GitRepository]) -> dict[tuple[str, str], GitRepository]:
     return {(one.metadata.namespace or "", name): one for name, one in repositories.items()}
-
-
-class SharedPlaces:
-    """Know which Environment has each application, of all namespaces that this watcher sees."""
-
-    def __init__(self) -> None:
-        self.changed = True
-        self._owners: dict[Named, Claimant] = {}
-        self._servers: dict[tuple[str, str], str] = {}
-
-    async def look(self, environments: Mapping[Key, Resource], instances: Mapping[Key, Resource]) -> set[str]:
-        """Look again where something changed; return the namespaces in which an application got another owner.
-
-        Who looks meanwhile judges by what was known before, and is judged again if that was other.
-        """
-        if not self.changed:
-            return set()
-        self.changed = False
-        try:
-            found = [one for one in environments.values() if isinstance(one, Environment)]
-            servers = {
-                (key.namespace, key.name): server_of(one)
-                for key, one in instances.items()
-                if isinstance(one, ArgoCDInstance)
-            }
-            owners = await owners_of(found, servers)
-            # What is compared is what stands here now: another look may have ended since this one began.
-            before, self._owners, self._servers = self._owners, owners, servers
-            return await _namespaces_of(found, servers, before, owners)
-        except BaseException:
-            self.changed = True
-            raise
-
-    def errors(self, environment: Environment) -> list[FieldError]:
-        """Find the applications of an Environment that an older one has."""
-        return taken_errors(environment, self._owners, self._servers)
-
-
-async def _namespaces_of(
-    environments: Iterable[Environment],
-    servers: Mapping[tuple[str, str], str],
-    before: Mapping[Named, Claimant],
-    now: Mapping[Named, Claimant],
-) -> set[str]:
-    """Return the namespaces of those that name an application which has another owner than before, or none any more."""
-    return {
-        environment.metadata.namespace or ""
-        async for environment in giving_way(environments)
-        if any(before.get(name) != now.get(name) for name in names_of(environment, servers).values())
-    }
-
-
-def _only(kind: type[R], resources: Mapping[str, Resource]) -> dict[str, R]:
-    return {name: one for name, one in resources.items() if isinstance(one, kind)}
