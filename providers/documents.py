@@ -114,10 +114,12 @@ def document(value: object, *path: str) -> Document:
 
 def documents(value: object, *path: str, limit: int = ENTRIES_LIMIT) -> tuple[Document, ...]:
     """Read a list of objects; null and missing are empty, as Argo CD and Jenkins send them."""
-    found = _entries(value, path, limit)
-    if not all(isinstance(item, dict) for item in found):
-        raise ProviderMalformed(f"the answer's `{_name(path)}` is no list of objects")
-    return tuple(found)
+    return _objects(_entries(value, path, limit), path)
+
+
+def documents_or_nulls(value: object, *path: str, limit: int = ENTRIES_LIMIT) -> tuple[Document, ...]:
+    """Read a list of objects in which a host puts null for what it cannot show: that is an object without fields."""
+    return _objects([{} if item is None else item for item in _entries(value, path, limit)], path)
 
 
 def texts(value: object, *path: str, limit: int = ENTRIES_LIMIT) -> tuple[str, ...]:
@@ -195,6 +197,12 @@ def _entries(value: object, path: tuple[str, ...], limit: int) -> list[Any]:
     if len(found) > limit:
         raise ProviderMalformed(f"the answer's `{_name(path)}` has more than {limit} entries")
     return found
+
+
+def _objects(found: list[Any], path: tuple[str, ...]) -> tuple[Document, ...]:
+    if not all(isinstance(item, dict) for item in found):
+        raise ProviderMalformed(f"the answer's `{_name(path)}` is no list of objects")
+    return tuple(found)
 
 
 def _within(found: str, limit_bytes: int) -> tuple[str, bool]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from providers.azure_devops import wire
 from providers.azure_devops.wire_comments import comment_path, shown_comments
 from providers.cursors import REMARK_BYTES, was_edited
-from providers.documents import Document, at, document, moment, number, required_moment, required_number, text
+from providers.documents import Document, at, documents_or_nulls, moment, number, required_moment, required_number, text
 from providers.errors import ProviderMalformed
 from providers.messages import Reply, Request, segment
 from providers.models import Person, Remark
@@ -54,8 +54,7 @@ def read_descriptor(reply: Reply, account: str) -> str:
     listed = at(reply.document(), "value")
     if not isinstance(listed, list) or len(listed) > _IDENTITIES:
         raise ProviderMalformed("the answer's `value` is no list of the one account that was asked for")
-    known = (document(one) for one in listed if one is not None)
-    found = (one for one in known if text(one, "id").lower() == account.lower())
+    found = (one for one in documents_or_nulls(listed) if text(one, "id").lower() == account.lower())
     return next((text(one, "descriptor") for one in found if at(one, "isActive") is not False), "")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from crds.reasons.vocabulary import MergeMethod
-from providers.documents import Document, text
+from providers.documents import Document, documents_or_nulls, text
 from providers.errors import ProviderBusy, ProviderConflict, ProviderError, ProviderRejected, ProviderUnavailable
 from providers.gitea import wire
 from providers.kept_texts import is_kept
@@ -32,7 +32,7 @@ def list_open(repository: str, page: int) -> Request:
 
 def read_open(reply: Reply, head: str, base: str) -> tuple[HostPullRequest, ...]:
     """Keep those between exactly these branches of the repository itself."""
-    found = (wire.read_pull(one) for one in reply.documents())
+    found = (wire.read_pull(one) for one in documents_or_nulls(reply.value()) if one)
     return tuple(
         one
         for one in found

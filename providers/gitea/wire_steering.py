@@ -7,6 +7,7 @@ from datetime import datetime
 from providers.cursors import REMARK_BYTES, RemarkCursor, was_edited
 from providers.documents import (
     Document,
+    documents_or_nulls,
     likely_moment,
     moment,
     number,
@@ -45,8 +46,11 @@ class TimelinePage:
 
 
 def read_timeline(own: str, after: RemarkCursor, reply: Reply) -> TimelinePage:
-    """Read a page. The host sends `null` for one that has nothing, and as the total what the page has."""
-    rows = reply.documents()
+    """Read a page. The host sends `null` for one that has nothing, and as the total what the page has.
+
+    It also sends it in the place of a row, such as of a mention in a comment that was deleted since.
+    """
+    rows = documents_or_nulls(reply.value())
     return TimelinePage(rows=len(rows), events=tuple(_label_events(own, after, rows)), behind=_behind(after, rows))
 
 

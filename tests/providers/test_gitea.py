@@ -311,6 +311,18 @@ async def test_comments_move_the_look_on_where_there_is_no_label(host: FakeHost)
     assert {request.url.params["since"] for request in host.requests} == {"2026-01-01T01:00:00Z"}
 
 
+async def test_what_the_host_shows_as_null_hides_no_label(host: FakeHost) -> None:
+    """Such as a mention in a comment that was deleted since."""
+    null = b"null"
+    first = json.dumps([commented(1, 1), labelled(51, "pilotage/hold")]).encode().replace(b", {", b", null, {")
+    steering = timeline(host, [])
+    pages = [httpx.Response(200, content=content) for content in (first, b"[null]", null, b"[null]", null)]
+    host.on("GET", rf"{REPOSITORY}/issues/1/timeline\?.*", *pages)
+    found = await steering.label_events(1, "")
+    assert [one.label for one in found.events] == ["pilotage/hold"]
+    assert (await steering.label_events(1, found.cursor)).events == ()
+
+
 async def test_a_comment_that_is_deleted_between_two_pages_hides_no_label(host: FakeHost) -> None:
     rows = [
         *(commented(number, number) for number in range(1, 51)),

@@ -77,7 +77,7 @@ async def test_a_pull_request_that_another_process_opened_meanwhile_is_adopted(h
 async def test_open_pull_requests_of_forks_and_of_other_branches_are_left_out(host: FakeHost) -> None:
     fork = {**PULL, "number": 2, "head": {"sha": HEAD, "ref": "feature/a", "repo_id": 9}}
     other = {**PULL, "number": 3, "base": {"sha": OTHER, "ref": "next", "repo_id": 2}}
-    host.always(answer([other, {**PULL, "number": 5}, fork, PULL], x_total_count="4"))
+    host.always(answer([other, {**PULL, "number": 5}, None, fork, PULL], x_total_count="5"))
     found = await changes(gitea(host.http())).find_open("feature/a", "main")
     assert [one.number for one in found] == [1, 5]
 

@@ -70,6 +70,12 @@ def test_one_pull_request_that_cannot_be_read_hides_no_other(host: str) -> None:
     assert page_of(host, sound).unreadable == ""
 
 
+def test_a_pull_request_that_gitea_shows_as_null_is_an_odd_one() -> None:
+    page = gitea.read_pulls(Reply(status=200, body=json.dumps([None, FORGE]).encode()), FIRST)
+    assert [one.change.number for one in page.pull_requests] == [7]
+    assert page.unreadable.startswith("1 of 2 entries cannot be read: ")
+
+
 @pytest.mark.parametrize("host", HOSTS)
 def test_a_page_of_which_nothing_can_be_read_is_no_empty_one(host: str) -> None:
     state = "status" if host == "azureDevOps" else "state"
