@@ -12,6 +12,7 @@ import re2
 
 from activities.models.configuration import DeploymentSpec, WriteKind
 from crds.rules.substitution import SubstitutionError, Variable, parse
+from crds.texts.plain import short_revision
 from providers.application_models import ApplicationPlace, ApplicationState
 from providers.images import split_image
 
@@ -90,7 +91,7 @@ def _by_revision(deployment: DeploymentSpec, state: ApplicationState, place: App
             "history is not kept, or it had other sources then; sync it once"
         )
     runs, *others = (revision for revision in found if revision)
-    several = ", ".join(revision[:12] for revision in (runs, *others))
+    several = ", ".join(map(short_revision, (runs, *others)))
     return Running(
         runs=runs,
         operating=next(iter((*others, *brought)), None),

@@ -11,6 +11,7 @@ from activities.reading import explain, reference
 from activities.running import operation_under_way
 from activities.sync_windows import blocked
 from activities.targets import obstacle_of, taken, target_of, wanted_raw
+from crds.texts.plain import short_revision
 from providers.application_models import ApplicationPlace, ApplicationState
 from providers.errors import (
     ProviderBlocked,
@@ -110,7 +111,7 @@ def before_sync(order: Order, state: ApplicationState, place: ApplicationPlace) 
     for revision in (seen.runs, seen.operating):
         # A tag may carry an abbreviated hash; that it means one of these was found out when they were compared.
         if revision is not None and not any(full.startswith(revision) for full in allowed):
-            message = f"{deployment.application} runs {revision[:12]}, which the artifact does not contain"
+            message = f"{deployment.application} runs {short_revision(revision)}, which the artifact does not contain"
             return WriteResult(outcome=WriteOutcome.CONFLICT, message=message, written_raw=raw)
     if state.operation_key == order.key:
         return WriteResult(outcome=WriteOutcome.ALREADY, written_raw=raw)

@@ -29,7 +29,7 @@ from activities.ports import ResourceOpener
 from activities.targets import taken
 from crds.rules.substitution import SubstitutionError, render
 from crds.texts.markdown import inline
-from crds.texts.plain import one_line
+from crds.texts.plain import one_line, short_revision
 from providers.errors import (
     ProviderConflict,
     ProviderMalformed,
@@ -97,7 +97,7 @@ class _Promotion:
             return Proposed(result=_busy(f"`{branch.target}` holds all of `{branch.source}` already"))
         known = known or Proposal(key=self._order.key, number=opened.number, head_sha=opened.head_sha)
         if opened.state is ChangeState.MERGED and opened.base_branch == branch.target:
-            made = (opened.merge_sha or opened.head_sha)[:12]
+            made = short_revision(opened.merge_sha or opened.head_sha)
             text = f"pull request {opened.url} is merged, as commit {made} of {branch.target}"
             return Proposed(result=WriteResult(outcome=WriteOutcome.DONE, message=text), proposal=known)
         hindrance = not_merged(opened, branch.target) or self._moved(opened, known)
@@ -129,8 +129,8 @@ class _Promotion:
             tested = {one.revision for one in self._order.artifacts if one.component in components}
         if tested == {head}:
             return None
-        listed = " and ".join(sorted(one[:12] for one in tested))
-        text = f"`{branch.source}` is at {head[:12]} now, but {listed} was tested, so that Pilotage does not merge"
+        listed, now = " and ".join(sorted(map(short_revision, tested))), short_revision(head)
+        text = f"`{branch.source}` is at {now} now, but {listed} was tested, so that Pilotage does not merge"
         text += f" {opened.url}: `retry` merges what `{branch.source}` holds then"
         return WriteResult(outcome=WriteOutcome.HEAD_MOVED, message=text)
 

@@ -11,7 +11,7 @@ from activities.targets import taken
 from crds.rules.git_writes import file_error
 from crds.rules.substitution import SubstitutionError, Variable, escape, parse, render
 from crds.rules.yaml_paths import YamlPathError
-from crds.texts.plain import one_line
+from crds.texts.plain import one_line, short_revision
 
 TRAILER = "Pilotage-Key"
 """Names the key of a commit in its last paragraph, as git's trailers are named."""
@@ -88,7 +88,9 @@ def marked(message: str, key: str) -> bool:
 
 def commit_message(edits: Sequence[Edit], variables: Mapping[str, str], key: str) -> str:
     """Return the message of the commit; it holds no text that the author of a pull request chose."""
-    moved = ", ".join(dict.fromkeys(f"{one.artifact.component} {one.artifact.revision[:12]}" for one in edits))
+    moved = ", ".join(
+        dict.fromkeys(f"{one.artifact.component} {short_revision(one.artifact.revision)}" for one in edits)
+    )
     subject = f"Deploy {moved} to {variables.get('targetEnvironment', '')}"
     url = variables.get("pullRequest.url", "")
     names = ", ".join(dict.fromkeys(one.deployment.name for one in edits))

@@ -16,6 +16,7 @@ from activities.failures import describe
 from activities.models.configuration import DeploymentSpec, GitVia, GitWriteSpec
 from activities.models.delivery import WriteOutcome, WriteResult
 from activities.ports import Repository, ResourceOpener
+from crds.texts.plain import short_revision
 from providers.errors import (
     ProviderConflict,
     ProviderMalformed,
@@ -79,7 +80,7 @@ class FileWriter:
         if not base.changed:
             return Proposed(result=_stands(base, order), proposal=order.proposal)
         if base.made is not None:
-            made = base.made.sha[:12]
+            made = short_revision(base.made.sha)
             return Proposed(result=refused(f"another commit set back commit {made} of {git.branch}, which wrote it"))
         if git.via is GitVia.PULL_REQUEST:
             return await propose(host, order, git, edits, base)
@@ -103,7 +104,7 @@ class FileWriter:
                 found = await repository.host.revisions.compare(revision, wanted)
                 known[revision, wanted] = found in (Ancestry.AHEAD, Ancestry.IDENTICAL)
             if not known[revision, wanted]:
-                message = f"{one.edit.file} holds `{one.value}`, which {wanted[:12]} does not contain: "
+                message = f"{one.edit.file} holds `{one.value}`, which {short_revision(wanted)} does not contain: "
                 message += "promote from what stands there, or set it back, then `retry`"
                 raise EditRefused(one.edit.deployment.name, message)
 
@@ -128,4 +129,4 @@ def _stands(base: CommitPlan, order: Order) -> WriteResult:
 
 
 def _done(sha: str, branch: str) -> WriteResult:
-    return WriteResult(outcome=WriteOutcome.DONE, message=f"commit {sha[:12]} of {branch}")
+    return WriteResult(outcome=WriteOutcome.DONE, message=f"commit {short_revision(sha)} of {branch}")

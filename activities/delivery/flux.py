@@ -23,6 +23,7 @@ from activities.running import revision_of_tag
 from crds.reasons.problems import FailureKind
 from crds.reasons.vocabulary import Health
 from crds.rules.yaml_paths import YamlPathError
+from crds.texts.plain import short_revision
 from providers.errors import ProviderError, ProviderMalformed, ProviderNotFound
 from providers.reading import in_thread
 
@@ -130,7 +131,9 @@ class FluxObserver:
         for tag in dict.fromkeys((value, value.rpartition(":")[2])):
             if (revision := revision_of_tag(one.tag or "", tag)) is not None:
                 return _Brought(revision=revision, tag=tag)
-        message = f"{flux.tag.file} holds `{value}` at {report.revision[:12]}, which `{one.tag}` does not make: "
+        message = (
+            f"{flux.tag.file} holds `{value}` at {short_revision(report.revision)}, which `{one.tag}` does not make: "
+        )
         raise _wrong(f"GitRepository/{flux.tag.repository}", f"{message}its revision is not known")
 
     async def _own(self, namespace: str, repository: str, one: DeploymentSpec, commit: str) -> str:
@@ -147,13 +150,15 @@ class FluxObserver:
         except (ProviderError, ReferenceMissing) as error:
             raise _failed(what, error) from None
         if found != commit:
-            message = f"it has no commit {commit[:12]}, which Flux applied: if that is one of configuration, "
+            message = (
+                f"it has no commit {short_revision(commit)}, which Flux applied: if that is one of configuration, "
+            )
             raise _wrong(what, f"{message}declare `image` and `tag` of the component", kind=FailureKind.NOT_FOUND)
         return self._known.put(commit, host, commit)
 
     async def _value(self, namespace: str, place: TagPlace, commit: str) -> str:
         """Return what stands where the tag is written, as of a commit."""
-        what, where = f"GitRepository/{place.repository}", f"{place.file} at {commit[:12]}"
+        what, where = f"GitRepository/{place.repository}", f"{place.file} at {short_revision(commit)}"
         key = (place.file, place.image, place.yaml_path, commit)
         try:
             known = self._known.get(await self._hosts.known(namespace, place.repository), *key)
@@ -162,7 +167,7 @@ class FluxObserver:
             host = await self._hosts.open(namespace, place.repository)
             content = await host.branches.read(place.file, commit) if host.branches is not None else None
         except ProviderNotFound:
-            message = f"it has no commit {commit[:12]}, which Flux applied: name the repository of the "
+            message = f"it has no commit {short_revision(commit)}, which Flux applied: name the repository of the "
             message += "Kustomization's source in `write.git`"
             raise _wrong(what, message, kind=FailureKind.NOT_FOUND) from None
         except ProviderMalformed as error:

@@ -8,6 +8,7 @@ from activities.delivery.seam import Order, Written
 from activities.failures import describe
 from activities.models.delivery import WriteOutcome, WriteResult
 from activities.models.git_delivery import Gate, Proposal
+from crds.texts.plain import short_revision
 from providers.errors import ProviderBusy, ProviderNotFound, ProviderRejected, ProviderUnauthorized
 from providers.models import ChangeState, CommitStatus, HostPullRequest, Merge, StatusState
 from providers.ports import PullRequestChanges, ScmHost
@@ -57,7 +58,7 @@ async def merge(changes: PullRequestChanges, opened: HostPullRequest, wanted: Me
         return awaited(f"pull request {opened.url} is not merged yet: {describe(error)}")
     except ProviderRejected as error:
         return awaited(f"pull request {opened.url} may not be merged yet: {describe(error)}")
-    return WriteResult(outcome=WriteOutcome.DONE, message=f"commit {made[:12]} of {opened.base_branch}")
+    return WriteResult(outcome=WriteOutcome.DONE, message=f"commit {short_revision(made)} of {opened.base_branch}")
 
 
 async def show_gates(host: ScmHost, order: Order, head: str) -> None:

@@ -8,11 +8,11 @@ from typing import Annotated
 from activities.models import budgets
 from activities.models.bounds import Bounded, Last, Line, Link, Short, Text
 from activities.models.tracking import Timings
+from crds.texts.plain import short_revision
 
 PENDING = "pending"
 CLOCK_SKEW = timedelta(minutes=5)
 """How far the clock of a cluster may be from ours."""
-_SHORT_COMMIT = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class StatusSlot:
     @property
     def short_commit(self) -> str:
         """How people write the commit."""
-        return self.commit[:_SHORT_COMMIT]
+        return short_revision(self.commit)
 
     @property
     def title(self) -> str:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+REVISION_LENGTH = 12
+"""Digits of a commit's hash that name it to people."""
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 _LINE_ENDS = re.compile("\r\n?")
@@ -37,6 +39,11 @@ def plain_values(value: Any) -> Any:
 def one_line(text: str) -> str:
     """Return the text on one line: single blanks for white space, and nothing that changes the direction of writing."""
     return " ".join(DIRECTIONS.sub("", plain(text)).split())
+
+
+def short_revision(revision: str) -> str:
+    """Return a commit as people read and repeat it: cut the same everywhere, so that one text is found by another."""
+    return revision[:REVISION_LENGTH]
 
 
 def counted(number: int, noun: str) -> str:

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-SHORT_COMMIT_LENGTH = 12
-"""As statuses and refusals write a commit, so that one is found by the other."""
+from crds.texts.plain import short_revision
+
 FULL_HASH_LENGTHS = (40, 64)
 
 
@@ -17,7 +17,7 @@ def short(revision: str | None) -> str:
     if revision is None:
         return ""
     is_hash = len(revision) in FULL_HASH_LENGTHS and all(letter in "0123456789abcdef" for letter in revision)
-    return revision[:SHORT_COMMIT_LENGTH] if is_hash else revision
+    return short_revision(revision) if is_hash else revision
 
 
 def age(since: datetime | None, until: datetime) -> str:

@@ -8,6 +8,7 @@ from activities.models.places import BlockedBy, MemberSignal, Role
 from activities.models.status import ArtifactSet, DeploymentStatus, LaneStatus, MemberStatus, PlaceStatus
 from crds.reasons.vocabulary import Health, Phase
 from crds.texts.markdown import inline
+from crds.texts.plain import short_revision
 from workflows.environment import observation
 from workflows.environment.state import Observed
 from workflows.sizes import encoded_size
@@ -105,7 +106,7 @@ def _member_line(one: MemberSignal, blocked_by: Mapping[str, BlockedBy]) -> str:
 
 
 def _runs_line(seen: Observation) -> str:
-    runs = (seen.runs or ("not known" if seen.problem else "nothing"))[:12]
+    runs = short_revision(seen.runs) if seen.runs else "not known" if seen.problem else "nothing"
     health = inline(seen.problem or seen.health)
     return f"- {inline(seen.deployment)}: {inline(runs)}, {health}{'' if seen.settled else ', not settled'}"
 

@@ -7,13 +7,13 @@ from activities.models.promotion import Command, Verb
 from activities.models.state_labels import HOLD
 from activities.models.tracking import TrackerRef
 from crds.reasons.vocabulary import State
+from crds.texts.plain import short_revision
 from workflows.promotion.rules import comparison, rounds
 from workflows.promotion.state import Hold, Hop, PromotionState, Refusal
 from workflows.runtime.inbox import Accepted
 
 SHORTEST_REVISION = 7
 """Git's own shortest abbreviation; a shorter one could fit another commit."""
-SHOWN_REVISION = 12
 
 ACCEPTED = {
     Verb.RETEST: "a new round of tests begins",
@@ -64,7 +64,7 @@ def refusal(tracker: TrackerRef, story: PromotionState, verb: Verb, command: Com
         return f"meant for {command.target_environment}, but {at_hand}: `{_for_now(tracker, story, verb, wanted)}`"
     if command.revision and not _names(story, command.revision):
         now = _for_now(tracker, story, verb, wanted)
-        return f"meant for revision {command.revision[:12]}, but another one is at hand: `{now}`"
+        return f"meant for revision {short_revision(command.revision)}, but another one is at hand: `{now}`"
     return "" if repeats(story, verb) else _out_of_place(tracker, story, verb, command)
 
 
@@ -192,7 +192,7 @@ def outdated_approval(story: PromotionState) -> str:
 
 def _for_now(tracker: TrackerRef, story: PromotionState, verb: Verb, environment: str) -> str:
     revision = next(reversed(_revisions(story)), "")
-    named = f" --revision {revision[:SHOWN_REVISION]}" if revision else ""
+    named = f" --revision {short_revision(revision)}" if revision else ""
     return f"{tracker.command_line(verb)} --environment {environment}{named}"
 
 

@@ -7,13 +7,11 @@ from enum import StrEnum
 from activities.models.delivery import Observation, revisions_of
 from activities.models.revisions import Relation, RevisionPair, pairs_between
 from activities.models.tracking import Artifact
+from crds.texts.plain import short_revision
 from workflows.runtime.ancestry import CONTAINING, opposite, trimmed
 
 Relations = Mapping[str, str]
 """`base...head` -> Relation."""
-
-SEEN_LENGTH = 12
-"""Digits of a revision that a person repeats: enough to name one commit."""
 
 
 class Judgement(StrEnum):
@@ -58,7 +56,7 @@ def needed_pairs(
 
 def held_revisions(observations: Iterable[Observation]) -> dict[str, str]:
     """Return what each deployment runs, has written to it and is being brought, as people read and repeat it."""
-    return {one.deployment: ", ".join(revision[:SEEN_LENGTH] for revision in revisions_of(one)) for one in observations}
+    return {one.deployment: ", ".join(map(short_revision, revisions_of(one))) for one in observations}
 
 
 def kept(
@@ -171,5 +169,5 @@ def what_runs(observation: Observation) -> str:
 
 
 def short(revision: str | None) -> str:
-    """Return a revision as people read it: as the command line shortens it, so that one is found by the other."""
-    return revision[:SEEN_LENGTH] if revision else "nothing"
+    """Return a revision as people read it."""
+    return short_revision(revision) if revision else "nothing"
