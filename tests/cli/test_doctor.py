@@ -38,11 +38,17 @@ def namespace(temporal_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def installed(kubernetes_api: KubernetesAccess, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesAccess]:
-    """A cluster with our definitions; whatever a test removes is there again after it."""
+def installed(kubernetes_api: KubernetesAccess, monkeypatch: pytest.MonkeyPatch) -> KubernetesAccess:
+    """A cluster with our definitions."""
     monkeypatch.setenv("KUBECONFIG", str(kubernetes_api.kubeconfig))
-    yield kubernetes_api
-    apply_resources(kubernetes_api.kubeconfig, quiet)
+    return kubernetes_api
+
+
+@pytest.fixture
+def restored(installed: KubernetesAccess) -> Iterator[KubernetesAccess]:
+    """The same; whatever a test removes is there again after it."""
+    yield installed
+    apply_resources(installed.kubeconfig, quiet)
 
 
 NOT_OURS = ("queue", "credential", "webhook")
@@ -58,7 +64,7 @@ def wrong(run: Run, *arguments: str) -> Findings:
 
 
 def test_setup_makes_what_doctor_misses_and_doctor_names_what_is_removed(
-    installed: KubernetesAccess, namespace: str, temporal_server: str, run: Run
+    restored: KubernetesAccess, namespace: str, temporal_server: str, run: Run
 ) -> None:
     [missing] = wrong(run, "-n", "nowhere")
     assert (namespace in missing["text"], missing["fix"]) == (True, "pilotage setup")
@@ -67,8 +73,8 @@ def test_setup_makes_what_doctor_misses_and_doctor_names_what_is_removed(
     assert wrong(run, "-n", "nowhere") == []
 
     asyncio.run(remove_attribute(temporal_server, namespace, MISSED[2]))
-    kubectl(installed.kubeconfig, "delete", "crd", MISSED[0], report=quiet)
-    kubectl(installed.kubeconfig, "delete", "validatingadmissionpolicybinding", MISSED[1], report=quiet)
+    kubectl(restored.kubeconfig, "delete", "crd", MISSED[0], report=quiet)
+    kubectl(restored.kubeconfig, "delete", "validatingadmissionpolicybinding", MISSED[1], report=quiet)
     found = wrong(run, "-n", "nowhere")
     assert [name in one["text"] for name, one in zip(MISSED, found, strict=True)] == [True, True, True]
     assert all(one["fix"] for one in found)

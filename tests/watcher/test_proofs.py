@@ -27,7 +27,9 @@ PROVED = (("ScmProvider", "github"), ("GitRepository", "web"), ("TestRunner", "j
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEnvironment]:
     with LocalEnvironment(
-        tmp_path_factory.mktemp("proofs"), process_environment={"PILOTAGE_TIMINGS": json.dumps(TIMINGS)}
+        tmp_path_factory.mktemp("proofs"),
+        temporal_in_memory=True,
+        process_environment={"PILOTAGE_TIMINGS": json.dumps(TIMINGS)},
     ) as local:
         local.start(*PIECES, workers=1, watchers=1)
         yield local
