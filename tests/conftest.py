@@ -96,9 +96,9 @@ def one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def logs_restored() -> Iterator[None]:
-    """Take back what a test configures of the logs, which are the whole process's."""
+    """Take back what a test configures of the logs, which are the whole process's: the next one may read them."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     yield

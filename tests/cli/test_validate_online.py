@@ -18,8 +18,6 @@ from tests.cli.fake_cluster import FakeCluster
 from worker.cli import online, session
 from worker.settings import Settings
 
-pytestmark = pytest.mark.usefixtures("logs_restored")
-
 Run = Callable[..., Result]
 Document = dict[str, Any]
 

@@ -72,7 +72,6 @@ def _written(style: Literal["json", "console"], level: str) -> io.StringIO:
     return stream
 
 
-@pytest.mark.usefixtures("logs_restored")
 @pytest.mark.parametrize("style", STYLES)
 async def test_to_read_credentials_from_debug_logs_traces_and_metrics(
     style: Literal["json", "console"], spans: InMemorySpanExporter
@@ -120,7 +119,6 @@ async def test_to_read_credentials_from_debug_logs_traces_and_metrics(
     assert leaks == set()
 
 
-@pytest.mark.usefixtures("logs_restored")
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("end", LINE_ENDS)
 def test_to_forge_a_line_of_the_log(style: Literal["json", "console"], end: str) -> None:

@@ -90,7 +90,6 @@ def test_a_text_that_is_cut_elsewhere_is_kept() -> None:
     assert redacted_line(f"{OWN[:6]} is wrong…", variants([OWN])) == f"{OWN[:6]} is wrong…"
 
 
-@pytest.mark.usefixtures("logs_restored")
 def test_to_read_headers_and_cookies_from_debug_logs(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(style="console", level="debug")
     for library in ("httpcore.http11", "httpx", "urllib3.connectionpool", "hpack.hpack", "kubernetes.client.rest"):

@@ -109,7 +109,6 @@ async def test_to_have_a_delivery_of_a_shared_provider_reach_no_one_else(
     await until(lambda: any(one.namespace == "shop" for one in world.poked), seconds=10)
 
 
-@pytest.mark.usefixtures("logs_restored")
 @pytest.mark.parametrize("secret", [SECRET, "the-secret-of-another-place"])
 async def test_to_read_secrets_of_webhooks_from_logs_metrics_and_answers(secret: str) -> None:
     """Also one that does not fit: somebody sent it to the wrong address."""

@@ -14,8 +14,6 @@ from tests.watcher.test_controller import KEY
 from worker.logs import configure_logs
 from worker.temporal.outcomes import WorkflowState
 
-pytestmark = pytest.mark.usefixtures("logs_restored")
-
 WORKFLOW = "promotion/east/shop/web-412/uid-1/1"
 IDS = {"tracker": "shop/web-412", "workflow_id": WORKFLOW, "run_id": "run-1"}
 

@@ -18,8 +18,6 @@ from tests.worker.logging_workflow import LoggingWorkflow
 from worker.logs import add_trace_context, configure_logs, tracker_of
 from worker.temporal.sandbox import workflow_runner
 
-pytestmark = pytest.mark.usefixtures("logs_restored")
-
 
 def test_a_json_line_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(style="json", level="info")

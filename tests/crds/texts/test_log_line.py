@@ -4,7 +4,6 @@ import io
 import logging
 import re
 
-import pytest
 import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -28,7 +27,6 @@ def test_each_line_of_a_traceback_has_a_margin(text: str) -> None:
     assert all(one.startswith(MARGIN) for one in in_margin(text).splitlines())
 
 
-@pytest.mark.usefixtures("logs_restored")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(TEXTS)
 def test_what_is_logged_is_one_line_and_forges_no_field(text: str) -> None:
