@@ -81,6 +81,10 @@ def is_open(listed: ListedPullRequest) -> bool:
     return listed.change.state is ChangeState.OPEN
 
 
+_BEFORE_ARRIVAL = frozenset({State.PENDING, State.AWAITING_MERGE, State.AWAITING_SYNC})
+"""States in which a change has not arrived where it is to begin, and so has no label of a place."""
+
+
 def is_shown(tracker: Mapping[str, Any], listed: ListedPullRequest, names: LabelNames) -> bool:
     """Return whether a tracker's attempt shows a pull request as it is listed, and the list our labels as they are due.
 
@@ -112,7 +116,8 @@ def _divided(names: LabelNames, labels: Iterable[str]) -> tuple[set[str], set[st
 
 def _due(status: Mapping[str, Any]) -> set[str]:
     """Return the labels that a promotion has put there by now, where its policies name none of their own."""
-    state, environment = status.get("state"), status.get("environment")
+    state = status.get("state")
+    environment = status.get("environment") if state not in _BEFORE_ARRIVAL else ""
     ended = [one["target"] for one in status.get("promotions") or () if one["result"] != RecordResult.FAILED]
     way = [state_label(State(state)) if state else "", place_label(environment) if environment else ""]
     return {one for one in (*way, *map(promoted_label, ended)) if one}

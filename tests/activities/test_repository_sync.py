@@ -556,6 +556,20 @@ async def test_labels_that_a_promotion_left_itself_are_no_news_to_it(testing: Sc
     assert {name for name, _ in testing.signalled} == {tracker_name("web", number) for number in numbers}
 
 
+@pytest.mark.parametrize("others", [0, 30])
+async def test_the_first_labels_of_a_promotion_that_waits_for_its_merge_are_no_news_to_it(
+    testing: Scene, others: int
+) -> None:
+    status = testing.cluster.objects["PullRequestTracker", "shop", "web-1"]["status"]
+    status |= {"state": "AwaitingMerge", "environment": "dev", "promotions": []}
+    status["pullRequest"] |= {"state": "Open", "mergeSHA": None}
+    numbers = range(2, 2 + others)
+    testing.track(*numbers)
+    testing.show(listed(1, ChangeState.OPEN, labels=("ship", "pilotage/awaiting-merge")), *map(listed, numbers))
+    await testing.look()
+    assert {name for name, _ in testing.signalled} == {tracker_name("web", number) for number in numbers}
+
+
 @pytest.mark.parametrize(
     "labels",
     [

@@ -68,10 +68,10 @@ RULES = (
     _rules("promotion/rules/comparison.py", "test_comparison.py", "test_working_sets.py", LIMITS),
     _rules("promotion/view/obstacles.py", "test_obstacles.py", OBSTACLE_LIMITS),
     _rules("promotion/rules/testing.py", "test_testing.py"),
-    _rules("promotion/rules/waves.py", "test_waves.py"),
+    _rules("promotion/rules/waves.py", "test_waves.py", "test_boundaries.py"),
     _rules("promotion/rules/gates.py", "test_gates.py"),
     _rules("promotion/rules/rounds.py", "test_rounds.py", ROUND_LIMITS),
-    _rules("promotion/view/pull_request.py", "test_pull_request.py"),
+    _rules("promotion/view/pull_request.py", "test_pull_request.py", "test_mentions.py", "test_presented_texts.py"),
     _rules("promotion/membership.py", "test_membership.py", MEMBERSHIP_LIMITS),
     Rules(
         path="workflows/promotion/steps/writing.py",
