@@ -6,22 +6,24 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from activities.models.configuration import TestSpec
+from activities.models.drift import DriftNotice
 from activities.models.failures import Failure
 from activities.models.promotion import PromotionInput
 from activities.models.revisions import CommitState, DeliveryState, DesiredDeployment, RefusedPart, Shown
-from activities.models.state_labels import STATES_BY_LABEL
+from activities.models.state_labels import DRIFTED, HOLD, STATES_BY_LABEL
 from activities.models.status import PolicyRef, PromotionRecord, TestStatus, WaitingFor
 from activities.models.testing import RunState
 from activities.models.tracking import Artifact, PullRequest, PullRequestState, Timings, TrackerRef, TrackerSpec
 from crds.reasons.problems import FailureKind
 from crds.reasons.vocabulary import State, Waiting
 from tests.worlds.declared import a_policy
-from workflows.promotion.state import Hop, PromotionState, Round, TestProgress
+from workflows.promotion.state import Hold, Hop, PromotionState, Round, TestProgress
 from workflows.promotion.view import pull_request as pull_request_view
 from workflows.promotion.view.pull_request import (
     SHOWN_AFTER,
     UNLINKED_FOR,
     moment,
+    now_lines,
     present_input,
     refused,
     small_print,
@@ -497,3 +499,44 @@ def test_a_change_with_nothing_to_deploy_leaves_no_status_that_waits_forever() -
     shown = present_input(REQUEST, story, State.COMPLETED, None).statuses
     assert {(one.context, one.state) for one in shown} == {("pilotage/dev", CommitState.SUCCESS)}
     assert shown[0].description == "Completed: no component's paths match the changed files"
+
+
+@pytest.mark.parametrize(("arrived", "label"), [(("dev", "staging"), "pilotage/env/staging"), ((), "")])
+def test_a_place_has_its_label_once_the_change_arrived_there(arrived: tuple[str, ...], label: str) -> None:
+    story = in_hop(State.TESTING)
+    story.arrived = list(arrived)
+    assert present_input(REQUEST, story, story.state, None).place_label == label
+
+
+@pytest.mark.parametrize(
+    ("state", "held", "drifted", "standing", "cleared"),
+    [
+        (State.TESTING, False, None, (), ()),
+        (State.TESTING, True, None, (HOLD,), ()),
+        (State.ABORTED, True, None, (), ()),
+        (State.COMPLETED, False, True, (DRIFTED,), ()),
+        (State.COMPLETED, False, False, (), (DRIFTED,)),
+    ],
+)
+def test_labels_of_holds_and_drift_stand_as_long_as_these(
+    state: State, held: bool, drifted: bool | None, standing: tuple[str, ...], cleared: tuple[str, ...]
+) -> None:
+    story = in_hop(state)
+    story.hold = Hold(by="ada", since=NOON) if held else None
+    story.drift = DriftNotice(drifted=drifted)
+    shown = present_input(REQUEST, story, state, None)
+    assert (shown.steering_labels, shown.cleared) == (standing, cleared)
+
+
+@pytest.mark.parametrize(
+    ("reason", "line"), [("Testing", "**Testing**"), ("AwaitingPromote", "**Testing** · AwaitingPromote")]
+)
+def test_what_is_so_now_begins_with_the_state_and_its_reason(reason: str, line: str) -> None:
+    story = replace(in_hop(State.TESTING, reason=reason), hop=None)
+    assert now_lines(story, State.TESTING, None)[0] == line
+
+
+def test_the_small_print_of_a_hop_without_a_round_has_no_tests() -> None:
+    story = in_hop(State.AWAITING_POLICY)
+    assert story.hop is not None
+    assert small_print(replace(story, hop=replace(story.hop, round=None)), None)[-1] == ()
