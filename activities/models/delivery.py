@@ -23,8 +23,9 @@ class OperationPhase(StrEnum):
 class Observation(Bounded):
     """Show what one deployment runs: its synced artifact, the revision written to it and that of an operation.
 
-    `settled` is the done test of design §5 guarantee 5: no operation, Synced, Healthy, and a reconciliation newer
-    than the last operation's end. `failure` is why nothing could be read; then the other fields are of no use.
+    `settled` is when a delivery is done (docs/internals/architecture.md): no operation, Synced, Healthy, and a
+    reconciliation newer than the last operation's end. `failure` is why nothing could be read; then the other fields
+    are of no use.
     """
 
     deployment: str

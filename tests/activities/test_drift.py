@@ -442,23 +442,35 @@ async def test_a_look_reads_so_many_applications_and_the_next_one_goes_on_behind
     assert [(one.left, one.cursor) for one in (first, second, third)] == [(3, names[1]), (1, names[3]), (0, "")]
 
 
-async def test_a_pass_goes_on_behind_what_was_read_although_a_suspicion_behind_that_was_read_first(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@dataclass
+class Undeclared:
+    """Five monitors of what is declared no more, of which a look reads two."""
+
+    world: World
+    names: list[str]
+
+
+@pytest.fixture
+async def undeclared(monkeypatch: pytest.MonkeyPatch) -> Undeclared:
     monkeypatch.setattr("activities.drift.looks.DRIFT_READINGS", 2)
     world = World()
-    names = sorted(await world.create(*(replace(WEB, deployment=f"gone-{number}") for number in range(5))))
+    names = await world.create(*(replace(WEB, deployment=f"gone-{number}") for number in range(5)))
+    return Undeclared(world=world, names=sorted(names))
+
+
+async def test_a_pass_goes_on_behind_what_was_read_although_a_suspicion_behind_that_was_read_first(
+    undeclared: Undeclared,
+) -> None:
+    world, names = undeclared.world, undeclared.names
     found = await world.look(first=(names[4],))
     assert [one.monitor for one in found.readings] == [names[4], names[0]]
     assert (found.left, found.cursor) == (3, names[0])
 
 
 async def test_what_stays_unknown_is_looked_at_once_in_each_pass_and_written_once_an_hour(
-    monkeypatch: pytest.MonkeyPatch,
+    undeclared: Undeclared,
 ) -> None:
-    monkeypatch.setattr("activities.drift.looks.DRIFT_READINGS", 2)
-    world = World()
-    names = sorted(await world.create(*(replace(WEB, deployment=f"gone-{number}") for number in range(5))))
+    world, names = undeclared.world, undeclared.names
 
     async def look_at_all(at: datetime) -> tuple[list[str], int]:
         seen, written, cursor = [], 0, ""

@@ -1,7 +1,7 @@
 """A model of trackers and places that follow the place protocol over a network that loses, repeats and reorders.
 
-Places decide with the real roster and lane rules. Trackers follow the contract that design §5 gives them. Every write
-and every grant is checked against what is true in the model, not against what anybody believes.
+Places decide with the real roster and lane rules. Trackers follow the contract of docs/internals/architecture.md. Every
+write and every grant is checked against what is true in the model, not against what anybody believes.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""A tracker of the model: it keeps the contract that design §5 gives a promotion, and nothing more."""
+"""A tracker of the model: it keeps the contract of a promotion in docs/internals/architecture.md, and nothing more."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING

@@ -10,7 +10,8 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.models.configuration import FindPolicyInput, FindPolicyResult, PolicyOutcome
-from activities.models.memberships import SendViewsInput, SendViewsResult
+from activities.models.delivery import Observation, ReadDeploymentsInput
+from activities.models.memberships import SendViewsInput, SendViewsResult, TakeLaneInput, TakeLaneResult
 from activities.models.places import Counter, Grant, MemberSignal, PlaceSignal, Role, SendViewInput
 from activities.models.tracking import Artifact
 from crds.reasons.vocabulary import Phase
@@ -34,6 +35,10 @@ class AnsweredLine(Line):
         """Why it cannot be read who is ahead."""
         self.away = False
         """Whether no place can be signalled."""
+        self.lanes: list[TakeLaneInput] = []
+        """Calls that take the lane, or stand in line for it."""
+        self.lane = TakeLaneResult()
+        """What they answer."""
         self.bounded: list[bool] = []
         """Of each time that places were signalled: whether that has an end."""
         patch.setattr(workflow, "logger", SimpleNamespace(warning=lambda *_args, **_more: None))
@@ -45,6 +50,11 @@ class AnsweredLine(Line):
             if self.refused:
                 raise failed(self.refused)
             return FindPolicyResult(outcome=PolicyOutcome.NOT_FOUND, ahead=("staging",))
+        if isinstance(request, TakeLaneInput):
+            if self.away:
+                raise failed("away")
+            self.lanes.append(request)
+            return self.lane
         views = request.views if isinstance(request, SendViewsInput) else (request,)
         self.bounded.append(bool(config.get("schedule_to_close_timeout")))
         if self.away:
@@ -388,3 +398,48 @@ async def test_a_hold_is_sent_to_where_the_change_is_only_if_that_knows_of_it(li
     line.places.hold_changed()
     await line.places.answer()
     assert [one for one, *_ in line.sent] == ["staging", "prod"]
+
+
+READING = ReadDeploymentsInput(namespace="shop", repository="web", deployments=())
+SEEN = (Observation(deployment="web", component="web", application="web-staging"),)
+
+
+async def test_a_lane_that_was_granted_is_taken_in_the_call_that_reads_the_target(line: AnsweredLine) -> None:
+    line.lane = TakeLaneResult(observations=SEEN)
+    assert await line.places.take_lane(READING) == SEEN
+    assert line.places.phase is Phase.HOLDER
+    assert [(one.view.environment, one.view.signal.phase, one.read) for one in line.lanes] == [
+        ("staging", Phase.HOLDER, READING)
+    ]
+    assert line.sent == []
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_a_lane_is_taken_though_nothing_of_the_target_was_read(line: AnsweredLine, away: bool) -> None:
+    line.away = away
+    assert await line.places.take_lane(READING) is None
+    assert (line.places.phase, line.places.unanswered) == (Phase.HOLDER, away)
+
+
+@pytest.mark.parametrize(("hop", "reading"), [(True, None), (False, READING), (False, None)])
+async def test_a_lane_is_taken_and_waited_for_by_a_signal_where_nothing_can_be_read(
+    line: AnsweredLine, hop: bool, reading: ReadDeploymentsInput | None
+) -> None:
+    if not hop:
+        line.story.hop = None
+    assert await line.places.stand_in_line(reading) is None
+    assert line.places.phase is Phase.READY
+    assert await line.places.take_lane(reading) is None
+    assert (line.places.phase, line.lanes) == (Phase.HOLDER, [])
+    sent = [("staging", Phase.READY, False), ("staging", Phase.HOLDER, False)]
+    assert line.sent == (sent if hop else [])
+
+
+@pytest.mark.parametrize(("taken", "phase"), [(True, Phase.HOLDER), (False, Phase.READY)])
+async def test_who_stands_in_line_holds_the_lane_where_the_call_took_it(
+    line: AnsweredLine, taken: bool, phase: Phase
+) -> None:
+    line.lane = TakeLaneResult(taken=taken, answer=view())
+    assert await line.places.stand_in_line(READING) == line.lane
+    assert (line.places.phase, line.places.view("staging")) == (phase, view())
+    assert [one.view.signal.takes for one in line.lanes] == [True]
