@@ -14,10 +14,11 @@ KINDS = (
 
 def definitions() -> list[dict[str, Any]]:
     """Return a CustomResourceDefinition of each."""
-    return [_definition(*one) for one in KINDS]
+    return [definition(*one) for one in KINDS]
 
 
-def _definition(group: str, version: str, kind: str, plural: str) -> dict[str, Any]:
+def definition(group: str, version: str, kind: str, plural: str) -> dict[str, Any]:
+    """Return a CustomResourceDefinition that takes any fields."""
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",

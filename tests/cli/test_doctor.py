@@ -185,4 +185,4 @@ def test_the_command_that_shows_a_provider_shows_none_of_flux(
     )
     found = json.loads(run("doctor", "-n", "shop", "-o", "json").stdout)
     # With Flux in the cluster `provider` is its kind to kubectl, whose group comes first.
-    assert "kubectl -n shop describe pprov github" in [one["fix"] for one in found]
+    assert "kubectl -n shop describe provider.pilotage.dev github" in [one["fix"] for one in found]

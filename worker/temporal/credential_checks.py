@@ -14,7 +14,6 @@ from temporalio.common import (
 
 from activities.models.credential_checks import CheckedResource, CredentialCheckInput
 from activities.models.tracking import Timings
-from crds.v1alpha1.kinds import BY_KIND
 from worker.temporal.calls import CALL_TIMEOUT, found, starting
 from worker.temporal.pages import credential_check_page
 from workflows.identity import (
@@ -69,8 +68,7 @@ class TemporalCredentialChecks:
             timings=self._timings,
             generation=generation,
         )
-        # Flux, too, has a kind Provider.
-        page = credential_check_page(connection, BY_KIND[connection.kind].definition.short_name)
+        page = credential_check_page(connection)
         await starting(
             lambda: self._client.start_workflow(
                 CREDENTIAL_CHECK_WORKFLOW,

@@ -7,6 +7,7 @@ from activities.models.credential_checks import CheckedResource
 from activities.models.drift import InstanceRef
 from activities.models.repository_sync import RepositoryRef
 from activities.models.tracking import TrackerRef, TrackerSpec
+from crds.group import in_full
 
 
 def promotion_page(attempt: TrackerRef, spec: TrackerSpec) -> str:
@@ -15,7 +16,7 @@ def promotion_page(attempt: TrackerRef, spec: TrackerSpec) -> str:
     return _page(
         f"Attempt {attempt.attempt} of PullRequestTracker `{where}/{name}`, from `{spec.environment}` on.",
         f"pilotage -n {where} why {name}",
-        f"kubectl -n {where} describe prt {name}",
+        f"kubectl -n {where} describe {in_full('PullRequestTracker')} {name}",
     )
 
 
@@ -24,16 +25,16 @@ def place_page(namespace: str, environment: str, repository: str) -> str:
     return _page(
         f"Observes what `{environment}` runs of `{repository}`, and grants its lane to one change at a time.",
         f"pilotage -n {namespace} envs {environment}",
-        f"kubectl -n {namespace} describe penv {environment}",
+        f"kubectl -n {namespace} describe {in_full('Environment')} {environment}",
     )
 
 
-def credential_check_page(resource: CheckedResource, kind: str) -> str:
-    """Return the page of a credential check; `kind` is the name of the kind that kubectl takes for no other."""
+def credential_check_page(resource: CheckedResource) -> str:
+    """Return the page of a credential check."""
     namespace = f"-n {resource.namespace} " if resource.namespace else ""
     return _page(
         "Checks whether the server can be reached and accepts the credential; the conditions show the result.",
-        f"kubectl {namespace}describe {kind} {resource.name}",
+        f"kubectl {namespace}describe {in_full(resource.kind)} {resource.name}",
     )
 
 
@@ -41,7 +42,7 @@ def repository_page(repository: RepositoryRef) -> str:
     """Return the page of a repository's list."""
     return _page(
         "Lists what changed of the pull requests, signals their trackers, and makes new ones where discovery is on.",
-        f"kubectl -n {repository.namespace} describe prepo {repository.name}",
+        f"kubectl -n {repository.namespace} describe {in_full('GitRepository')} {repository.name}",
     )
 
 
@@ -50,7 +51,7 @@ def drift_page(instance: InstanceRef) -> str:
     return _page(
         "Watches whether what was promoted stays in place.",
         f"pilotage -n {instance.namespace} drift",
-        f"kubectl -n {instance.namespace} get pdrift",
+        f"kubectl -n {instance.namespace} get {in_full('DriftMonitor')}",
     )
 
 

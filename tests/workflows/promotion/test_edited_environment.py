@@ -81,7 +81,7 @@ async def test_a_component_that_is_declared_no_more_is_named_and_not_left_out(pl
         status = await world.until(State.READY_TO_PROMOTE, reason="TargetUnreadable")
         assert "staging does not deploy api" in status.message
         assert status.waiting_for is not None
-        assert status.waiting_for.unblock_with.endswith("describe environment staging")
+        assert status.waiting_for.unblock_with.endswith("describe environment.pilotage.dev staging")
         assert [one.result for one in status.promotions] == ["Failed"]
         assert world.runs["staging"] == {"web-0": MINE, "api-0": OLD}
         # Declared again, it is delivered.

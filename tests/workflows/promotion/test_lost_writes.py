@@ -173,7 +173,7 @@ async def test_what_the_place_cannot_read_any_more_is_shown_although_we_saw_it_b
         waiting = world.status.waiting_for
         assert waiting is not None
         assert waiting.reason_code == "Unavailable"
-        assert "kubectl -n shop describe argocdinstance argocd" in waiting.unblock_with
+        assert "kubectl -n shop describe argocdinstance.pilotage.dev argocd" in waiting.unblock_with
         world.away = False
         await world.publish("staging")
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from crds.api.ports import ApiError, ApiForbidden, ApiNotFound, SecretData, resource_of
 from crds.conditions import ConditionStatus, ConditionType, find_condition
+from crds.group import in_full
 from crds.model import Scope
 from crds.readiness import is_outdated
 from crds.rules.secrets import CONSENT_LABEL, NamedSecret, consents, named_secrets
@@ -95,8 +96,7 @@ def _reached(declared: Connection, namespace: str) -> Finding:
     if found.status is ConditionStatus.UNKNOWN:
         return unknown("credential", text)
     place = f"-n {namespace} " if namespace else ""
-    # By the short name: Flux, too, has a kind Provider, and kubectl would show that one.
-    fix = f"kubectl {place}describe {declared.definition.short_name} {declared.metadata.name}"
+    fix = f"kubectl {place}describe {in_full(declared.definition.kind)} {declared.metadata.name}"
     return wrong("credential", text, fix=fix)
 
 

@@ -16,7 +16,7 @@ from workflows.promotion.state import Hold, Hop, PromotionState, RunBlocker, Tes
 from workflows.promotion.view.obstacles import Obstacle
 from workflows.promotion.view.waiting_ahead import READABLE, delivery, name_of_target, turn, wanted_of
 from workflows.promotion.view.waits import blocked, unread, wait
-from workflows.promotion.view.way_out import CommandLine, Fix, WaysOut, joined
+from workflows.promotion.view.way_out import CommandLine, Fix, WaysOut, in_full, joined
 
 _FAILED_OF: Mapping[str, WaitingReason] = {
     TrackerReason.PARTIAL: WaitingReason.PARTIAL,
@@ -169,7 +169,7 @@ def _policy(story: PromotionState, ways: WaysOut) -> WaitingFor:
         case _:
             reason = WaitingReason.POLICY_NOT_FOUND
             unblock = f"create a PromotionPolicy with sourceEnvironment {story.environment}: "
-            unblock += ways.kubectl("get", "promotionpolicies")
+            unblock += ways.kubectl("get", in_full("PromotionPolicy"))
     observed = story.message or story.reason
     return wait(story, Waiting.POLICY, object_, reason=reason, observed=observed, unblock_with=unblock, wanted=wanted)
 

@@ -88,9 +88,14 @@ class WaysOut:
             if one == PILOTAGE:
                 return "pilotage doctor"
             if name and kind in _DESCRIBED:
-                return self.kubectl(f"describe {kind.lower()}", name)
+                return self.kubectl(f"describe {in_full(kind)}", name)
         return self.command("envs", self.environment)
 
     def kubectl(self, verb: str, name: str) -> str:
         """Return a command line of kubectl for the namespace of the promotion."""
         return f"kubectl{self.command(verb, name).removeprefix('pilotage')}"
+
+
+def in_full(kind: str) -> str:
+    """Return a kind of the cluster as kubectl takes it for no other: Flux, too, has a kind GitRepository."""
+    return "secret" if kind == "Secret" else f"{kind.lower()}.pilotage.dev"

@@ -139,8 +139,8 @@ def test_the_comment_is_complete_state_wait_tests_with_links_and_records() -> No
     ("way_out", "line"),
     [
         (
-            "fix TestRunner/ci: kubectl -n shop describe testrunner ci",
-            "fix TestRunner/ci: `kubectl -n shop describe testrunner ci`",
+            "fix TestRunner/ci: kubectl -n shop describe testrunner.pilotage.dev ci",
+            "fix TestRunner/ci: `kubectl -n shop describe testrunner.pilotage.dev ci`",
         ),
         ("read the log: it names a file", "read the log: it names a file"),
         ("fix `a`: kubectl get prt", "fix `a`: kubectl get prt"),

@@ -4,8 +4,10 @@ import pytest
 
 from activities.models.budgets import TEXT_BYTES
 from activities.models.status import NO_ACTION
+from crds import group
+from crds.v1alpha1.kinds import BY_KIND
 from tests.worlds.waits import COMMAND
-from workflows.promotion.view.way_out import NOTHING, PILOTAGE, Fix, WaysOut, joined
+from workflows.promotion.view.way_out import NOTHING, PILOTAGE, Fix, WaysOut, in_full, joined
 
 CI, ARGO = "TestRunner/ci", "ArgoCDInstance/argo.eu"
 
@@ -20,11 +22,11 @@ WAYS = WaysOut(command=command, environment="staging")
 @pytest.mark.parametrize(
     ("about", "shown"),
     [
-        ((ARGO, "Environment/dev"), "kubectl -n shop describe argocdinstance argo.eu"),
-        (("Environment/dev",), "kubectl -n shop describe environment dev"),
+        ((ARGO, "Environment/dev"), "kubectl -n shop describe argocdinstance.pilotage.dev argo.eu"),
+        (("Environment/dev",), "kubectl -n shop describe environment.pilotage.dev dev"),
         ((PILOTAGE, CI), "pilotage doctor"),
-        (("#412", "GitRepository/web"), "kubectl -n shop describe gitrepository web"),
-        (("Kustomization/apps/web", "Environment/dev"), "kubectl -n shop describe environment dev"),
+        (("#412", "GitRepository/web"), "kubectl -n shop describe gitrepository.pilotage.dev web"),
+        (("Kustomization/apps/web", "Environment/dev"), "kubectl -n shop describe environment.pilotage.dev dev"),
         (("#412", ""), "pilotage -n shop envs staging"),
         ((), "pilotage -n shop envs staging"),
     ],
@@ -42,10 +44,16 @@ def test_what_ends_without_a_person_has_no_command() -> None:
 
 def test_several_fixes_are_each_stated_once_and_the_first_object_is_shown() -> None:
     found = joined([Fix("fix ci", (CI,)), NOTHING, Fix("fix ci", (CI,)), Fix("check argo.eu", (ARGO,))])
-    assert WAYS.show(found) == "fix ci; check argo.eu: kubectl -n shop describe testrunner ci"
+    assert WAYS.show(found) == "fix ci; check argo.eu: kubectl -n shop describe testrunner.pilotage.dev ci"
 
 
 def test_a_long_fix_is_cut_and_its_command_is_not() -> None:
     found = WAYS.show(Fix("fix it " * 1000, (CI,)))
     assert len(found.encode()) <= TEXT_BYTES
-    assert found.endswith(": kubectl -n shop describe testrunner ci")
+    assert found.endswith(": kubectl -n shop describe testrunner.pilotage.dev ci")
+
+
+@pytest.mark.parametrize("kind", BY_KIND)
+def test_a_kind_is_named_as_kubectl_takes_it_for_no_other(kind: str) -> None:
+    assert in_full(kind) == group.in_full(kind)
+    assert in_full("Secret") == "secret"
