@@ -196,12 +196,13 @@ def test_why_shows_a_refused_token_of_argo_cd_once_with_its_secret(tracked: Fake
 def test_a_terminal_gets_the_way_out_in_one_line_to_be_pasted(
     status: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unblock = f"check it: kubectl -n shop describe argocdinstance {'a' * 60}"
+    unblock = f"check it: kubectl -n shop describe argocdinstance.pilotage.dev {'a' * 60}"
     status["waitingFor"] = {"what": "Reference", "observed": "answered 503 " * 10, "unblockWith": unblock}
     document = {"metadata": {"name": "web-412", "namespace": "shop"}, "spec": tracker_spec(412), "status": status}
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "40")
-    explaining.print_answer(PullRequestTracker.from_wire(document), [], WorkflowAnswer(), every=False)
+    tracker = PullRequestTracker.from_wire(document)
+    explaining.print_answer(tracker, [], WorkflowAnswer(), every=False, pasted=str)
     lines = capsys.readouterr().out.splitlines()
     assert lines.count(f"unblock with: {unblock}") == 2
     assert max(len(line) for line in lines if unblock not in line) <= 40

@@ -1,7 +1,7 @@
 """Create PromotionCommands and await their answers."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -72,7 +72,7 @@ async def _answered(
         command = created["metadata"]["name"]
         return CommandOutcome(document=created, code=ExitCode.OK, text=f"promotioncommand/{command} created")
     answer = await _await_answer(session, created, timeout_seconds, turn)
-    return _answer_of(answer, timeout_seconds, why=lambda tracker: session.command("why", tracker))
+    return _answer_of(answer, timeout_seconds, session)
 
 
 async def send_to_all(
@@ -88,7 +88,7 @@ async def send_to_all(
         try:
             return await send(session, name, request, timeout_seconds=timeout_seconds, turn=turn)
         except ApiError as error:
-            return _failed(name, request, for_people(error))
+            return _failed(name, request, for_people(error, session.target))
         except CliError as error:
             return _failed(name, request, error)
 
@@ -175,11 +175,11 @@ def _judged(document: Document) -> CommandOutcome:
     )
 
 
-def _answer_of(document: Document, timeout_seconds: float, *, why: Callable[[str], str]) -> CommandOutcome:
+def _answer_of(document: Document, timeout_seconds: float, session: Session) -> CommandOutcome:
     command = parse(PromotionCommand, document)
     subject = _subject(document["spec"])
     tracker = command.spec.tracker_ref.name if command.spec.tracker_ref is not None else ""
-    message = f": {command.status.message}" if command.status.message else ""
+    message = f": {session.target.pasted(command.status.message)}" if command.status.message else ""
     if command.status.accepted is None:
         return CommandOutcome(
             document=document,
@@ -197,11 +197,12 @@ def _answer_of(document: Document, timeout_seconds: float, *, why: Callable[[str
         )
     # A refusal may name the command that fits itself.
     advises = tracker and "`pilotage " not in message
+    shows = f"`{session.command('why', tracker)}` shows what it waits for now, and the command that fits"
     return CommandOutcome(
         document=document,
         code=ExitCode.FAILED,
         text=f"{subject} refused{message}",
-        advice=f"`{why(tracker)}` shows what it waits for now, and the command that fits" if advises else "",
+        advice=shows if advises else "",
     )
 
 

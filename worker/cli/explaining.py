@@ -1,6 +1,7 @@
 """`pilotage why`: what a change waits for, what ends the wait, and each check before its next step."""
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -64,15 +65,16 @@ def why(
     async def explain_all(session: Session) -> "list[Explanation]":
         return [await explain(session, name) for name in await session.trackers(names)]
 
-    found = with_session(choose(invocation, namespace, kubeconfig, context), explain_all)
+    target = choose(invocation, namespace, kubeconfig, context)
+    found = with_session(target, explain_all)
     if not output.for_people:
-        answers = [_document(*one) for one in found]
+        answers = [_document(*one, pasted=target.pasted) for one in found]
         documents(answers[0] if len(answers) == 1 else as_list(answers), output)
         return
     for index, one in enumerate(found):
         if index:
             line()
-        print_answer(*one, every=every)
+        print_answer(*one, every=every, pasted=target.pasted)
 
 
 async def _caught_up(
@@ -89,25 +91,35 @@ async def _caught_up(
     return tracker
 
 
-def print_answer(tracker: "PullRequestTracker", checks: "list[Check]", asked: "WorkflowAnswer", *, every: bool) -> None:
-    """Print the answer, the checks that are not met, and last again what ends the wait."""
+def print_answer(
+    tracker: "PullRequestTracker",
+    checks: "list[Check]",
+    asked: "WorkflowAnswer",
+    *,
+    every: bool,
+    pasted: Callable[[str], str],
+) -> None:
+    """Print the answer, the checks that are not met, and last again what ends the wait.
+
+    `pasted` has the commands in a text ask the same cluster.
+    """
     from worker.cli.output import command_line, line, paragraph
 
-    way_out = way_of(tracker, asked)
+    way_out = pasted(way_of(tracker, asked))
     for text in answer_of(tracker, asked):
-        paragraph(text)
+        paragraph(pasted(text))
     if way_out:
         command_line(way_out)
     shown = [check for check in checks if every or not check.ok]
     if shown:
         line()
     for check in shown:
-        paragraph(f"{check.mark} {check.text}")
+        paragraph(f"{check.mark} {pasted(check.text)}")
     if asked.checks and every:
         line()
         line("the workflow answers:")
         for text in asked.checks:
-            paragraph(f"  {text}")
+            paragraph(f"  {pasted(text)}")
     left_out = len(checks) - len(shown)
     if not way_out and not (shown and left_out):
         # It has ended, and nothing is in any way.
@@ -144,7 +156,9 @@ def answer_of(tracker: "PullRequestTracker", asked: "WorkflowAnswer") -> list[st
     return lines
 
 
-def _document(tracker: "PullRequestTracker", checks: "list[Check]", asked: "WorkflowAnswer") -> dict[str, Any]:
+def _document(
+    tracker: "PullRequestTracker", checks: "list[Check]", asked: "WorkflowAnswer", *, pasted: Callable[[str], str]
+) -> dict[str, Any]:
     from crds.fields import format_time
 
     status = tracker.status
@@ -157,7 +171,7 @@ def _document(tracker: "PullRequestTracker", checks: "list[Check]", asked: "Work
         "reasonCode": (waiting.reason_code if waiting else None) or status.reason,
         "waitingFor": waiting.to_wire() if waiting else None,
         "nextTry": format_time(asked.again_at) if asked.again_at else None,
-        "answer": [*answer_of(tracker, asked), *filter(None, [way_of(tracker, asked)])],
+        "answer": [pasted(text) for text in (*answer_of(tracker, asked), way_of(tracker, asked)) if text],
         "checks": [
             {"subject": check.subject, "ok": check.ok, "text": check.text, "reasonCode": check.reason or None}
             for check in checks

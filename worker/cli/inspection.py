@@ -17,7 +17,7 @@ from worker.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from crds.api.ports import Document
@@ -162,7 +162,8 @@ def show(
         tries = await next_tries([*filter(None, map(hindered, found))]) if output.for_people else {}
         return found, tries
 
-    found, tries = with_session(choose(invocation, namespace, kubeconfig, context), read)
+    target = choose(invocation, namespace, kubeconfig, context)
+    found, tries = with_session(target, read)
     if not output.for_people:
         documents(found[0] if len(found) == 1 else as_list(found), output)
         return
@@ -171,17 +172,23 @@ def show(
     for index, document in enumerate(found):
         if index:
             line()
-        print_tracker(parse(PullRequestTracker, document), again_at=tries.get(hindered(document)))
+        again_at = tries.get(hindered(document))
+        print_tracker(parse(PullRequestTracker, document), again_at=again_at, pasted=target.pasted)
 
 
-def print_tracker(tracker: "PullRequestTracker", *, again_at: "datetime | None" = None) -> None:
-    """Print everything that a tracker's status holds, and when its workflow tries again what failed."""
+def print_tracker(
+    tracker: "PullRequestTracker", *, again_at: "datetime | None", pasted: "Callable[[str], str]"
+) -> None:
+    """Print everything that a tracker's status holds, and when its workflow tries again what failed.
+
+    `pasted` has the commands in a text ask the same cluster.
+    """
     from worker.cli import trackers, values
     from worker.cli.output import line, paragraph, table
 
     at = values.now()
     status = tracker.status
-    for label, value in _facts(tracker, again_at):
+    for label, value in _facts(tracker, again_at, pasted):
         if " " in value and label != trackers.UNBLOCK:
             paragraph(f"{label + ':':<14}{value}", indent=" " * 14)
         elif value:
@@ -207,28 +214,31 @@ def print_tracker(tracker: "PullRequestTracker", *, again_at: "datetime | None" 
         table(trackers.APPLICATION_COLUMNS, trackers.application_rows(last))
     if status.conditions:
         line()
-        table(trackers.CONDITION_COLUMNS, [trackers.condition_row(one, at) for one in status.conditions])
+        conditions = [trackers.condition_row(one, at) for one in status.conditions]
+        table(trackers.CONDITION_COLUMNS, [[*map(pasted, row)] for row in conditions])
 
 
-def _facts(tracker: "PullRequestTracker", again_at: "datetime | None") -> list[tuple[str, str]]:
+def _facts(
+    tracker: "PullRequestTracker", again_at: "datetime | None", pasted: "Callable[[str], str]"
+) -> list[tuple[str, str]]:
     from worker.cli import trackers, values
 
     status, now = tracker.status, values.now()
     pull_request, hop, waiting = status.pull_request, status.hop, status.waiting_for
-    way = trackers.way_out(tracker)
+    message, way = status.message or "", trackers.way_out(tracker)
     return [
         ("Tracker", f"{tracker.metadata.namespace or ''}/{tracker.metadata.name}, attempt {tracker.spec.attempt}"),
         ("Pull request", f"#{tracker.spec.number} {(pull_request.title if pull_request else None) or ''}".rstrip()),
         ("Author", (pull_request.author if pull_request else None) or ""),
         ("URL", (pull_request.url if pull_request else None) or ""),
         ("State", trackers.state_with_reason(tracker)),
-        ("Message", "" if waiting and (status.message or "") in (waiting.observed or "") else status.message or ""),
+        ("Message", "" if waiting and message in (waiting.observed or "") else pasted(message)),
         ("Environment", status.environment or tracker.spec.environment),
         ("Hop", f"{hop.source} -> {hop.target}" if hop else ""),
         ("Revision", status.revision or ""),
-        ("Waiting for", trackers.waiting_line(waiting, now) if waiting else ""),
+        ("Waiting for", pasted(trackers.waiting_line(waiting, now)) if waiting else ""),
         ("Next try", values.due(again_at, now) if again_at else ""),
-        (trackers.unblock_label(way), way),
+        (trackers.unblock_label(way), pasted(way)),
         ("Workflow", (status.workflow.url or status.workflow.id) if status.workflow else ""),
     ]
 

@@ -1,5 +1,6 @@
 """Options that several commands share. Imports nothing heavy: it is loaded for `--help`."""
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -51,6 +52,13 @@ def read_output(text: "str | Output") -> Output:
     return Output(form)
 
 
+_COMMAND = re.compile(
+    r"(?:^|(?<=`)|(?<=: )|(?<=\| )|(?<=then ))(pilotage|kubectl) "
+    r"(?=-n \S|doctor\b|cluster-info\b|describe \S|apply --server-side)"
+)
+"""The beginning of a command as Pilotage shows it: alone, as code, behind a colon or a pipe, or as the next one."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClusterTarget:
     """Which cluster and namespace is meant; None where kubectl's own rules decide."""
@@ -62,9 +70,16 @@ class ClusterTarget:
     def command(self, *arguments: str) -> str:
         """Return a command line of this program for the same cluster and namespace, to be pasted."""
         namespace = None if "-A" in arguments else self.namespace
+        return shlex.join(["pilotage", *self._options(namespace), *arguments])
+
+    def pasted(self, text: str) -> str:
+        """Return a text in which each command asks the cluster that is meant: what a status shows names none."""
+        options = shlex.join(self._options())
+        return _COMMAND.sub(lambda found: f"{found[1]} {options} ", text) if options else text
+
+    def _options(self, namespace: str | None = None) -> list[str]:
         options = (("--kubeconfig", self.kubeconfig), ("--context", self.context), ("-n", namespace))
-        named = [str(part) for name, value in options if value for part in (name, value)]
-        return shlex.join(["pilotage", *named, *arguments])
+        return [str(part) for name, value in options if value for part in (name, value)]
 
 
 def complete_tracker(context: typer.Context, incomplete: str) -> list[str]:

@@ -20,7 +20,7 @@ from crds.api.ports import (
     WatchEvent,
     resource_of,
 )
-from crds.group import APPLY_COMMAND, GROUP, VERSION
+from crds.group import APPLY_COMMAND, GROUP, VERSION, in_full
 from worker.cli.exits import CliError, ExitCode
 from worker.cli.naming import choose_trackers, read_tracker
 from worker.cli.options import ClusterTarget
@@ -86,11 +86,11 @@ class Session:
     def __init__(self, *, kubernetes: Cluster, namespace: str, target: ClusterTarget | None = None) -> None:
         self.kubernetes = kubernetes
         self.namespace = namespace
-        self._target = target or ClusterTarget()
+        self.target = target or ClusterTarget()
 
     def command(self, *arguments: str) -> str:
         """Return a command line of this program for the same cluster and namespace, to be pasted."""
-        return replace(self._target, namespace=self.namespace).command(*arguments)
+        return replace(self.target, namespace=self.namespace).command(*arguments)
 
     async def read(self, model: "type[AnyResource]", name: str) -> AnyResource:
         """Read one object of ours. Raises CliError with NOT_FOUND where it is not there."""
@@ -116,7 +116,8 @@ class Session:
             return f"`{self.command('get', '-A')}` lists every tracker that you may see"
         if (looks := LISTED_BY.get(resource.kind)) is not None:
             return f"`{self.command(looks)}` lists those of this namespace"
-        return f"`kubectl -n {self.namespace} get {resource.plural}` lists those of this namespace"
+        lists = self.target.pasted(f"kubectl -n {self.namespace} get {in_full(resource.kind)}")
+        return f"`{lists}` lists those of this namespace"
 
     async def documents(self, model: "type[Resource]", *, everywhere: bool = False) -> list[Document]:
         """List the objects of one kind, by namespace and name."""
@@ -203,12 +204,12 @@ def with_session(target: ClusterTarget, action: Callable[[Session], Awaitable[An
     try:
         return asyncio.run(run())
     except ApiError as error:
-        raise for_people(error) from error
+        raise for_people(error, target) from error
 
 
-def for_people(error: ApiError) -> CliError:
+def for_people(error: ApiError, target: ClusterTarget) -> CliError:
     """Give an error of the API server its exit code, and advice where there is any."""
-    return CliError(error.message or str(error), code=_code(error), advice=_advice(error))
+    return CliError(error.message or str(error), code=_code(error), advice=target.pasted(_advice(error)))
 
 
 def _code(error: ApiError) -> ExitCode:
@@ -228,7 +229,7 @@ def _advice(error: ApiError) -> str:
         case ApiUnconfigured():
             return "name a kubeconfig with --kubeconfig or KUBECONFIG, and one of its contexts with --context"
         case ApiUnavailable():
-            return "does `kubectl cluster-info` work with the same kubeconfig and context?"
+            return "does `kubectl cluster-info` reach it?"
         case ApiNotFound():
             return f"are the custom resources installed? `{APPLY_COMMAND}`"
         case ApiUnauthorized():

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -52,7 +53,7 @@ def watch(
 
 async def follow(session: "Session", name: str, *, timeout_seconds: float | None) -> "ExitCode":
     """Print the tracker's changes until a terminal state, its deletion or the timeout."""
-    view = LiveView() if sys.stdout.isatty() else LineView()
+    view = LiveView(session.target.pasted) if sys.stdout.isatty() else LineView()
     try:
         async with asyncio.timeout(timeout_seconds):
             return await _follow(session, name, view)
@@ -136,18 +137,20 @@ class LineView:
 class LiveView:
     """A view that redraws itself, for terminals."""
 
-    def __init__(self) -> None:
+    def __init__(self, pasted: Callable[[str], str] = str) -> None:
+        """Begin; `pasted` has the commands in a text ask the cluster that is watched."""
         from rich.live import Live
 
         from worker.cli.output import console
 
         # A view that redraws itself would lose what stands beyond the terminal's edge.
+        self._pasted = pasted
         self._live = Live(console=console(soft_wrap=False), auto_refresh=False)
         self._live.start()
 
     def show(self, tracker: "PullRequestTracker") -> None:
         """Redraw."""
-        self._live.update(render(tracker), refresh=True)
+        self._live.update(render(tracker, self._pasted), refresh=True)
 
     def note(self, text: str) -> None:
         """Print a line of one's own above the view."""
@@ -158,7 +161,7 @@ class LiveView:
         self._live.stop()
 
 
-def render(tracker: "PullRequestTracker") -> Any:
+def render(tracker: "PullRequestTracker", pasted: Callable[[str], str] = str) -> Any:
     """Build the live view of one tracker."""
     from rich.console import Group
     from rich.text import Text
@@ -174,7 +177,7 @@ def render(tracker: "PullRequestTracker") -> Any:
     if status.waiting_for:
         parts.append(Text(one_line(f"waits for {trackers.waiting_line(status.waiting_for, at)}")))
     if way := trackers.way_out(tracker):
-        parts.append(Text(one_line(trackers.unblock_line(way))))
+        parts.append(Text(one_line(pasted(trackers.unblock_line(way)))))
     if status.tests:
         parts.append(rich_table(trackers.TEST_COLUMNS, [trackers.test_row(test, at) for test in status.tests]))
     if status.promotions:

@@ -40,13 +40,16 @@ def doctor(
     namespaces unless you name one. It exits with 1 if it finds a fault.
     """
     import asyncio
+    from dataclasses import replace
 
     from worker.cli.doctor.examination import examine
     from worker.cli.exits import ExitCode
     from worker.cli.findings import show
 
     accounts = _accounts(account or ())
-    findings = asyncio.run(examine(choose(invocation, namespace, kubeconfig, context), accounts))
+    target = choose(invocation, namespace, kubeconfig, context)
+    found = asyncio.run(examine(target, accounts))
+    findings = [replace(one, fix=target.pasted(one.fix)) for one in found]
     show(findings, output)
     if any(one.ok is False for one in findings):
         raise typer.Exit(ExitCode.FAILED)

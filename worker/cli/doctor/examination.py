@@ -41,7 +41,7 @@ async def examine(target: ClusterTarget, accounts: Mapping[str, str]) -> list[Fi
             declared = credentials(kubernetes, namespaces, system_namespace=extent.system_namespace)
             findings += [one async for one in declared]
     except ApiError as error:
-        fix = session.for_people(error).advice or "kubectl cluster-info"
+        fix = session.for_people(error, target).advice or "kubectl cluster-info"
         findings.append(wrong("cluster", f"the API server: {error.message}", fix=fix))
     return [*findings, *[one async for one in temporal(extent.installation)]]
 
