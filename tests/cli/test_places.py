@@ -1,6 +1,7 @@
 """`pilotage envs` and `pilotage where`."""
 
 import itertools
+import json
 from typing import Any
 
 import pytest
@@ -107,3 +108,40 @@ def test_an_environment_hold_is_shown_with_its_id(places: FakeCluster, run: Run)
 
     assert [line for line in lines if line.startswith("held by alice")] == [lines[0]]
     assert "(hold hold-prod-1): migration" in lines[0]
+
+
+def test_the_machine_readable_form_holds_what_the_table_shows(
+    places: FakeCluster, status: dict[str, Any], run: Run
+) -> None:
+    done = {"promoted": True, "result": "Promoted", "source": "dev", "target": "staging", "promotedBy": "autoPromote"}
+    further = {**status, "promotions": [{**done, "at": "2026-11-21T08:05:00Z"}]}
+    further["hop"] = {"index": 1, "source": "staging", "target": "prod"}
+    places.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status=further)
+
+    answer = json.loads(run("where", MERGED[:7], "-o", "json").stdout)
+
+    assert [one["metadata"]["name"] for one in answer["items"]] == ["web-412"]
+    stops = answer["journey"]
+    assert [(one["tracker"], one["environment"], one["result"]) for one in stops] == [
+        ("web-412", "dev", "deployed there first"),
+        ("web-412", "staging", "Promoted"),
+        ("web-412", "prod", "not yet: Testing"),
+    ]
+    assert [(one["at"], one["by"]) for one in stops][1] == ("2026-11-21T08:05:00Z", "autoPromote")
+    assert stops[0]["runsNow"] == [{"deployment": "eu", "artifact": {"component": "", "revision": MERGED}}]
+    assert stops[2]["runsNow"] == []
+    [seen] = answer["seen"]
+    assert (seen["environment"], seen["repository"], seen["deployments"], seen["at"]) == ("dev", "web", ["eu"], None)
+    assert run("where", MERGED[:7], "-o", "name").stdout == "pullrequesttracker.pilotage.dev/web-412\n"
+
+
+def test_where_a_commit_ran_that_no_tracker_names_is_data_too(places: FakeCluster, run: Run) -> None:
+    del places.objects["PullRequestTracker", "shop", "web-412"]
+    answer = json.loads(run("where", OLDER[:12], "-o", "json").stdout)
+    assert (answer["items"], answer["journey"]) == ([], [])
+    assert [(one["environment"], one["deployments"], one["at"]) for one in answer["seen"]] == [
+        ("dev", [], "2026-11-20T08:00:00Z"),
+        ("staging", ["eu"], None),
+    ]
+    lines = run("where", OLDER[:12]).stdout.splitlines()
+    assert lines[0].startswith("ENV")

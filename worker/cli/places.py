@@ -112,26 +112,28 @@ def where(
         environments = list((await session.page(ENVIRONMENTS)).items)
         if placing.is_commit(change):
             trackers = placing.trackers_of(change, (await session.page(TRACKERS)).items)
-            if trackers or placing.places_of(change, environments, now()) or not change.isdecimal():
+            if trackers or placing.sightings_of(change, environments) or not change.isdecimal():
                 return trackers, environments
         return [await session.one(TRACKERS, await session.tracker(change))], environments
 
     trackers, environments = with_session(choose(invocation, namespace, kubeconfig, context), read)
-    at = now()
-    places = placing.places_of(change, environments, at) if placing.is_commit(change) else []
-    if not trackers and not places:
+    seen = placing.sightings_of(change, environments) if placing.is_commit(change) else []
+    if not trackers and not seen:
         raise CliError(
             f"no tracker names commit {change}, and no environment runs it or ran it, as far as statuses show",
             code=ExitCode.NOT_FOUND,
             advice="for a commit within a merged pull request, name its merge commit or the pull request (#N)",
         )
-    if not output.for_people:
-        documents(as_list(trackers), output)
-        return
     by_name = {name_of(one): one for one in environments}
-    rows = [row for one in trackers for row in placing.Journey(tracker=one, environments=by_name).rows(at)]
-    if rows:
-        listed(placing.WHERE_COLUMNS, rows)
-    if places:
+    stops = [stop for one in trackers for stop in placing.Journey(tracker=one, environments=by_name).stops()]
+    if not output.for_people:
+        rows = {"journey": [one.to_document() for one in stops], "seen": [one.to_document() for one in seen]}
+        documents(as_list(trackers) | rows, output)
+        return
+    at = now()
+    if stops:
+        listed(placing.WHERE_COLUMNS, [one.cells(at) for one in stops])
+    if stops and seen:
         line()
-        listed(("ENV", "REPO", "COMMIT", "AGE"), places)
+    if seen:
+        listed(placing.SIGHTING_COLUMNS, [one.cells(at) for one in seen])

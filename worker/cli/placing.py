@@ -15,6 +15,7 @@ DEPLOYMENT_COLUMNS = ("DEPLOYMENT", "RUNS", "HEALTH", "SINCE", "PROBLEM")
 MEMBER_COLUMNS = ("TRACKER", "PHASE", "HELD")
 HISTORY_COLUMNS = ("AGE", "ARTIFACTS", "TRACKER")
 WHERE_COLUMNS = ("TRACKER", "ENV", "RESULT", "AGE", "BY", "RUNS-NOW")
+SIGHTING_COLUMNS = ("ENV", "REPO", "COMMIT", "AGE")
 
 WORST_FIRST = ("Degraded", "Missing", "Unknown", "Progressing", "Suspended", "Healthy")
 """As the column HEALTH of `kubectl get` has it."""
@@ -105,25 +106,82 @@ def history_rows(entry: Mapping[str, Any], at: datetime) -> list[list[str]]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stop:
+    """One environment on the way of a change, and what it runs now of the change's repository."""
+
+    tracker: str
+    environment: str
+    result: str
+    at: str = ""
+    """When the promotion to it ended, as the tracker's status has it."""
+    by: str = ""
+    deployments: Sequence[Mapping[str, Any]]
+
+    def cells(self, now: datetime) -> list[str]:
+        """Return the row of the table."""
+        when = age(read_time(self.at), now)
+        return [self.tracker, self.environment, self.result, when, self.by, _runs(self.deployments)]
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the row as JSON-ready data."""
+        runs = [{"deployment": str(one.get("name")), "artifact": one.get("artifact")} for one in self.deployments]
+        return {
+            "tracker": self.tracker,
+            "environment": self.environment,
+            "result": self.result,
+            "at": self.at or None,
+            "by": self.by or None,
+            "runsNow": runs,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sighting:
+    """A place that runs a commit now, or ran it before."""
+
+    environment: str
+    repository: str
+    result: str
+    runs: Sequence[str] = ()
+    """The deployments that run it now."""
+    at: str = ""
+    """When it began to run there, if it ran before."""
+
+    def cells(self, now: datetime) -> list[str]:
+        """Return the row of the table."""
+        return [self.environment, self.repository, self.result, age(read_time(self.at), now)]
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the row as JSON-ready data."""
+        return {
+            "environment": self.environment,
+            "repository": self.repository,
+            "result": self.result,
+            "deployments": list(self.runs),
+            "at": self.at or None,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
 class Journey:
     """How far one tracker has come, and what its places run now."""
 
     tracker: Document
     environments: Mapping[str, Document]
 
-    def rows(self, at: datetime) -> list[list[str]]:
-        """Return a row per environment, in the order in which the change reaches them."""
+    def stops(self) -> list[Stop]:
+        """Return the environments in the order in which the change reaches them."""
         status, spec = _map(self.tracker, "status"), _map(self.tracker, "spec")
         first = str(spec.get("environment") or "")
         promotions, hop = _list(status, "promotions"), _map(status, "hop")
-        rows = [self._row(first, "deployed there first" if promotions or hop else self._arrival(status), "", "")]
+        stops = [self._stop(first, "deployed there first" if promotions or hop else self._arrival(status))]
         for record in promotions:
             result = f"{record.get('result')}" if record.get("promoted") else f"{record.get('result')}, not there"
             by = str(record.get("promotedBy") or record.get("broughtBy") or "")
-            rows.append(self._row(str(record.get("target")), result, age(read_time(record.get("at")), at), by))
+            stops.append(self._stop(str(record.get("target")), result, at=str(record.get("at") or ""), by=by))
         if hop:
-            rows.append(self._row(str(hop.get("target")), self._not_arrived(), "", ""))
-        return rows
+            stops.append(self._stop(str(hop.get("target")), self._not_arrived()))
+        return stops
 
     def _arrival(self, status: Mapping[str, Any]) -> str:
         """Return whether a change that has left no trace further on was deployed in its first environment."""
@@ -142,17 +200,17 @@ class Journey:
         ended = plain_state_of(self.tracker) in ENDED_EARLY
         return f"{'ended' if ended else 'not yet'}: {state_of(self.tracker)}"
 
-    def _row(self, environment: str, result: str, when: str, by: str) -> list[str]:
-        name = str(self.tracker["metadata"]["name"])
-        return [name, environment, result, when, by, self._now(environment)]
+    def _stop(self, environment: str, result: str, *, at: str = "", by: str = "") -> Stop:
+        name, runs = str(self.tracker["metadata"]["name"]), self._deployments(environment)
+        return Stop(tracker=name, environment=environment, result=result, at=at, by=by, deployments=runs)
 
-    def _now(self, environment: str) -> str:
-        """Return what the place runs of the tracker's repository; empty where that is not known."""
+    def _deployments(self, environment: str) -> list[dict[str, Any]]:
+        """Return the deployments of the tracker's repository; none where they are not known."""
         repository = _map(_map(self.tracker, "spec"), "repositoryRef").get("name")
         entries = [
             one for one in _entries(self.environments.get(environment, {})) if one.get("repository") == repository
         ]
-        return _runs([one for entry in entries for one in _list(entry, "deployments")])
+        return [one for entry in entries for one in _list(entry, "deployments")]
 
 
 def trackers_of(commit: str, trackers: Iterable[Document]) -> list[Document]:
@@ -160,23 +218,24 @@ def trackers_of(commit: str, trackers: Iterable[Document]) -> list[Document]:
     return [one for one in trackers if any(named.startswith(commit) for named in _commits(one))]
 
 
-def places_of(commit: str, environments: Iterable[Document], at: datetime) -> list[list[str]]:
-    """Return a row per place that runs a commit now, or ran it before, as far as its history is kept."""
-    rows = []
+def sightings_of(commit: str, environments: Iterable[Document]) -> list[Sighting]:
+    """Return the places that run a commit now, or ran it before, as far as their history is kept."""
+    found = []
     for environment in environments:
         name = str(environment["metadata"]["name"])
         for entry in _entries(environment):
-            deployments = _list(entry, "deployments")
+            deployments, repository = _list(entry, "deployments"), str(entry.get("repository"))
             now = [str(one.get("name")) for one in deployments if _is(commit, [_map(one, "artifact")])]
             before = [one for one in _list(entry, "history") if _is(commit, _list(one, "artifacts"))]
             if now:
-                rows.append([name, str(entry.get("repository")), f"runs it: {', '.join(now)}", ""])
+                result = f"runs it: {', '.join(now)}"
+                found.append(Sighting(environment=name, repository=repository, result=result, runs=now))
             elif before:
-                ago = age(read_time(before[0].get("at")), at)
                 known = all(_map(one, "artifact").get("revision") for one in deployments)
-                runs = "and runs another one now" if known else "and what runs there now is not known"
-                rows.append([name, str(entry.get("repository")), f"ran it, {runs}", ago])
-    return rows
+                result = f"ran it, {'and runs another one now' if known else 'and what runs there now is not known'}"
+                at = str(before[0].get("at") or "")
+                found.append(Sighting(environment=name, repository=repository, result=result, at=at))
+    return found
 
 
 def _is(commit: str, artifacts: Sequence[Mapping[str, Any]]) -> bool:
