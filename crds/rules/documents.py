@@ -68,11 +68,12 @@ class _Namespace:
 class _View:
     """The resources of one namespace as rules look at them, read once for all that are judged.
 
-    With `lenient` resources that are not sound count as none: errors about them are then to be left out.
+    With `lenient` resources that are not sound count as none: errors about them are then to be left out. Without
+    `complete` it is not known of any kind what there is.
     """
 
-    def __init__(self, namespace: _Namespace, clustered: _Namespace, *, lenient: bool) -> None:
-        self._namespace, self._clustered, self._lenient = namespace, clustered, lenient
+    def __init__(self, namespace: _Namespace, clustered: _Namespace, *, complete: bool, lenient: bool = False) -> None:
+        self._namespace, self._clustered, self._complete, self._lenient = namespace, clustered, complete, lenient
         self.environments, self.repositories = self.known(Environment), self.known(GitRepository)
         self.runners, self.instances = self.known(TestRunner), self.known(ArgoCDInstance)
         self.providers = self.known(Provider)
@@ -86,7 +87,7 @@ class _View:
         """Answer None where no document is of the kind, or one is broken: then it is not known what there is."""
         kind = model.definition.kind
         home = self._clustered if model.definition.scope is Scope.CLUSTER else self._namespace
-        sure = kind in home.seen_kinds and (self._lenient or not home.broken[kind])
+        sure = self._complete and kind in home.seen_kinds and (self._lenient or not home.broken[kind])
         return home.of(model) if sure else None
 
     def declared(self, kind: str) -> Mapping[str, Resource] | None:
@@ -96,10 +97,11 @@ class _View:
         return self._by_kind[kind]
 
 
-def validate_documents(documents: Iterable[Any]) -> list[DocumentError]:
+def validate_documents(documents: Iterable[Any], *, complete: bool = True) -> list[DocumentError]:
     """Find every error in a set of documents, as they come from YAML files.
 
-    Documents of other API groups are passed over. References to kinds of which the set has none are not judged.
+    Documents of other API groups are passed over. References to kinds of which the set has none are not judged, and
+    none is where the set is not complete: what is missing may be declared in what could not be read.
     """
     errors: list[DocumentError] = []
     namespaces: defaultdict[str, _Namespace] = defaultdict(_Namespace)
@@ -126,7 +128,7 @@ def validate_documents(documents: Iterable[Any]) -> list[DocumentError]:
         seen_kinds={kind for each in namespaces.values() for kind in each.seen_kinds},
     )
     for namespace_resources in list(namespaces.values()):
-        errors += _errors_among(namespace_resources, clustered)
+        errors += _errors_among(namespace_resources, clustered, complete=complete)
     users: dict[str, Mapping[str, Sequence[str]]] = {}
     for index, secret in secrets:
         kind, namespace, name = _identity(secret)
@@ -214,10 +216,11 @@ def _lenient_metadata(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {**schema, "properties": {**schema["properties"], "metadata": metadata}}
 
 
-def _errors_among(namespace: _Namespace, clustered: _Namespace) -> list[DocumentError]:
-    view = _View(namespace, clustered, lenient=False)
+def _errors_among(namespace: _Namespace, clustered: _Namespace, *, complete: bool) -> list[DocumentError]:
+    view = _View(namespace, clustered, complete=complete)
     # Of resources that are not sound, references to others are judged as well: all errors come in one pass.
-    among_sound = _View(namespace, clustered, lenient=True) if any(namespace.broken.values()) else None
+    unsure = complete and any(namespace.broken.values())
+    among_sound = _View(namespace, clustered, complete=True, lenient=True) if unsure else None
     unsound = {
         missing("", kind, name).message for kind, names in namespace.broken.items() if kind in BY_KIND for name in names
     }

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 from typer.testing import Result
 
 from worker.cli.exits import ExitCode
-from worker.cli.yaml_documents import documents
+from worker.cli.yaml_documents import UnreadableYaml, documents
 
 Run = Callable[..., Result]
 
@@ -204,7 +205,7 @@ def test_a_file_that_is_not_text_is_refused_without_a_traceback(run: Run, policy
     result = run("validate", str(policy))
 
     assert result.exit_code == 1
-    assert "not UTF-8 text" in result.stderr
+    assert result.stdout.startswith(f"{policy}:1: not UTF-8 text")
 
 
 def test_no_file_at_all_is_a_usage_error(run: Run) -> None:
@@ -271,5 +272,82 @@ def test_what_is_no_yaml_that_can_be_read_is_named_with_its_line(
 
 def test_dates_are_texts_as_kubectl_reads_them_and_aliases_may_repeat() -> None:
     text = "a: &a {b: 2020-01-01, c: 2020-13-45T99:99:99Z}\nd: [*a, *a]\n"
-    [(_, document)] = documents(text)
-    assert document["d"] == [{"b": "2020-01-01", "c": "2020-13-45T99:99:99Z"}] * 2
+    [read] = documents(text)
+    assert not isinstance(read, UnreadableYaml)
+    assert read[1]["d"] == [{"b": "2020-01-01", "c": "2020-13-45T99:99:99Z"}] * 2
+
+
+BROKEN = "kind: [\n"
+
+
+@pytest.mark.parametrize(
+    "broken", [BROKEN, "a: 1\na: 2\n", "x: !foo 1\n", f"x: {'9' * 5000}\n", "a: \x07\n", "- " * 3000 + "x\n"]
+)
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_document_that_is_broken_hides_no_other(run: Run, tmp_path: Path, broken: str, at: int) -> None:
+    wrong = POLICY.replace("${revision}", "${nope}")
+    pieces = [wrong, wrong.replace("name: dev-to-staging", "name: other")]
+    pieces.insert(at, broken)
+    file = tmp_path / "all.yaml"
+    file.write_text("# of the shop\n---\n" + "---\n".join(pieces))
+
+    result = run("validate", str(file))
+
+    starts = [2 + sum(one.count("\n") + 1 for one in pieces[:index]) for index in range(3)]
+    assert result.exit_code == 1
+    unread, *found = result.stdout.splitlines()
+    assert unread.partition(": ")[2].startswith("no YAML: ")
+    assert starts[at] <= int(unread.split(":")[1]) <= starts[at] + 3
+    located = sorted(int(line.split(":")[1]) for line in found if "`${nope}`" in line)
+    assert located == [starts[index] + 15 for index in range(3) if index != at]
+    assert "2 resources in 1 file: " in result.stderr
+
+
+def test_several_broken_documents_are_each_named(run: Run) -> None:
+    lines = run("validate", "-", stdin=f"{BROKEN}---\nkind: x\n---\n{BROKEN}").stdout.splitlines()
+    assert [line.partition(": ")[0] for line in lines if "no YAML" in line] == ["-:2", "-:6"]
+    assert any("apiVersion" in line for line in lines)
+
+
+def test_what_a_broken_document_may_declare_is_not_called_missing(run: Run, policy: Path) -> None:
+    for name, final in (("dev", "false"), ("staging", "{")):
+        (policy.parent / f"{name}.yaml").write_text(ENVIRONMENT.format(name=name, final=final))
+
+    lines = run("validate", str(policy.parent)).stdout.splitlines()
+
+    assert len(lines) == 1
+    assert "no YAML" in lines[0]
+
+
+def test_a_file_that_is_no_text_hides_no_other(run: Run, policy: Path) -> None:
+    policy.write_text(POLICY.replace("${revision}", "${nope}"))
+    (policy.parent / "a.yaml").write_bytes(b"kind: x\n\xff\xfe")
+
+    result = run("validate", str(policy.parent))
+
+    assert result.exit_code == 1
+    assert f"{policy.parent}/a.yaml:2: not UTF-8 text (byte 8)" in result.stdout.splitlines()
+    assert f"{policy}:15: " in result.stdout
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "%YAML 1.1\n---\na: 1\n...\n%YAML 1.1\n---\na: 2\n",
+        "# one\n\n--- # two\na: 1\n--- {a: 2}\n",
+        "a: |\n  ---\n  x\n---\na: 2\r\n---\r\n",
+        "---\n---\n",
+        "a: '---\n\n  x'\n",
+        "a: ---\nb: --- x\n",
+        "",
+        "---",
+    ],
+)
+def test_documents_are_those_of_the_whole_text_with_its_lines(text: str) -> None:
+    yaml = YAML(typ="safe", pure=True)
+    whole = [node for node in yaml.compose_all(text) if node is not None]
+    found = list(documents(text))
+    read = [one for one in found if not isinstance(one, UnreadableYaml)]
+    assert len(read) == len(found)
+    assert [node.start_mark.line for node, _ in read] == [node.start_mark.line for node in whole]
+    assert [document for _, document in read] == list(YAML(typ="safe", pure=True).load_all(text))

@@ -21,6 +21,14 @@ _INDEX = re.compile(r"\[(\d+)\]")
 FILE_LIMIT_BYTES = 16 * 1024 * 1024
 
 
+class UnreadableFile(Exception):
+    """Why a file cannot be read, and in which line."""
+
+    def __init__(self, problem: str, line: int = 1) -> None:
+        super().__init__(problem)
+        self.line = line
+
+
 @dataclass(frozen=True, kw_only=True)
 class SourceLocation:
     """Where a document begins."""
@@ -125,7 +133,7 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """What is in the files, each document with its place; `unreadable` are the files that are no YAML."""
+    """What is in the files, each document with its place; `unreadable` is what is no document, or no text."""
 
     files: int
     documents: tuple[tuple[SourceLocation, Any], ...]
@@ -141,23 +149,35 @@ class Loaded:
 
 
 def load_files(paths: Sequence[Path]) -> Loaded:
-    """Read all files once, standard input too. Raises CliError for a path that cannot be read."""
+    """Read all files once, standard input too. What cannot be read is shown and hides nothing else.
+
+    Raises CliError for a path that is not there.
+    """
     found: list[tuple[SourceLocation, Any]] = []
     unreadable: list[LocatedError] = []
     files = list(dict.fromkeys(_files(paths)))
     for file in files:
         try:
-            for node, document in documents(_read(file)):
+            text = _read(file)
+        except UnreadableFile as error:
+            unreadable.append(_no_document(file, error.line, str(error)))
+            continue
+        for one in documents(text):
+            if isinstance(one, UnreadableYaml):
+                unreadable.append(_no_document(file, one.line, f"no YAML: {one}"))
+            else:
+                node, document = one
                 location = SourceLocation(file=str(file), line=node.start_mark.line + 1, node=node)
                 found.append((location, document))
-        except UnreadableYaml as error:
-            place = SourceLocation(file=str(file), line=error.line)
-            unreadable.append(LocatedError(place=place, kind="", name="", path="", message=f"no YAML: {error}"))
     return Loaded(files=len(files), documents=tuple(found), unreadable=tuple(unreadable))
 
 
+def _no_document(file: Path, line: int, message: str) -> LocatedError:
+    return LocatedError(place=SourceLocation(file=str(file), line=line), kind="", name="", path="", message=message)
+
+
 def check_loaded(loaded: Loaded) -> Report:
-    """Check all resources as one set; files that are no YAML are findings too."""
+    """Check all resources as one set; what could not be read is a finding, and may have declared what others name."""
     found = [
         LocatedError(
             place=loaded.documents[error.index][0].of(error.error.path),
@@ -166,7 +186,7 @@ def check_loaded(loaded: Loaded) -> Report:
             path=error.error.path,
             message=error.error.message,
         )
-        for error in validate_documents(document for _, document in loaded.documents)
+        for error in validate_documents((document for _, document in loaded.documents), complete=not loaded.unreadable)
     ]
     present = [document for _, document in loaded.documents if document is not None]
     ours = sum(1 for document in present if not isinstance(document, dict) or _is_ours(document))
@@ -197,16 +217,19 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def _read(file: Path) -> str:
+    """Return the text of a file. Raises UnreadableFile."""
     try:
         content = sys.stdin.buffer.read(FILE_LIMIT_BYTES + 1) if file == STANDARD_INPUT else _read_bytes(file)
     except OSError as error:
-        raise CliError(f"{file}: {error.strerror or error}", code=ExitCode.FAILED) from error
+        raise UnreadableFile(error.strerror or str(error)) from error
     if len(content) > FILE_LIMIT_BYTES:
-        raise CliError(f"{file}: larger than {FILE_LIMIT_BYTES // 1024 // 1024} MB", code=ExitCode.FAILED)
+        raise UnreadableFile(f"larger than {FILE_LIMIT_BYTES // 1024 // 1024} MB")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise CliError(f"{file}: not UTF-8 text (byte {error.start})", code=ExitCode.FAILED) from error
+        raise UnreadableFile(
+            f"not UTF-8 text (byte {error.start})", 1 + content.count(b"\n", 0, error.start)
+        ) from error
 
 
 def _read_bytes(file: Path) -> bytes:
