@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import structlog
 
 from crds.api.kubernetes import KubernetesApi
 from deploy.local.chart import MANIFESTS, ROOT
@@ -207,6 +208,22 @@ async def test_a_receiver_that_serves_flux_s_alerts_names_the_role_that_it_misse
     assert found["receiver"] == ""
     assert "may not get alerts.notification.toolkit.fluxcd.io, list alerts.notification" in found["watcher"]
     assert "bind the role pilotage-receiver-flux of" in found["watcher"]
+
+
+async def test_a_receiver_that_misses_the_role_for_flux_logs_it_once(
+    installed: KubernetesAccess, clients: dict[str, httpx.Client], tmp_path: Path
+) -> None:
+    token = clients["watcher"].headers["Authorization"].partition(" ")[2]
+    kubeconfig = kubeconfig_of(installed, tmp_path / "watcher", token=token, authority=installed.authority)
+    async with await KubernetesApi.connect(kubeconfig=str(kubeconfig)) as api:
+        watch = RightsWatch(api, "receiver", flux_alerts=True)
+        with structlog.testing.capture_logs() as lines:
+            await watch.look()
+            await watch.look()
+    [line] = lines
+    assert (line["log_level"], line["event"]) == ("error", "receiver is not ready")
+    assert line["error"] == watch.problem
+    assert "bind the role pilotage-receiver-flux of" in line["error"]
 
 
 async def test_a_wrong_token_and_a_wrong_certificate_are_distinguished(

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import structlog
 
 from activities.flux.planning import plan
 from activities.flux.subscriptions import FLUX_GROUP, flux_alerts, flux_providers
@@ -139,3 +140,17 @@ async def _create(api: KubernetesApi, resource: ApiResource, namespace: str, wan
                 return
             except ApiNotFound:
                 await asyncio.sleep(0.2)
+
+
+async def test_a_receiver_without_the_role_for_flux_logs_that_once(kubernetes_api: KubernetesAccess) -> None:
+    async with await KubernetesApi.connect(kubeconfig=str(kubernetes_api.kubeconfig_for("bob"))) as api:
+        with structlog.testing.capture_logs() as lines:
+            mirrors = FluxMirrors(api, flux_alerts=True)
+            following = asyncio.create_task(mirrors.run())
+            # It asks again each second.
+            await asyncio.sleep(2.5)
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+    [refused] = [line for line in lines if line["event"] == "Flux's Alerts cannot be listed"]
+    assert 'cannot list resource "alerts" in API group "notification.toolkit.fluxcd.io"' in refused["error"]
+    assert not mirrors.has_synced
