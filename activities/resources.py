@@ -28,6 +28,7 @@ from activities.models.tracking import TrackerRef
 from crds.api.forgeries import forgery_message
 from crds.api.places import PlaceWriter
 from crds.api.ports import (
+    REFUSES_EVENT,
     ApiForbidden,
     ApiInvalid,
     ApiNotFound,
@@ -155,7 +156,7 @@ class KubernetesResources(ResourceActivities):
             uid=publication.uid,
         )
         # The condition and the log line show it too.
-        with suppress(ApiForbidden, ApiNotFound):
+        with suppress(*REFUSES_EVENT):
             await self._kubernetes.post_event(
                 target,
                 name=f"{environment}.{publication.uid}.forged.{publication.forged}",
@@ -229,6 +230,16 @@ class KubernetesResources(ResourceActivities):
                     "tracker %s/%s gets no events (%s): %s", tracker.namespace, tracker.name, error, left_out
                 )
                 return
+            except ApiInvalid as error:
+                # A policy or a webhook of the cluster denies this one, and may take the next.
+                logger.warning(
+                    "tracker %s/%s does not get the event %s: %s (%s)",
+                    tracker.namespace,
+                    tracker.name,
+                    event.reason,
+                    event.message,
+                    error,
+                )
 
 
 @contextmanager

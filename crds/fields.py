@@ -16,6 +16,8 @@ from crds.model import Model, Rule, extra
 from crds.texts.plain import plain
 
 NAME_MAX_LENGTH = 63
+OBJECT_NAME_LENGTH = 253
+"""Of the name of any Kubernetes object."""
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 ELLIPSIS = "…"
 
@@ -24,7 +26,11 @@ Name = Annotated[str, Field(min_length=1, max_length=NAME_MAX_LENGTH, pattern=NA
 
 ObjectName = Annotated[
     str,
-    Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"),
+    Field(
+        min_length=1,
+        max_length=OBJECT_NAME_LENGTH,
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+    ),
 ]
 """The name of any Kubernetes object, such as a Secret; a DNS subdomain."""
 

@@ -24,7 +24,7 @@ from activities.models.drift import (
 )
 from activities.models.tracking import Artifact
 from crds.api.pauses import giving_way
-from crds.api.ports import ApiConflict, ApiForbidden, ApiNotFound, Document, Kubernetes, resource_of
+from crds.api.ports import REFUSES_EVENT, ApiConflict, ApiNotFound, Document, Kubernetes, resource_of
 from crds.api.publishing import (
     CONFLICTS,
     WORKFLOW_MANAGER,
@@ -145,8 +145,8 @@ class DriftStatuses(DriftStatusActivities):
             uid=metadata["uid"],
         )
         digest = hashlib.sha256(f"{metadata['uid']}/{now}/{status['since']}".encode()).hexdigest()
-        # A namespace that is being deleted takes no events; the status shows it too.
-        with suppress(ApiForbidden, ApiNotFound):
+        # The status shows it too.
+        with suppress(*REFUSES_EVENT):
             await self._kubernetes.post_event(
                 target,
                 name=f"{metadata['name']}.{digest[:_DIGEST_LENGTH]}",

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from activities.event_sinks.feeding import EventFeed
 from activities.models.event_sinks import PromotionEvent
 from activities.models.tracking import Artifact, TrackerRef
-from crds.api.ports import ApiForbidden, ApiNotFound, Document, Kubernetes, resource_of
+from crds.api.ports import REFUSES_EVENT, ApiNotFound, Document, Kubernetes, resource_of
 from crds.api.publishing import WORKFLOW_MANAGER
 from crds.reasons.events import EventReason
 from crds.v1alpha1.drift_monitor import DriftMonitor, MonitorLabel
@@ -73,8 +73,8 @@ class RollbackEvents:
                 warning=event.warning,
                 component=WORKFLOW_MANAGER,
             )
-        except (ApiForbidden, ApiNotFound) as error:
-            # A namespace that is being deleted takes no events; the monitor's status shows it too.
+        except REFUSES_EVENT as error:
+            # The monitor's status shows it too.
             logger.warning(
                 "tracker %s/%s gets no event (%s): %s", tracker.namespace, tracker.name, error, event.message
             )

@@ -114,6 +114,10 @@ class ApiInvalid(ApiError):
 ABOUT_ONE_OBJECT = (ApiConflict, ApiForbidden, ApiInvalid)
 """Refusals that are no news of the next object: who writes to several goes on to that one."""
 
+REFUSES_EVENT = (ApiForbidden, ApiInvalid, ApiNotFound)
+"""Why an event is not kept: its namespace goes, no Role grants it, or a policy or webhook of the cluster denies it.
+What it reports stands in a status as well, and nothing else waits for it."""
+
 
 class ApiUnavailable(ApiError):
     """No usable answer: connection, timeout, overload or a server error. Worth another try."""

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from crds.fields import ObjectName
+from crds.fields import OBJECT_NAME_LENGTH, ObjectName
 from crds.model import Definition, Model, PrinterColumn, Rule
 from crds.resource import Resource
 from crds.v1alpha1.flux_provider import POST_COLUMNS, PostStatus
@@ -87,7 +87,7 @@ class CommitStatus(Resource):
         kind="CommitStatus",
         plural="commitstatuses",
         short_name="pcs",
-        name_max_length=253,
+        name_max_length=OBJECT_NAME_LENGTH,
         columns=(PrinterColumn(name="PROVIDER", json_path=".spec.providerRef.name"), *POST_COLUMNS),
     )
 

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from crds.durations import FLUX_PATTERN, MAX_LENGTH, format_flux_duration, parse_flux_duration
-from crds.fields import SecretReference, Text, Time
+from crds.fields import OBJECT_NAME_LENGTH, SecretReference, Text, Time
 from crds.model import AGE, Definition, Model, PrinterColumn, Rule, extra
 from crds.resource import ConditionedStatus, Resource
 
@@ -115,7 +115,7 @@ class Provider(Resource):
         kind="Provider",
         plural="providers",
         short_name="pprov",
-        name_max_length=253,
+        name_max_length=OBJECT_NAME_LENGTH,
         columns=(
             PrinterColumn(name="TYPE", json_path=".spec.type"),
             PrinterColumn(name="ADDRESS", json_path=".spec.address", priority=1),

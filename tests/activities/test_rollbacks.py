@@ -10,9 +10,9 @@ from activities.drift.rollbacks import RollbackEvents
 from activities.event_sinks.feeding import EventFeed
 from activities.models.event_sinks import PromotionEvent, SinkRef
 from activities.models.tracking import Artifact
-from crds.api.ports import Document, resource_of
+from crds.api.ports import ApiError, Document, resource_of
 from crds.v1alpha1.event_sink import EventSink
-from tests.watcher.fakes import FakeKubernetes, tracker_document
+from tests.watcher.fakes import EVENTS_REFUSED, FakeKubernetes, tracker_document
 from worker.temporal.outcomes import WorkflowsUnavailable
 from worker.watcher.trackers import TRACKERS
 
@@ -114,8 +114,9 @@ async def test_a_tracker_that_is_gone_or_cannot_be_understood_has_no_event() -> 
     assert sinks.sent == []
 
 
-async def test_a_namespace_that_takes_no_events_keeps_no_sink_from_it() -> None:
+@pytest.mark.parametrize("refusal", EVENTS_REFUSED)
+async def test_a_namespace_that_takes_no_events_keeps_no_sink_from_it(refusal: ApiError) -> None:
     found, sinks = kubernetes(), Sinks()
-    found.refuse_events = True
+    found.events_refused = refusal
     await report(found, sinks)
     assert [name for name, _ in sinks.sent] == ["broker"]

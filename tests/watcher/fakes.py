@@ -19,6 +19,7 @@ from crds.api.ports import (
     PAGE_SIZE,
     WATCH_TIMEOUT,
     ApiConflict,
+    ApiError,
     ApiForbidden,
     ApiInvalid,
     ApiNotFound,
@@ -35,6 +36,11 @@ from worker.temporal.outcomes import Look, WorkflowState, WorkflowsUnavailable
 from worker.watcher.entries import FINALIZER
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+EVENTS_REFUSED = (
+    ApiForbidden("events is forbidden: the namespace is being terminated", status=403),
+    ApiInvalid('admission webhook "owners.example.com" denied the request: no owner', status=400),
+)
+"""Why a cluster takes no events."""
 
 
 async def until(done: Callable[[], bool], *, seconds: float = 60) -> None:
@@ -229,7 +235,7 @@ class FakeKubernetes:
         self.writes: list[tuple[str, str]] = []
         self.conflicts = 0
         """How many of the next applies meet a conflict."""
-        self.refuse_events = False
+        self.events_refused: ApiError | None = None
         self.refused: set[str] = set()
         """Names of objects of which the API server takes no status."""
         self._versions = itertools.count(100)
@@ -395,8 +401,8 @@ class FakeKubernetes:
     async def post_event(
         self, target: EventTarget, *, name: str, reason: str, message: str, warning: bool, component: str
     ) -> bool:
-        if self.refuse_events:
-            raise ApiForbidden(f"events {name} is forbidden: the namespace is being terminated", status=403)
+        if self.events_refused is not None:
+            raise self.events_refused
         known = name in self.events
         self.events.setdefault(name, (target, reason, message))
         return not known

@@ -6,9 +6,17 @@ from typing import Any
 import pytest
 
 from activities.models.tracking import TrackerRef
-from crds.api.ports import Document
+from crds.api.ports import ApiError, Document
 from crds.api.reflector import Key, ObjectChange
-from tests.watcher.fakes import NOW, FakeKubernetes, FakePromotions, no_drift, running_status, tracker_document
+from tests.watcher.fakes import (
+    EVENTS_REFUSED,
+    NOW,
+    FakeKubernetes,
+    FakePromotions,
+    no_drift,
+    running_status,
+    tracker_document,
+)
 from worker.temporal.outcomes import WorkflowState
 from worker.watcher.entries import FINALIZER, TrackerEntry, read_tracker
 from worker.watcher.trackers import ENDING_LOOK, STALL_LOOK, TRACKERS, TrackerController
@@ -300,10 +308,11 @@ async def test_a_tracker_of_a_vanished_ones_name_goes_after_ten_minutes_though_n
     assert attempt() in scene.promotions.deleted
 
 
-async def test_a_namespace_that_takes_no_events_does_not_keep_its_trackers(scene: Scene) -> None:
+@pytest.mark.parametrize("refusal", EVENTS_REFUSED)
+async def test_a_namespace_that_takes_no_events_does_not_keep_its_trackers(scene: Scene, refusal: ApiError) -> None:
     scene.promotions.states[attempt()] = WorkflowState.RUNNING
     scene.show(tracker_document(deleting=NOW - timedelta(minutes=10), status=running_status()))
-    scene.kubernetes.refuse_events = True
+    scene.kubernetes.events_refused = refusal
     assert await scene.controller.reconcile(KEY) is None
     assert scene.tracker["metadata"]["finalizers"] == []
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from crds.api.ports import ApiInvalid, ApiResource, Document, resource_of
+from crds.api.ports import ApiError, ApiInvalid, ApiResource, Document, resource_of
 from crds.api.reflector import Key, ObjectChange
 from crds.resource import Resource
 from crds.rules.field_errors import FieldError
@@ -20,7 +20,14 @@ from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.promotion_policy import PromotionPolicy
 from crds.v1alpha1.scm_provider import ScmProvider
 from crds.v1alpha1.test_runner import TestRunner
-from tests.watcher.fakes import FakeKubernetes, FakePromotions, running_status, tracker_document, until
+from tests.watcher.fakes import (
+    EVENTS_REFUSED,
+    FakeKubernetes,
+    FakePromotions,
+    running_status,
+    tracker_document,
+    until,
+)
 from worker.watcher import declarations
 from worker.watcher.declarations import DeclarationController, read_declaration
 from worker.watcher.entries import TrackerEntry, read_tracker
@@ -147,8 +154,11 @@ async def test_what_is_invalid_has_one_event_for_each_thing_that_is_wrong(scene:
     assert [one["status"] for _, _, one in conditions] == ["False", "False"]
 
 
-async def test_a_namespace_that_takes_no_events_keeps_no_condition_from_being_written(scene: Scene) -> None:
-    scene.kubernetes.refuse_events = True
+@pytest.mark.parametrize("refusal", EVENTS_REFUSED)
+async def test_a_namespace_that_takes_no_events_keeps_no_condition_from_being_written(
+    scene: Scene, refusal: ApiError
+) -> None:
+    scene.kubernetes.events_refused = refusal
     await scene.change(PromotionPolicy, policy(runner="gone"))
     assert scene.valid(PromotionPolicy, "dev-to-staging")["status"] == "False"
 
@@ -372,3 +382,13 @@ async def test_a_tracker_that_takes_its_policy_costs_no_look_at_what_is_declared
     scene.controller.follow_tracker(ObjectChange(key=Key("shop", "web-412"), old=None, new=entry))
     await scene.change(PromotionPolicy, policy(parameter="${branch}"))
     assert {plural for plural, _ in read} > {PromotionPolicy.definition.plural}
+
+
+async def test_what_is_wrong_with_an_object_of_the_longest_name_has_an_event_of_a_name_that_fits(scene: Scene) -> None:
+    name = f"{'n' * 235}.{'n' * 17}"
+    spec = {"providerRef": {"name": "gone"}, "eventSources": [{"kind": "Kustomization", "name": "*"}]}
+    await scene.change(CommitStatus, {"metadata": _metadata(name), "spec": spec})
+    [event] = scene.kubernetes.events
+    assert len(event) <= 253
+    assert ".." not in event
+    assert scene.valid(CommitStatus, name)["status"] == "False"

@@ -1,6 +1,7 @@
 """Status writes on a real kube-apiserver: only to the object meant, never an older one over a newer one."""
 
 import asyncio
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -23,8 +24,10 @@ from crds.api.ports import (
     NAMESPACES,
     ApiInvalid,
 )
+from crds.api.verification import BINDINGS as ADMISSION_BINDINGS
+from crds.api.verification import POLICIES as ADMISSION_POLICIES
 from crds.reasons.vocabulary import Health, State
-from tests.watcher.fakes import FakeKubernetes, tracker_document
+from tests.watcher.fakes import EVENTS_REFUSED, FakeKubernetes, become, tracker_document
 from tests.watcher.samples import AT, ENVIRONMENTS, Quiet, conditions, full_status, ref_of, tracker
 from worker.watcher.entries import FINALIZER
 from worker.watcher.trackers import TRACKERS
@@ -122,7 +125,7 @@ async def test_the_last_status_of_a_deleted_tracker_is_written_in_a_namespace_th
 async def test_a_status_is_written_though_no_event_may_be(caplog: pytest.LogCaptureFixture) -> None:
     kubernetes = FakeKubernetes()
     created = kubernetes.put(TRACKERS, tracker_document())
-    kubernetes.refuse_events = True
+    kubernetes.events_refused = EVENTS_REFUSED[0]
     resources = KubernetesResources(kubernetes=kubernetes, observer=Quiet())
     notes = tuple(EventNote(id=str(n), warning=False, reason=f"Reason{n}", message=f"text {n}") for n in range(2))
     request = PublishStatusInput(tracker=ref_of(created), status=full_status(1), events=notes)
@@ -130,6 +133,45 @@ async def test_a_status_is_written_though_no_event_may_be(caplog: pytest.LogCapt
     (record,) = caplog.records
     assert "is forbidden" in record.getMessage()
     assert "Reason0: text 0; Reason1: text 1" in record.getMessage()
+
+
+async def test_a_policy_of_the_cluster_that_denies_events_keeps_neither_status_nor_later_events(
+    api: KubernetesApi, namespace: str
+) -> None:
+    name = f"no-tests-{namespace}"
+    constraints = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+        "resourceRules": [
+            {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["events"]}
+        ],
+    }
+    validations = [{"expression": "object.reason != 'Testing'"}]
+    spec = {"matchConstraints": constraints, "validations": validations}
+    await api.create(ADMISSION_POLICIES, None, {"metadata": {"name": name}, "spec": spec})
+    bound = {"policyName": name, "validationActions": ["Deny"]}
+    await api.create(ADMISSION_BINDINGS, None, {"metadata": {"name": name}, "spec": bound})
+    created = await api.create(TRACKERS, namespace, tracker())
+    target = TRACKERS.target(namespace=namespace, name="web-412", uid=created["metadata"]["uid"])
+    probes = itertools.count()
+
+    async def denied() -> bool:
+        try:
+            await api.post_event(
+                target, name=f"probe-{next(probes)}", reason="Testing", message="", warning=False, component="test"
+            )
+        except ApiInvalid:
+            return True
+        return False
+
+    await become(denied)
+    resources = KubernetesResources(kubernetes=api, observer=Quiet())
+    notes = tuple(EventNote(id=one, warning=False, reason=one, message=one) for one in ("Testing", "Merged"))
+    request = PublishStatusInput(tracker=ref_of(created), status=full_status(1), events=notes)
+    assert (await resources.publish_status(request)).written
+    posted = [one["metadata"]["name"] for one in (await api.list_all(EVENTS, namespace)).items]
+    assert event_name(request.tracker, notes[1]) in posted
+    for kind in (ADMISSION_BINDINGS, ADMISSION_POLICIES):
+        await api.delete(kind, None, name)
 
 
 async def test_a_status_of_another_attempt_is_dropped(api: KubernetesApi, namespace: str) -> None:

@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from crds.api.ports import ABOUT_ONE_OBJECT, ApiError, ApiForbidden, ApiNotFound, Document, Kubernetes, resource_of
+from crds.api.ports import ABOUT_ONE_OBJECT, REFUSES_EVENT, ApiError, Document, Kubernetes, resource_of
 from crds.api.publishing import WATCHER_MANAGER, WantedCondition, publish_conditions
 from crds.api.reflector import Key, ObjectChange
 from crds.conditions import Condition, ConditionStatus, ConditionType
+from crds.fields import OBJECT_NAME_LENGTH
 from crds.resource import Resource
 from crds.rules.environments import validate_environment, validate_repository
 from crds.rules.event_sinks import validate_event_sink
@@ -314,15 +315,18 @@ class DeclarationController:
         """Post an event of what is invalid: once for each generation and message, by any watcher."""
         metadata, api = resource.metadata, resource_of(resource.definition)
         identity = f"{metadata.uid}/{metadata.generation}/{condition.reason}/{condition.message}"
-        # The condition shows it as well, and a namespace that is being deleted takes no events.
-        with suppress(ApiForbidden, ApiNotFound):
+        digest = hashlib.sha256(identity.encode()).hexdigest()[:_DIGEST_LENGTH]
+        # Some kinds take names as long as an event may have.
+        named = metadata.name[: OBJECT_NAME_LENGTH - _DIGEST_LENGTH - 1].rstrip(".-")
+        # The condition shows it as well.
+        with suppress(*REFUSES_EVENT):
             await self._kubernetes.post_event(
                 api.target(
                     namespace=metadata.namespace or "",
                     name=metadata.name,
                     uid=metadata.uid or "",
                 ),
-                name=f"{metadata.name}.{hashlib.sha256(identity.encode()).hexdigest()[:_DIGEST_LENGTH]}",
+                name=f"{named}.{digest}",
                 reason=condition.reason,
                 message=condition.message,
                 warning=True,

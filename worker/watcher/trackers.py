@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from activities.models.drift import GoneTracker
-from crds.api.ports import ApiConflict, ApiForbidden, ApiNotFound, Document, Kubernetes, resource_of
+from crds.api.ports import REFUSES_EVENT, ApiConflict, ApiNotFound, Document, Kubernetes, resource_of
 from crds.api.publishing import WATCHER_MANAGER, WantedCondition, publish_conditions
 from crds.api.reflector import Key, ObjectChange
 from crds.conditions import ConditionType
@@ -304,8 +304,8 @@ class TrackerController:
                 warning=True,
                 component=WATCHER_MANAGER,
             )
-        except (ApiForbidden, ApiNotFound):
-            # A namespace that is being deleted takes no new events, and must not wait for one.
+        except REFUSES_EVENT:
+            # Neither the tracker nor its namespace, which may be about to go as well, waits for it.
             logger.warning("tracker %s/%s is let go: %s", entry.namespace, entry.name, message)
 
     async def _add_finalizer(self, entry: TrackerEntry) -> bool:
