@@ -95,22 +95,22 @@ class DeclarationMirror:
     def find(self, resource: ApiResource, namespace: str | None, name: str) -> Document | None:
         """Return one object; None where it is not kept, or where what is kept may be old."""
         key = Key(namespace or "", name)
-        for mirror in self._current(resource):
+        for mirror in self._current(resource, namespace):
             if (found := mirror.objects.get(key)) is not None:
                 return found
         return None
 
     def all_in(self, resource: ApiResource, namespace: str | None) -> tuple[Document, ...] | None:
         """Return all objects of a namespace, by name; None where they are not kept, or may be old."""
-        mirrors = self._current(resource)
-        if not mirrors or namespace is None:
+        mirrors = self._current(resource, namespace) if namespace is not None else []
+        if not mirrors:
             return None
         kept = [(key, one) for mirror in mirrors for key, one in mirror.objects.items() if key.namespace == namespace]
         return tuple(one for _, one in sorted(kept, key=lambda pair: pair[0]))
 
-    def _current(self, resource: ApiResource) -> list[Reflector[Document]]:
-        """Return the mirrors of a kind; none where one of them may be old."""
-        mirrors = self._mirrors.get(resource, [])
+    def _current(self, resource: ApiResource, namespace: str | None) -> list[Reflector[Document]]:
+        """Return the mirrors of a kind in a namespace; none where one of them may be old."""
+        mirrors = [one for one in self._mirrors.get(resource, ()) if one.follows(namespace)]
         return mirrors if all(mirror.is_current(self._silence) for mirror in mirrors) else []
 
 

@@ -79,6 +79,10 @@ class Reflector(Generic[T]):
     def resource(self) -> ApiResource:
         return self._resource
 
+    def follows(self, namespace: str | None) -> bool:
+        """Return whether the objects of a namespace are among those that it keeps; None stands for those of none."""
+        return self._namespace in (None, namespace)
+
     @property
     def resyncs(self) -> bool:
         """Whether its objects are reported again although nothing changed."""

@@ -9,7 +9,7 @@ import pytest
 
 from crds.api.kubernetes import KubernetesApi
 from crds.api.mirror import DeclarationMirror, MirroredReads, read_through
-from crds.api.ports import ApiNotFound, ApiResource, Document, Page, resource_of
+from crds.api.ports import NAMESPACES, ApiNotFound, ApiResource, Document, Page, resource_of
 from crds.v1alpha1.test_runner import TestRunner
 from tests.watcher.api_server import WIDGETS, OddServer, answer, serving, stream, widget
 from tests.watcher.fakes import become, until
@@ -89,6 +89,8 @@ async def test_what_is_declared_is_read_once_and_what_changes_is_seen(api: Kuber
 async def test_what_is_not_kept_and_what_a_caller_knows_to_have_changed_is_asked_for(
     api: KubernetesApi, namespace: str
 ) -> None:
+    other = f"{namespace}-other"
+    await api.create(NAMESPACES, None, {"metadata": {"name": other}})
     mirror = DeclarationMirror(api, (RUNNERS,))
     reads = Counted(api, mirror)
     await api.create(RUNNERS, namespace, runner("a"))
@@ -133,6 +135,22 @@ async def test_mirrors_of_some_namespaces_keep_nothing_of_the_cluster(api: Kuber
     async with running(mirror):
         await until(lambda: mirror.find(RUNNERS, namespace, "a") is not None)
         assert mirror.find(cluster, None, namespace) is None
+
+
+async def test_what_is_declared_where_a_mirror_does_not_look_is_asked_for(api: KubernetesApi, namespace: str) -> None:
+    other = f"{namespace}-other"
+    await api.create(NAMESPACES, None, {"metadata": {"name": other}})
+    mirror = DeclarationMirror(api, (RUNNERS,), namespaces=(namespace,))
+    reads = Counted(api, mirror)
+    for where in (namespace, other):
+        await api.create(RUNNERS, where, runner("a"))
+    async with running(mirror):
+        await until(lambda: mirror.find(RUNNERS, namespace, "a") is not None)
+        assert [one["metadata"]["name"] for one in (await reads.list_all(RUNNERS, namespace)).items] == ["a"]
+        assert reads.asked == []
+        # Such as of a namespace that newer processes serve, while this one is about to stop.
+        assert [one["metadata"]["name"] for one in (await reads.list_all(RUNNERS, other)).items] == ["a"]
+    assert reads.asked == ["*"]
 
 
 async def test_neither_status_nor_owners_of_fields_are_kept(api: KubernetesApi, namespace: str) -> None:

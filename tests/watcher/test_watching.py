@@ -276,7 +276,8 @@ async def test_sinks_of_a_namespace_are_answered_from_the_watch_that_is_there_an
             return [one.metadata.name for one in watcher.sinks_of(namespace) or ()]
 
         await until(lambda: names() == ["api", "web"])
-        assert watcher.sinks_of("other") == ()
+        # An event of a namespace that is served by other watchers may be written here.
+        assert watcher.sinks_of("other") is None
         assert all(one.metadata.uid for one in watcher.sinks_of(namespace) or ())
         await api.delete(resource, namespace, "web")
         await until(lambda: names() == ["api"])

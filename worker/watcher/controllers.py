@@ -176,9 +176,9 @@ class Watcher:
         return ChainMap(*(dict(mirror.objects) for mirror in self._declared.get(kind, ())))
 
     def sinks_of(self, namespace: str) -> tuple[EventSink, ...] | None:
-        """Return the EventSinks of a namespace, by name; None where what is kept of them may be old."""
-        mirrors = self._declared.get(EventSink, [])
-        if not all(one.is_current(WATCH_SILENCE) for one in mirrors):
+        """Return the EventSinks of a namespace, by name; None where none are kept, or they may be old."""
+        mirrors = [one for one in self._declared[EventSink] if one.follows(namespace)]
+        if not mirrors or not all(one.is_current(WATCH_SILENCE) for one in mirrors):
             return None
         kept = sorted(
             (key.name, one) for mirror in mirrors for key, one in mirror.objects.items() if key.namespace == namespace
