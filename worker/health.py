@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import os
 import socket
 import time
@@ -14,6 +15,7 @@ from typing import Self
 import aiohttp
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -26,6 +28,9 @@ STALLED_SECONDS = 15.0
 """A loop that did not tick for so long hangs; the probe's own timeout catches one that hangs entirely."""
 LINGERING_SECONDS = 1.0
 """How long the rest of a refused body is dropped: its sender reads the answer, and no broken connection."""
+IDLE_SECONDS = 75.0
+"""How long a connection may be open without a request, or with one whose head does not end: longer than proxies keep
+one that they do not use, and far shorter than the hour of the library, in which a stranger could hold any number."""
 _SDK_TIMEOUT = aiohttp.ClientTimeout(total=3)
 
 Check = Callable[[], bool]
@@ -54,6 +59,19 @@ class Health:
         if time.monotonic() - self.last_tick > STALLED_SECONDS:
             names.append("event loop")
         return tuple(names)
+
+
+class _NotHttp(logging.Filter):
+    """Leave out of the log what arrived and is no HTTP: anybody can send it, and it is quoted with what it holds."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a line is about anything else."""
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError)
+
+
+_REQUESTS = logging.getLogger("aiohttp.server")
+_NOT_HTTP = _NotHttp()
 
 
 class HealthServer:
@@ -95,7 +113,14 @@ class HealthServer:
                 *self._routes,
             ]
         )
-        self._runner = web.AppRunner(app, access_log=None, auto_decompress=False, lingering_time=LINGERING_SECONDS)
+        _REQUESTS.addFilter(_NOT_HTTP)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            auto_decompress=False,
+            lingering_time=LINGERING_SECONDS,
+            keepalive_timeout=IDLE_SECONDS,
+        )
         await self._runner.setup()
         try:
             await self._site(self._runner).start()

@@ -1,5 +1,6 @@
 """What machines and people read of a process: no credential in any of it, and no text that forges a line."""
 
+import asyncio
 import base64
 import io
 import json
@@ -14,6 +15,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 import structlog
+from aiohttp import web
 from opentelemetry import trace
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import generate_latest
@@ -24,6 +26,7 @@ from tests.providers.fuzzing.answers import answer_of
 from tests.providers.fuzzing.mutations import sent
 from tests.providers.fuzzing.operations import APP, OPERATIONS, kind_of
 from tests.providers.hosts import TOKEN, MemoryClients
+from worker.health import Health, HealthServer
 from worker.logs import configure_logs
 from worker.tracing import trace_call
 
@@ -145,3 +148,41 @@ def test_to_forge_a_line_by_what_a_library_warns_of(style: str) -> None:
     ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     (line,) = ran.stderr.splitlines()
     assert "odd: a" in line
+
+
+CANARY = "a-token-of-webhooks"
+HEAD = "POST /hooks/shop/GitRepository/web HTTP/1.1\r\nHost: pilotage"
+NO_HTTP = (
+    f"{HEAD}\r\nX-Gitlab-Token: {CANARY}\x01\r\n\r\n",
+    f"{HEAD}\r\nAuthorization: Bearer {CANARY}{'a' * 16_000}\r\n\r\n",
+    f"{HEAD}\r\nX-Gitlab-Token : {CANARY}\r\n\r\n",
+    f"{HEAD}\r\nX-Gitlab-Token: {CANARY}\r\nContent-Length: many\r\n\r\n",
+    f"POST /hooks/shop/GitRepository/web?token={CANARY} HTTP/1.1 {FORGED}\r\n\r\n",
+)
+
+
+@pytest.mark.parametrize("sent_text", NO_HTTP)
+async def test_to_fill_the_log_with_what_is_no_http(sent_text: str) -> None:
+    async def fails(_request: web.Request) -> web.Response:
+        raise ZeroDivisionError
+
+    log = _written("json", "info")
+    async with HealthServer(Health(), host="127.0.0.1", port=0, routes=[web.get("/fails", fails)]) as server:
+        for _ in range(3):
+            assert b" 400 " in await _answer_to(server.port, sent_text)
+        lines = log.getvalue().splitlines()
+        assert (len(lines), CANARY in log.getvalue()) == (1, False), lines
+        # A defect of ours stays visible.
+        assert b" 500 " in await _answer_to(server.port, "GET /fails HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert "ZeroDivisionError" in log.getvalue()
+
+
+async def _answer_to(port: int, text: str) -> bytes:
+    """Send a text to a server of this machine and return the beginning of what it answers."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(text.encode())
+        async with asyncio.timeout(10):
+            return await reader.readline()
+    finally:
+        writer.close()

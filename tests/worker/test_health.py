@@ -1,5 +1,6 @@
 """The three paths that every process serves."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 
@@ -8,6 +9,7 @@ import pytest
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter
 
+from worker import health
 from worker.health import STALLED_SECONDS, Health, HealthServer
 from worker.settings import InvalidSettings
 
@@ -97,3 +99,18 @@ def test_what_is_awaited_keeps_a_process_from_being_ready_until_it_has_come() ->
     with health.awaiting("clock", str):
         assert health.failing(health.ready) == ("clock",)
     assert (health.ready, health.details) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    "head", ["", "GET /healthz HTTP/1.1\r\nHost: pilo", "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"]
+)
+async def test_a_connection_that_asks_nothing_is_closed(monkeypatch: pytest.MonkeyPatch, head: str) -> None:
+    assert health.IDLE_SECONDS < 120
+    monkeypatch.setattr(health, "IDLE_SECONDS", 0.2)
+    async with HealthServer(Health(), host="127.0.0.1", port=0) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(head.encode())
+        async with asyncio.timeout(10):
+            answered = await reader.read()
+        assert answered.startswith(b"HTTP/1.1 200") == head.endswith("\r\n\r\n")
+        writer.close()
