@@ -1,5 +1,6 @@
 """What the controller does about a tracker, decided on fake ports."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.watcher.fakes import (
     tracker_document,
 )
 from worker.temporal.outcomes import WorkflowState
+from worker.watcher import trackers
 from worker.watcher.entries import FINALIZER, TrackerEntry, read_tracker
 from worker.watcher.trackers import ENDING_LOOK, STALL_LOOK, TRACKERS, TrackerController
 
@@ -356,3 +358,28 @@ async def test_a_changed_poke_annotation_wakes_the_workflow_once(scene: Scene) -
     await scene.controller.reconcile(KEY)
     await scene.controller.reconcile(KEY)
     assert scene.promotions.poked == [attempt()]
+
+
+@pytest.mark.parametrize("state", ["Testing", "Completed"])
+async def test_a_watcher_of_another_release_leaves_a_condition_whose_text_is_another(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    scene.promotions.states[attempt()] = WorkflowState.RUNNING
+    scene.show(tracker_document(status=running_status()))
+    await scene.controller.reconcile(KEY)
+    scene.tracker["status"]["state"] = state
+    if state == "Completed":
+        scene.promotions.states[attempt()] = WorkflowState.COMPLETED
+    scene.refresh()
+    await scene.controller.reconcile(KEY)
+    scene.refresh()
+    stands, writes = scene.condition("WorkflowAvailable"), len(scene.kubernetes.writes)
+    assert stands["status"] == "True"
+    for name in ("_running", "_finished"):
+        original = getattr(trackers, name)
+        monkeypatch.setattr(
+            trackers, name, lambda entry, original=original: replace(original(entry), message="all is well")
+        )
+    scene.controller.look_for(KEY)
+    await scene.controller.reconcile(KEY)
+    assert (scene.condition("WorkflowAvailable"), len(scene.kubernetes.writes)) == (stands, writes)

@@ -49,6 +49,8 @@ class TrackerEntry:
     """Reason of the condition WorkflowAvailable; empty where there is none."""
     available_message: str
     """Its message, which names the attempt that it is about."""
+    available_generation: int
+    """The generation of the tracker that it is about."""
     accepted: bool
     repository: str
     number: int
@@ -113,6 +115,7 @@ def read_tracker(document: Document) -> TrackerEntry:
         poke=str((metadata.get("annotations") or {}).get(TrackerAnnotation.POKE.value, "")),
         available=intern(available.reason) if available is not None else "",
         available_message=intern(available.message) if available is not None else "",
+        available_generation=available.observed_generation or 0 if available is not None else 0,
         accepted=ConditionType.ACCEPTED in conditions,
         repository=intern(spec["repositoryRef"]["name"]),
         number=int(spec["number"]),

@@ -360,4 +360,9 @@ def _finished(entry: TrackerEntry) -> WantedCondition:
 
 def _already_published(entry: TrackerEntry, wanted: WantedCondition) -> bool:
     """Return whether the tracker states it already; what it states of an earlier attempt does not count."""
-    return entry.accepted and (entry.available, entry.available_message) == (wanted.reason, wanted.message)
+    if not entry.accepted or entry.available != wanted.reason:
+        return False
+    # Watchers of two releases, whose texts may differ, would else rewrite each other's without an end.
+    # A stall is news with each cause.
+    stands = entry.available_generation == entry.generation and wanted.reason != ConditionReason.WORKFLOW_STALLED
+    return stands or entry.available_message == wanted.message
