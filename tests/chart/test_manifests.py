@@ -52,6 +52,13 @@ def test_every_process_is_probed_bounded_and_given_longer_to_stop_than_its_activ
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
+def test_a_node_with_a_pod_that_does_not_get_ready_can_be_drained(example: str) -> None:
+    budgets = [one["spec"] for one in of_kind(example, "PodDisruptionBudget")]
+    assert budgets or example == "evaluation"
+    assert all(one["unhealthyPodEvictionPolicy"] == "AlwaysAllow" for one in budgets)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
 def test_a_receiver_still_answers_while_proxies_learn_that_it_goes(example: str) -> None:
     lingering = {
         container["args"][0]: container["lifecycle"]["preStop"]["sleep"]["seconds"]

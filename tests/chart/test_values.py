@@ -10,6 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from deploy.local.chart import CHART, EXAMPLES, ROOT
+from worker.temporal.settings import unusable_address
 
 SCHEMA = json.loads((ROOT / CHART / "values.schema.json").read_text())
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
@@ -75,6 +76,23 @@ def test_the_examples_are_values_of_the_schema(example: str) -> None:
 )
 def test_a_value_outside_the_schema_is_named_by_its_path(wrong: dict[str, Any], path: str) -> None:
     assert [error.json_path for error in VALIDATOR.iter_errors(with_defaults(wrong))] == [path]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "temporal:7233",
+        "10.0.0.1:7233",
+        "[fd00::1]:7233",
+        "temporal",
+        "fd00::1:7233",
+        "[temporal]:7233",
+        "http://temporal:7233",
+    ],
+)
+def test_an_address_of_temporal_is_a_value_where_the_processes_take_it(address: str) -> None:
+    wrong = [error.json_path for error in VALIDATOR.iter_errors(with_defaults({"temporal": {"address": address}}))]
+    assert (not wrong) == (not unusable_address(address))
 
 
 def nested(path: str) -> dict[str, Any]:

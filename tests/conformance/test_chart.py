@@ -89,7 +89,14 @@ def test_groups_of_ones_own_are_the_only_ones(groups: str, names: list[str]) -> 
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "port"), [("http://otel:4318", 4318), ("http://otel", 80), ("https://otel.example.com/v1", 443)]
+    ("endpoint", "port"),
+    [
+        ("http://otel:4318", 4318),
+        ("http://otel", 80),
+        ("https://otel.example.com/v1", 443),
+        ("http://[fd00::1]:4318", 4318),
+        ("https://[fd00::1]", 443),
+    ],
 )
 def test_a_network_policy_lets_traces_out(endpoint: str, port: int) -> None:
     [policy, *_] = rendered("NetworkPolicy", "--set", f"networkPolicy.enabled=true,traces.endpoint={endpoint}")

@@ -239,6 +239,8 @@ metadata:
   labels: {{- include "pilotage.labels" $root | nindent 4 }}
 spec:
   maxUnavailable: 1
+  # Else a node with a pod that waits for a server, or has a wrong setting, could not be drained.
+  unhealthyPodEvictionPolicy: AlwaysAllow
   selector:
     matchLabels:
       {{- $own | nindent 6 }}
