@@ -15,9 +15,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+from temporalio import workflow
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 import worker.temporal.connect
 from activities.models.places import Counter, MemberSignal, Role, SendViewInput
@@ -42,8 +44,11 @@ from worker.temporal.queues import unrouted_deployments
 from worker.temporal.search_attributes import find_missing
 from worker.temporal.starts import TASK_TIMEOUT
 from workflows.identity import environment_workflow_id, fairness_key
+from workflows.policies import SUMMARY_BYTES
+from workflows.runtime.timers import wait_until
 
 ROOT = Path(__file__).parents[2]
+MANY_TESTS = [f"test-{number}" for number in range(50)]
 SIGNAL = MemberSignal(
     tracker=TrackerRef(namespace="shop", name="web-412", uid="u", attempt=1),
     number=412,
@@ -207,6 +212,28 @@ async def test_a_worker_that_dies_costs_each_workflow_that_it_worked_on_six_seco
         config = described.raw_description.execution_config
         assert config.default_workflow_task_timeout.ToTimedelta() == TASK_TIMEOUT
         await client.get_workflow_handle(f"{name}-{end}").terminate()
+
+
+@workflow.defn(sandboxed=False)
+class Waiting:
+    """Wait once, for many tests."""
+
+    @workflow.run
+    async def run(self) -> None:
+        await wait_until(lambda: False, at_most=timedelta(milliseconds=10), why=f"poll {', '.join(MANY_TESTS)}")
+
+
+async def test_what_a_timeline_shows_is_no_longer_than_a_server_takes(client: Client) -> None:
+    queue = f"t{uuid.uuid4().hex[:8]}"
+    async with Worker(client, task_queue=queue, workflows=[Waiting], workflow_runner=UnsandboxedWorkflowRunner()):
+        summary = f"Provider {'n' * 63}/{'p' * 253}"
+        handle = await client.start_workflow(Waiting.run, id=queue, task_queue=queue, static_summary=summary)
+        await handle.result()
+    events = (await handle.fetch_history()).events
+    shown = [one.user_metadata.summary.data for one in events if one.HasField("user_metadata")]
+    assert [text[:8] for text in shown] == [b'"Provide', b'"poll te']
+    # https://docs.temporal.io/cloud/limits: longer ones may be refused.
+    assert max(map(len, shown)) <= SUMMARY_BYTES + len('""')
 
 
 @pytest.mark.parametrize(

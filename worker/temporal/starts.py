@@ -5,11 +5,12 @@ what a killed worker costs each workflow that it was working on. A task of ours 
 longest history half a second: what takes longer is repeated elsewhere, which changes nothing.
 
 Tasks of workflows that take updates are marked (worker/temporal/task_marks.py). A run that continues as new keeps both.
+Summaries are cut to what a server takes, however long the names in them are.
 """
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio.client import (
     Interceptor,
@@ -21,10 +22,13 @@ from temporalio.client import (
     WorkflowUpdateHandle,
 )
 
+from activities.models.bounds import cut
 from worker.temporal.task_marks import MARKED_MEMO
 from workflows.identity import ENVIRONMENT_WORKFLOW, PROMOTION_WORKFLOW
+from workflows.policies import SUMMARY_BYTES
 
 TASK_TIMEOUT = timedelta(seconds=6)
+Start = TypeVar("Start", StartWorkflowInput, UpdateWithStartStartWorkflowInput)
 TAKE_UPDATES = frozenset({ENVIRONMENT_WORKFLOW, PROMOTION_WORKFLOW})
 
 
@@ -38,18 +42,23 @@ class Starts(Interceptor):
 
 class _Starts(OutboundInterceptor):
     async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:  # noqa: A002
-        memo = _memo(input.workflow, input.memo)
-        started = replace(input, task_timeout=input.task_timeout or TASK_TIMEOUT, memo=memo)
-        return await super().start_workflow(started)
+        return await super().start_workflow(_as_ours(input))
 
     async def start_update_with_start_workflow(
         self,
         input: StartWorkflowUpdateWithStartInput,  # noqa: A002
     ) -> WorkflowUpdateHandle[Any]:
-        start: UpdateWithStartStartWorkflowInput = input.start_workflow_input
-        memo = _memo(start.workflow, start.memo)
-        start = replace(start, task_timeout=start.task_timeout or TASK_TIMEOUT, memo=memo)
-        return await super().start_update_with_start_workflow(replace(input, start_workflow_input=start))
+        started = replace(input, start_workflow_input=_as_ours(input.start_workflow_input))
+        return await super().start_update_with_start_workflow(started)
+
+
+def _as_ours(start: Start) -> Start:
+    return replace(
+        start,
+        task_timeout=start.task_timeout or TASK_TIMEOUT,
+        memo=_memo(start.workflow, start.memo),
+        static_summary=cut(start.static_summary or "", SUMMARY_BYTES) or None,
+    )
 
 
 def _memo(workflow: str, memo: Any) -> Any:

@@ -9,11 +9,14 @@ from datetime import timedelta
 
 from temporalio import workflow
 
+from activities.models.bounds import cut
+from workflows.policies import SUMMARY_BYTES
+
 
 async def wait_until(ready: Callable[[], bool], *, at_most: timedelta, why: str) -> bool:
     """Return True as soon as `ready()`, False when the time is over first; `why` is what its timer shows."""
     try:
-        await workflow.wait_condition(ready, timeout=at_most, timeout_summary=why)
+        await workflow.wait_condition(ready, timeout=at_most, timeout_summary=cut(why, SUMMARY_BYTES))
     except TimeoutError:
         return False
     return True
