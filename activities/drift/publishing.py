@@ -23,10 +23,10 @@ from activities.models.drift import (
     Verdict,
 )
 from activities.models.tracking import Artifact
+from crds.api.compare_and_set import CONFLICTS
 from crds.api.pauses import giving_way
 from crds.api.ports import REFUSES_EVENT, ApiConflict, ApiNotFound, Document, Kubernetes, resource_of
 from crds.api.publishing import (
-    CONFLICTS,
     WORKFLOW_MANAGER,
     conditions_of,
     merge_own_conditions,

@@ -15,9 +15,9 @@ from datetime import UTC, datetime, timedelta
 from weakref import WeakValueDictionary
 
 from crds.api.backoff import Backoff
+from crds.api.compare_and_set import CONFLICTS
 from crds.api.ports import ApiConflict, ApiError, ApiInvalid, ApiNotFound, Document, Kubernetes, resource_of
 from crds.api.publishing import (
-    CONFLICTS,
     Publication,
     conditions_of,
     distrusted,

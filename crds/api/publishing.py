@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from crds.api.compare_and_set import StatusWrite, compare_and_set
 from crds.api.forgeries import distrust
-from crds.api.ports import ApiConflict, ApiNotFound, ApiResource, Document, Kubernetes, resource_of
-from crds.api.recent import read_basis
+from crds.api.ports import Document, Kubernetes
 from crds.conditions import (
     Condition,
     ConditionType,
@@ -32,9 +32,6 @@ CONNECTION_MANAGER = "pilotage-connection"
 
 SINK_MANAGER = "pilotage-events"
 """Field manager of what became of events that were sent to a sink."""
-
-CONFLICTS = 8
-"""How often a write begins again with a fresh read before the conflict is raised."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,45 +118,30 @@ async def publish_tracker_status(
 
     Repeating a write that arrived is harmless and answered as written.
     """
-    resource = resource_of(PullRequestTracker.definition)
-    for turn in range(CONFLICTS):
-        try:
-            tracker, fresh = await read_basis(kubernetes, resource, attempt.namespace, attempt.name, fresh=turn > 0)
-        except ApiNotFound:
-            return Publication(written=False, reason="Gone")
+
+    async def decide(tracker: Document) -> StatusWrite[Publication] | Publication:
         now = datetime.now(UTC)
         if (refused := _not_to_be_written(tracker, attempt, sequence, now)) is not None:
-            if fresh:
-                return refused
-            continue
+            return refused
         status = status_of(tracker)
         published = int(status.get("sequence") or 0)
-        forged = is_forged(published, sequence, now)
+        forged = published if is_forged(published, sequence, now) else 0
         rendered = await render(tracker)
         rendered["conditions"] = [
             *(rendered.get("conditions") or ()),
-            *distrusted(PullRequestTracker.definition, tracker, published if forged else 0, now),
+            *distrusted(PullRequestTracker.definition, tracker, forged, now),
         ]
-        # The version makes it a compare-and-set: applying alone would write to a tracker recreated meanwhile.
-        document = {
-            "metadata": {"resourceVersion": tracker["metadata"]["resourceVersion"]},
-            "status": rendered,
-        }
-        try:
-            await kubernetes.apply(
-                resource,
-                attempt.namespace,
-                attempt.name,
-                document,
-                field_manager=WORKFLOW_MANAGER,
-                subresource="status",
-            )
-        except ApiConflict:
-            continue
-        except ApiNotFound:
-            return Publication(written=False, reason="Gone")
-        return Publication(written=True, previous=status, forged=published if forged else 0)
-    raise ApiConflict(f"the status of {attempt.namespace}/{attempt.name} kept changing", status=409)
+        return StatusWrite(status=rendered, result=Publication(written=True, previous=status, forged=forged))
+
+    return await compare_and_set(
+        kubernetes,
+        PullRequestTracker.definition,
+        namespace=attempt.namespace,
+        name=attempt.name,
+        decide=decide,
+        gone=Publication(written=False, reason="Gone"),
+        field_manager=WORKFLOW_MANAGER,
+    )
 
 
 def _not_to_be_written(tracker: Document, attempt: TrackerAttempt, sequence: int, now: datetime) -> Publication | None:
@@ -213,29 +195,23 @@ async def publish_conditions(
     `fields` of the status are written with them and belong to the manager as well; one that is None goes. So are
     those that `derived` returns from the object as it stands.
     """
-    resource: ApiResource = resource_of(definition)
-    for turn in range(CONFLICTS):
-        try:
-            document, fresh = await read_basis(kubernetes, resource, namespace, name, fresh=turn > 0)
-        except ApiNotFound:
+
+    async def decide(document: Document) -> StatusWrite[bool] | bool:
+        if document["metadata"].get("uid") != uid:
             return False
-        metadata, change = document["metadata"], None
-        if metadata.get("uid") == uid:
-            shown = {**(fields or {}), **derived(document)}
-            change = _condition_change(definition, document, wanted, now or datetime.now(UTC), generation, shown)
-        if change is None:
-            if fresh:
-                return False
-            continue
-        change = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": change}
-        try:
-            await kubernetes.apply(resource, namespace, name, change, field_manager=field_manager, subresource="status")
-        except ApiConflict:
-            continue
-        except ApiNotFound:
-            return False
-        return True
-    raise ApiConflict(f"{resource.kind} {namespace}/{name} kept changing", status=409)
+        shown = {**(fields or {}), **derived(document)}
+        change = _condition_change(definition, document, wanted, now or datetime.now(UTC), generation, shown)
+        return False if change is None else StatusWrite(status=change, result=True)
+
+    return await compare_and_set(
+        kubernetes,
+        definition,
+        namespace=namespace,
+        name=name,
+        decide=decide,
+        gone=False,
+        field_manager=field_manager,
+    )
 
 
 def _condition_change(

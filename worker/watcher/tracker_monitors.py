@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from activities.models.drift import GoneTracker
+from crds.api.compare_and_set import CONFLICTS
 from crds.api.ports import ApiConflict, ApiNotFound, Document, Kubernetes, resource_of
-from crds.api.publishing import CONFLICTS, status_of
+from crds.api.publishing import status_of
 from crds.api.reflector import Key
 from crds.v1alpha1.drift_monitor import DriftMonitor, MonitorLabel
 from worker.temporal.outcomes import WorkflowsUnavailable
