@@ -19,6 +19,9 @@ class ArgoCDInstanceSpec(Model):
     used."""
     ca_secret_ref: SecretReference | None = None
     """Secret with `ca.crt`, the authority that signed the server's certificate."""
+    proxy_secret_ref: SecretReference | None = None
+    """Secret with `address` of the HTTP proxy between Pilotage and the server, and with `username` and `password` if
+    the proxy asks for them."""
 
 
 class ArgoCDInstanceStatus(ConditionedStatus):

@@ -48,7 +48,13 @@ class EventSinkSpec(Model):
     """Address that events are posted to. Keep an address that is a secret itself, as one of Slack, in the Secret."""
     secret_ref: SecretReference | None = None
     """Secret with any of these keys: `address`, which wins over `url`; `secret`, which signs each request as Standard
-    Webhooks specifies; `token`, a Bearer token; `ca.crt`, the authority that signed the receiver's certificate."""
+    Webhooks specifies; `token`, a Bearer token; `ca.crt`, as `caSecretRef` names it."""
+    ca_secret_ref: SecretReference | None = None
+    """Secret with `ca.crt`, the authority that signed the receiver's certificate. If not given, the `ca.crt` of
+    `secretRef` is trusted."""
+    proxy_secret_ref: SecretReference | None = None
+    """Secret with `address` of the HTTP proxy between Pilotage and the receiver, and with `username` and `password` if
+    the proxy asks for them."""
     template: EventTemplate | None = None
     """Document that a webhook sends; the one of Pilotage if not given."""
     events: Annotated[tuple[EventReason, ...], Field(max_length=64, json_schema_extra=extra(list_type="set"))] = ()

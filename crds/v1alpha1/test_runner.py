@@ -117,6 +117,10 @@ class TestRunnerSpec(Model):
             rule="has(self.jenkins) == has(oldSelf.jenkins) && has(self.gitlabCI) == has(oldSelf.gitlabCI)",
             message="a TestRunner keeps its CI system, since its runs are there: declare another TestRunner",
         ),
+        Rule(
+            rule="has(self.jenkins) || (!has(self.caSecretRef) && !has(self.proxySecretRef))",
+            message="caSecretRef and proxySecretRef need jenkins; for the others set them in the repository's provider",
+        ),
     )
 
     jenkins: JenkinsRunner | None = None
@@ -132,6 +136,12 @@ class TestRunnerSpec(Model):
     webhook_secret_ref: SecretReference | None = None
     """Secret with `webhookSecret`, which proves the runner's webhooks. If not given, the Secret of `secretRef` is used,
     else that of the repository."""
+    ca_secret_ref: SecretReference | None = None
+    """Secret with `ca.crt`, the authority that signed the certificate of Jenkins. The others are trusted as the
+    provider of their repository."""
+    proxy_secret_ref: SecretReference | None = None
+    """Secret with `address` of the HTTP proxy between Pilotage and Jenkins, and with `username` and `password` if the
+    proxy asks for them. The others are called through the proxy of their repository's provider."""
 
     @property
     def blocks(self) -> Mapping[RunnerType, JenkinsRunner | HostedRunner]:

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -10,6 +11,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.credential_checks import CredentialProofs
 from activities.models.credential_checks import CheckConnectionInput, CheckedResource, CredentialCheckOutcome
+from providers.models import EventMessage
 from tests.activities.cluster import Cluster, shop
 from worker.opening.resources import ClusterOpener, open_clients
 from worker.settings import Settings
@@ -25,10 +27,13 @@ HOSTS: Mapping[str, Mapping[str, str]] = {
     "azureDevOps": {"domain": f"http://{HOST}/tfs", "organization": "acme"},
 }
 ACCOUNT = {
+    "id": 7,
     "login": "mona",
     "username": "mona",
     "nickname": "mona",
     "values": [],
+    "loggedIn": True,
+    "Version": "v3.5.7",
     "authenticatedUser": {"id": "7", "providerDisplayName": "mona"},
 }
 
@@ -49,7 +54,7 @@ class RecordingProxy:
 async def proxy() -> AsyncIterator[RecordingProxy]:
     made = RecordingProxy()
     app = web.Application()
-    app.router.add_get("/{path:.*}", made.answer)
+    app.router.add_route("*", "/{path:.*}", made.answer)
     server = TestServer(app)
     await server.start_server()
     made.address = f"http://127.0.0.1:{server.port}"
@@ -57,8 +62,28 @@ async def proxy() -> AsyncIterator[RecordingProxy]:
     await server.close()
 
 
+SERVERS: Mapping[str, Mapping[str, Any]] = {
+    "TestRunner": {"jenkins": {"url": f"http://{HOST}/jenkins"}, "secretRef": {"name": "jenkins-token"}},
+    "ArgoCDInstance": {"server": f"http://{HOST}/argocd", "secretRef": {"name": "argocd-token"}},
+}
+SETTINGS = Settings(installation="proxied", allow_http=True, allowed_hosts=("127.0.0.1", HOST))
+
+
+def proxied(proxy: RecordingProxy) -> Cluster:
+    """Return a cluster with the Secret of the proxy."""
+    cluster = shop()
+    secret = {"address": proxy.address, "username": "bot", "password": "of-the-proxy"}
+    cluster.secrets["shop", "proxy"] = {key: value.encode() for key, value in secret.items()}
+    return cluster
+
+
+def through_proxy() -> set[tuple[str, str]]:
+    """Return what the proxy is asked by who knows its password."""
+    return {(HOST, f"Basic {base64.b64encode(b'bot:of-the-proxy').decode()}")}
+
+
 async def check(cluster: Cluster, kind: str = "ScmProvider", name: str = "github") -> CredentialCheckOutcome:
-    settings = Settings(installation="proxied", allow_http=True, allowed_hosts=("127.0.0.1", HOST))
+    settings = SETTINGS
     async with open_clients(settings) as clients:
         proofs = CredentialProofs(cluster.port(), ClusterOpener(cluster.port(), clients, system_namespace="pilotage"))
         ref = CheckedResource(kind=kind, namespace="shop", name=name, uid=f"uid-{name}")
@@ -67,14 +92,35 @@ async def check(cluster: Cluster, kind: str = "ScmProvider", name: str = "github
 
 @pytest.mark.parametrize("host", HOSTS)
 async def test_a_host_is_called_through_the_proxy_that_its_provider_names(proxy: RecordingProxy, host: str) -> None:
-    cluster = shop()
-    secret = {"address": proxy.address, "username": "bot", "password": "of-the-proxy"}
-    cluster.secrets["shop", "proxy"] = {key: value.encode() for key, value in secret.items()}
+    cluster = proxied(proxy)
     spec = {host: HOSTS[host], "secretRef": {"name": "github-token"}, "proxySecretRef": {"name": "proxy"}}
     cluster.add("ScmProvider", "github", spec)
     outcome = await check(cluster)
     assert outcome.accepted, outcome.message
-    assert set(proxy.asked) == {(HOST, f"Basic {base64.b64encode(b'bot:of-the-proxy').decode()}")}
+    assert set(proxy.asked) == through_proxy()
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+async def test_a_server_is_called_through_the_proxy_that_its_resource_names(proxy: RecordingProxy, kind: str) -> None:
+    cluster = proxied(proxy)
+    cluster.add(kind, "ci", {**SERVERS[kind], "proxySecretRef": {"name": "proxy"}})
+    outcome = await check(cluster, kind, "ci")
+    assert outcome.accepted, outcome.message
+    assert set(proxy.asked) == through_proxy()
+
+
+@pytest.mark.parametrize("own", [{}, {"secretRef": {"name": "argocd-token"}}])
+async def test_a_receiver_is_sent_events_through_the_proxy_that_its_sink_names(
+    proxy: RecordingProxy, own: Mapping[str, Any]
+) -> None:
+    cluster = proxied(proxy)
+    spec = {"type": "Webhook", "url": f"http://{HOST}/hook", "proxySecretRef": {"name": "proxy"}, **own}
+    cluster.add("EventSink", "audit", spec)
+    async with open_clients(SETTINGS) as clients:
+        opener = ClusterOpener(cluster.port(), clients, system_namespace="pilotage")
+        sink = await opener.event_sink("shop", "audit")
+        await sink.receiver.post(EventMessage(id="1", content_type="application/json", body=b"{}"))
+    assert set(proxy.asked) == through_proxy()
 
 
 @pytest.mark.parametrize(("host", "block"), [("github", "githubActions"), ("gitlab", "gitlabCI")])

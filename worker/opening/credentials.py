@@ -87,13 +87,20 @@ class Credentials:
     ) -> Credential:
         """Read a Secret, the CA that its user trusts, and the proxy. From here on its values are cut out of texts."""
         data, hosts = await self._secret(namespace, reference.name, user)
+        route = await self.route(namespace, ca=ca, proxy=proxy, user=user)
+        _keep_out_of_texts(reference.name, user, data)
+        return Credential(data=data, route=route, name=reference.name, hosts=hosts)
+
+    async def route(
+        self, namespace: str, *, ca: SecretReference | None, proxy: SecretReference | None, user: str
+    ) -> Route:
+        """Read the CA that a user of credentials trusts, and the proxy."""
         ca_pem = (await self._with_key(namespace, ca, CA_KEY, user))[CA_KEY] if ca is not None else None
         through = None
         if proxy is not None:
             through = proxy_of(await self._with_key(namespace, proxy, ADDRESS_KEY, user))
             _keep_out_of_texts(proxy.name, user, {"password": through.password})
-        _keep_out_of_texts(reference.name, user, data)
-        return Credential(data=data, route=Route(ca_pem=ca_pem, proxy=through), name=reference.name, hosts=hosts)
+        return Route(ca_pem=ca_pem, proxy=through)
 
     async def _with_key(self, namespace: str, reference: SecretReference, key: str, user: str) -> dict[str, str]:
         """Return the entries of a Secret other than the credential's own, which holds nothing without this key."""

@@ -174,7 +174,10 @@ class ClusterOpener:
             kind = spec.type
         except ValueError as error:
             raise _invalid(what, str(error)) from None
-        own = await self._credentials.read(namespace, spec.secret_ref, user=what) if spec.secret_ref else None
+        own = None
+        if spec.secret_ref is not None:
+            ca, proxy = spec.ca_secret_ref, spec.proxy_secret_ref
+            own = await self._credentials.read(namespace, spec.secret_ref, ca=ca, proxy=proxy, user=what)
         if spec.hosted is not None:
             return await self._hosted_runs(namespace, what, kind, spec.hosted, own)
         if own is None:
@@ -185,7 +188,9 @@ class ClusterOpener:
         """Open an ArgoCDInstance."""
         what = f"ArgoCDInstance/{instance}"
         spec = (await read_resource(self._kubernetes, ArgoCDInstance, namespace, instance)).spec
-        credential = await self._credentials.read(namespace, spec.secret_ref, ca=spec.ca_secret_ref, user=what)
+        credential = await self._credentials.read(
+            namespace, spec.secret_ref, ca=spec.ca_secret_ref, proxy=spec.proxy_secret_ref, user=what
+        )
         options = ArgoCDOptions(server=spec.server)
         opened = partial(open_deployments, options, self._access(credential))
         return self._kept.get(what, opened, namespace, repr(options), fingerprint(credential))
