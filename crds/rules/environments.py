@@ -14,6 +14,7 @@ from crds.rules.substitution import VARIABLE_NAME, SubstitutionError, names_in, 
 from crds.v1alpha1.deployment import ArgoCDDeployment
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import Component, GitRepository
+from crds.v1alpha1.scm_host import SHOWS_NO_TEAMS
 
 # A tag must lead back from what runs to a revision, so that nothing else that changes may be part of it.
 _TAG_VARIABLES = frozenset({"revision", "repository.name", "repository.owner", "repository.fullName", "component.name"})
@@ -41,7 +42,23 @@ def validate_environment(
     if spec.delivery_timeout <= timedelta(0):
         errors.append(FieldError(path="spec.deliveryTimeout", message="must be positive"))
     errors += _deployment_errors(environment, instances, repositories)
+    errors += _command_errors(environment, repositories)
     return errors + git_write_errors(environment, repositories) + flux_errors(environment, repositories)
+
+
+def _command_errors(environment: Environment, repositories: Mapping[str, GitRepository] | None) -> list[FieldError]:
+    """Find teams that no one can be a member of: none of the hosts of what is deployed here shows who is in one."""
+    named = {deployment.repository_ref.name for deployment in environment.spec.deployments}
+    hosts = (
+        {repositories[name].spec.host for name in named if name in repositories} if repositories is not None else set()
+    )
+    if not hosts or not hosts <= SHOWS_NO_TEAMS:
+        return []
+    message = f"{', '.join(sorted(hosts))} does not show who is in a team: remove it, and use `pilotage promote`"
+    return [
+        FieldError(path=f"spec.commands[{index}].scmTeam", message=message)
+        for index, _ in enumerate(environment.spec.commands)
+    ]
 
 
 def _deployment_errors(

@@ -60,7 +60,8 @@ class ScmCommand(Model):
     ]
     """Team whose members may give the command: at GitHub the slug of a team of the repository's organization, at GitLab
     the full path of a group, at Gitea and Forgejo the name of a team of the organization, at Azure DevOps name or id of
-    a team of the project, at Bitbucket Data Center the name of a group. Bitbucket Cloud does not show members."""
+    a team of the project, at Bitbucket Data Center the name of a group. Bitbucket Cloud does not show who is in one:
+    an Environment of repositories there alone is not valid with a team."""
 
 
 class EnvironmentSpec(Model):

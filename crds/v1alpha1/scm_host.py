@@ -13,7 +13,8 @@ Domain = Annotated[
     Field(
         min_length=1,
         max_length=2048,
-        pattern=r"^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[^\s?#]*)?$",
+        pattern=r"^(https?://)?([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])"
+        r"(:[0-9]{1,5})?(/[^\s?#]*)?$",
     ),
 ]
 Identifier = Annotated[int, Field(ge=1)]
@@ -31,6 +32,10 @@ class ScmHost(StrEnum):
     AZURE_DEVOPS = "azureDevOps"
 
 
+# Groups and their members are a part of version 1 of its API, which was removed but for what is "temporary":
+# https://developer.atlassian.com/cloud/bitbucket/deprecation-notice-v1-apis/
+SHOWS_NO_TEAMS = frozenset({ScmHost.BITBUCKET_CLOUD})
+"""Hosts that cannot be asked who is in a team."""
 WRITES_NO_FILES = frozenset({ScmHost.BITBUCKET_DATA_CENTER})
 """Hosts that cannot write several files in one commit, and only where nothing else was committed meanwhile."""
 HOST_FIELDS = tuple(host.value for host in ScmHost)

@@ -10,6 +10,9 @@ from providers.models import Person, Remarks
 from providers.reading import read
 from providers.steering_by_comments import SteeringByComments
 
+_GROUPS_LOOKED_INTO = 190
+"""Of one team, in ten questions."""
+
 
 class AzureDevOpsSteering(SteeringByComments):
     has_teams = True
@@ -35,11 +38,17 @@ class AzureDevOpsSteering(SteeringByComments):
 
     async def is_member(self, team: str, person: Person) -> bool:
         request = partial(wire_steering.list_members, self._calls.project, team)
-        following = partial(after_full_page, size=wire_steering.MEMBERS_PAGE)
+        following, groups = partial(after_full_page, size=wire_steering.MEMBERS_PAGE), list[str]()
         async for reply in self._calls.pages(request, following):
             if not reply.ok:
                 return False
             if await read(reply, partial(wire_steering.is_among, reply, person.id)):
+                return True
+            groups += await read(reply, partial(wire_steering.groups_among, reply))
+        for begin in range(0, min(len(groups), _GROUPS_LOOKED_INTO), wire_steering.GROUPS_ASKED):
+            asked = groups[begin : begin + wire_steering.GROUPS_ASKED]
+            found = await self._calls.call_identities(wire_steering.get_memberships(person.id, asked))
+            if await read(found, partial(wire_steering.is_within, found, person.id, asked)):
                 return True
         return False
 

@@ -9,6 +9,7 @@ from tests.crds.resources import deployment, document, environment, repository
 
 WEB = {"name": "web", "paths": ["web/**"]}
 IMAGE = "ghcr.io/acme/web"
+TEAM = {"verb": "promote", "scmTeam": "release"}
 
 
 def test_an_environment_that_fits_has_no_errors() -> None:
@@ -39,6 +40,16 @@ def test_a_deployment_of_a_repository_with_components_names_one() -> None:
     assert (error.path, "one of web" in error.message) == ("spec.deployments[0].component", True)
     named = environment("dev", deployment(component="web"))
     assert validate_environment(named, repositories=known) == []
+
+
+def test_a_team_of_a_host_that_shows_no_members_is_an_error_at_its_field() -> None:
+    spec = {"scmProviderRef": {"name": "bitbucket"}, "bitbucketCloud": {"owner": "acme", "name": "web"}}
+    there = GitRepository.from_wire(document("GitRepository", "web", spec))
+    place = environment("dev", deployment(), deployment("api", "api"), commands=[TEAM])
+    [error] = validate_environment(place, repositories={"web": there, "api": there})
+    assert (error.path, "bitbucketCloud does not show" in error.message) == ("spec.commands[0].scmTeam", True)
+    assert validate_environment(place, repositories={"web": there, "api": repository(name="api")}) == []
+    assert validate_environment(environment("dev"), repositories={"web": there}) == []
 
 
 def test_an_empty_selector_is_an_error_because_it_selects_nothing() -> None:

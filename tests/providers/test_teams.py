@@ -58,6 +58,39 @@ async def test_members_of_a_team_of_azure_devops_are_read_page_by_page(host: Fak
     ]
 
 
+OPS = "Microsoft.TeamFoundation.Identity;S-1-9-ops"
+
+
+@pytest.mark.parametrize(
+    ("shown", "found"),
+    [
+        ({"memberOf": ["Microsoft.TeamFoundation.Identity;S-1-9-all", OPS.lower()]}, True),
+        ({"memberOf": ["Microsoft.TeamFoundation.Identity;S-1-9-all"]}, False),
+        ({"memberOf": None}, False),
+        ({"memberOf": [OPS], "isActive": False}, False),
+    ],
+)
+@pytest.mark.parametrize("group", [{"descriptor": "vssgp.Uy0x"}, {"descriptor": "aadgp.Uy0x"}, {"isContainer": True}])
+async def test_a_group_in_a_team_of_azure_devops_counts_for_who_is_in_it(
+    host: FakeHost, group: dict[str, object], shown: dict[str, object], found: bool
+) -> None:
+    members = [{"identity": {"id": "ada", "descriptor": "aad.x"}}, {"identity": {"id": "OPS", **group}}]
+    host.on("GET", r"/umbrella/_apis/projects/acme/teams/release/members\?.*", answer({"value": members}))
+    identities = [{"id": "grace", "isActive": True, **shown}, {"id": "ops", "descriptor": OPS}]
+    host.on("GET", r"/umbrella/_apis/identities\?.*", answer({"value": identities}))
+    assert await is_member(azure_devops(host.http())) is found
+    assert host.paths()[1:] == [
+        "GET /umbrella/_apis/identities?api-version=7.0&identityIds=grace%2COPS&queryMembership=ExpandedUp"
+    ]
+
+
+async def test_a_team_of_azure_devops_without_groups_asks_for_no_memberships(host: FakeHost) -> None:
+    members = {"value": [{"identity": {"id": "ada", "descriptor": "aad.x"}}, {"identity": None}]}
+    host.on("GET", r"/umbrella/_apis/projects/acme/teams/release/members\?.*", answer(members))
+    assert not await is_member(azure_devops(host.http()))
+    assert len(host.requests) == 1
+
+
 async def test_a_group_of_data_center_has_who_is_called_so_and_no_one_whose_name_holds_that(host: FakeHost) -> None:
     for name, found in (("grace-hopper", False), ("Grace", True)):
         members = answer({"values": [{"name": name}], "isLastPage": True})

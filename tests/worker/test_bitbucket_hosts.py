@@ -5,7 +5,7 @@ import base64
 import httpx
 import pytest
 
-from crds.v1alpha1.scm_host import WRITES_NO_FILES
+from crds.v1alpha1.scm_host import SHOWS_NO_TEAMS, WRITES_NO_FILES
 from providers.bitbucket_cloud.options import BitbucketCloudOptions
 from providers.bitbucket_data_center.options import BitbucketDataCenterOptions
 from providers.models import Credential, ScmIdentity
@@ -14,7 +14,7 @@ from tests.activities.cluster import Cluster, shop
 from tests.worker.conftest import Opener
 from worker.opening.resources import ClusterOpener
 
-CLOUD = {"full_name": "acme/web", "size": 0, "nickname": "bot", "uuid": "{1}"}
+CLOUD = {"full_name": "rain/umbrellas", "size": 0, "nickname": "bot", "uuid": "{1}"}
 
 
 class Asked:
@@ -95,7 +95,7 @@ async def test_a_repository_at_bitbucket_data_center_is_asked_for_by_project_and
 
 
 @pytest.mark.parametrize("options", [BitbucketCloudOptions(), BitbucketDataCenterOptions(domain="git.example.com")])
-def test_environments_are_refused_where_their_host_writes_no_files(
+def test_environments_are_refused_what_their_host_cannot_do(
     open_http: Opener, options: BitbucketCloudOptions | BitbucketDataCenterOptions
 ) -> None:
     access = Access(http=open_http(Asked({})), credential=Credential(data={"token": "token-of-bitbucket"}))
@@ -104,3 +104,5 @@ def test_environments_are_refused_where_their_host_writes_no_files(
     )
     host = open_scm_host(options, access, identity)
     assert (host.branches is None) is (options.kind in WRITES_NO_FILES)
+    assert host.steering is not None
+    assert host.steering.has_teams is (options.kind not in SHOWS_NO_TEAMS)
