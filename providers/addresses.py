@@ -97,6 +97,11 @@ def _named_host(host: str, text: str) -> str:
     return f"*.{domain}"
 
 
+def entry_of(host: str, port: int) -> str:
+    """Return the entry of a list of hosts that names one host at one port."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def host_of(url: httpx.URL) -> str:
     """Return the host that a call to this URL looks up, in ASCII.
 
@@ -130,7 +135,7 @@ class AddressRules:
     def check_host(self, host: str, port: int) -> None:
         """Check a name before it is resolved."""
         if self._allowed and not any(pattern.matches(host, port) for pattern in self._allowed):
-            text = f"host {host}:{port} is not allowed: fix the spec's address"
+            text = f"host {entry_of(host, port)} is not allowed: fix the spec's address"
             raise ProviderMisconfigured(f"{text}, or add it to PILOTAGE_ALLOWED_HOSTS of Pilotage's workers")
         name = canonical(host)
         is_cluster = name in _CLUSTER_NAMES or name.startswith(f"{_CLUSTER_NAMES[-1]}.")
@@ -164,7 +169,7 @@ class AddressRules:
 
 def _refused(host: str, port: int, why: str) -> ProviderMisconfigured:
     text = f"host {host} {why}, and is called only where it is named: fix the spec's address"
-    entry = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    entry = entry_of(host, port)
     return ProviderMisconfigured(f"{text}, or add `{entry}` to PILOTAGE_ALLOWED_HOSTS of Pilotage's workers")
 
 

@@ -5,7 +5,7 @@ import hmac
 import json
 from dataclasses import asdict
 
-from providers.addresses import HostPattern
+from providers.addresses import HostPattern, entry_of
 from providers.errors import ProviderMisconfigured
 from providers.models import Credential
 
@@ -50,8 +50,9 @@ def _check_named(hosts: tuple[str, ...] | None, secret: str, host: str, port: in
         except ValueError as error:
             text = f"the annotation {HOSTS_ANNOTATION} of {secret} cannot be read: {error}"
             raise ProviderMisconfigured(text) from None
-    text = f"{secret} may not be sent to {host}:{port}: fix the spec's address"
-    raise ProviderMisconfigured(f"{text}, or add `{host}:{port}` to its annotation {HOSTS_ANNOTATION}")
+    entry = entry_of(host, port)
+    text = f"{secret} may not be sent to {entry}: fix the spec's address"
+    raise ProviderMisconfigured(f"{text}, or add `{entry}` to its annotation {HOSTS_ANNOTATION}")
 
 
 def _proof_key(credential: Credential) -> bytes:

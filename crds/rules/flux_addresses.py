@@ -7,11 +7,13 @@ refused, so that a wrong one is seen before the first event.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from ipaddress import IPv6Address
 from urllib.parse import unquote, urlsplit
 
 from crds.v1alpha1.flux_provider import GitProviderType
 
-_SCP = re.compile(r"(?:[^@/\s:]+@)?(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?):(?P<path>(?!//)\S+)")
+_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?"
+_SCP = re.compile(rf"(?:[^@/\s:]+@)?(?:(?P<host>{_HOST})|\[(?P<address>[0-9A-Fa-f:.]+)\]):(?P<path>(?!//)\S+)")
 _SCHEMES = ("https", "http", "ssh", "git+ssh")
 _NAME = re.compile(r"(?!\.{1,2}$)[^\x00-\x1f\x7f/\\?#:\ufffd]+")
 # `urlsplit` removes some of them without a trace, and what is left may be another repository.
@@ -49,7 +51,7 @@ class RepositoryAddress:
     scheme: str
     """`https`, or `http` where the address begins so."""
     host: str
-    """Host name in lower case, with the port of an HTTP address."""
+    """Host name in lower case, or an address of IPv6 in brackets; with the port of an HTTP address."""
     base_path: str = ""
     """Path below which the host is served, such as `/git`."""
     owner: str = ""
@@ -105,13 +107,12 @@ def _parts(address: str) -> _Parts:
         raise WrongAddress("is no URL: its host or port cannot be read") from None
     if url.scheme not in _SCHEMES:
         raise WrongAddress(f"has the scheme `{url.scheme[:16]}`: write https, http or ssh")
-    if not url.hostname or not _SCP.fullmatch(f"{url.hostname}:x"):
-        raise WrongAddress("has no host name, or none that can be called")
+    named = _host(url.hostname or "")
     if url.query or url.fragment:
         raise WrongAddress("must have neither a query nor a fragment")
     # The port of SSH is none of the API's.
     is_http = url.scheme in ("https", "http")
-    host = f"{url.hostname}:{port}" if is_http and port and (url.scheme, port) not in _USUAL else url.hostname
+    host = f"{named}:{port}" if is_http and port and (url.scheme, port) not in _USUAL else named
     return _Parts(scheme=url.scheme if is_http else "https", host=host, path=_path(url.path), is_http=is_http)
 
 
@@ -122,7 +123,21 @@ def _scp(text: str) -> _Parts:
     found = _SCP.fullmatch(text)
     if found is None:
         raise WrongAddress("is no address of a repository: write for example https://github.com/acme/web")
-    return _Parts(scheme="https", host=found["host"].lower(), path=_path(found["path"]), is_http=False)
+    host = _host(found["host"] or found["address"])
+    return _Parts(scheme="https", host=host, path=_path(found["path"]), is_http=False)
+
+
+def _host(named: str) -> str:
+    """Return a host as an address holds it: a name in lower case, an address of IPv6 in brackets, in its short form."""
+    # A zone is one of this machine.
+    if ":" in named and "%" not in named:
+        try:
+            return f"[{IPv6Address(named)}]"
+        except ValueError:
+            raise WrongAddress("has no address of IPv6 in its brackets") from None
+    if not re.fullmatch(_HOST, named):
+        raise WrongAddress("has no host name, or none that can be called")
+    return named.lower()
 
 
 def _path(path: str) -> tuple[str, ...]:

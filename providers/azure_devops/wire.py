@@ -61,7 +61,7 @@ def base_url(domain: str, organization: str) -> str:
     if "://" not in root:
         root = f"https://{root}"
     former = f"{organization}{_FORMER}".lower()
-    return root if (urlsplit(root).hostname or "") == former else f"{root}/{segment(organization)}"
+    return root if _host(root) == former else f"{root}/{segment(organization)}"
 
 
 def identities_url(base: str) -> str:
@@ -69,11 +69,19 @@ def identities_url(base: str) -> str:
 
     https://learn.microsoft.com/en-us/rest/api/azure/devops/ims/identities/read-identities
     """
-    parts = urlsplit(base)
-    host = (parts.hostname or "").lower()
-    if host == _SERVICES:
-        return parts._replace(netloc=f"vssps.{_SERVICES}").geturl()
-    return parts._replace(netloc=host.replace(".", ".vssps.", 1)).geturl() if host.endswith(_FORMER) else base
+    host = _host(base)
+    if host != _SERVICES and not host.endswith(_FORMER):
+        return base
+    named = f"vssps.{_SERVICES}" if host == _SERVICES else host.replace(".", ".vssps.", 1)
+    return urlsplit(base)._replace(netloc=named).geturl()
+
+
+def _host(address: str) -> str:
+    """Return the host of an address; empty for what is no URL, which is refused when it is called."""
+    try:
+        return (urlsplit(address).hostname or "").lower()
+    except ValueError:
+        return ""
 
 
 def repository_path(project: str, repository: str) -> str:

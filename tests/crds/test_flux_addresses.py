@@ -38,6 +38,10 @@ from crds.v1alpha1.flux_provider import GitProviderType as Type
         (Type.GITHUB, "https://www.github.com/acme/web", "github.com/acme/web"),
         (Type.GITLAB, "ssh://git@altssh.gitlab.com:443/acme/web.git", "gitlab.com/acme/web"),
         (Type.BITBUCKET, "ssh://git@altssh.bitbucket.org:443/acme/web.git", "bitbucket.org/acme/web"),
+        (Type.GITEA, "https://[2001:DB8:0::7]:3000/acme/web", "[2001:db8::7]:3000/acme/web"),
+        (Type.GITEA, "http://[fd00::7]:80/git/acme/web.git", "[fd00::7]/git/acme/web"),
+        (Type.GITLAB, "ssh://git@[fd00::7]:2222/acme/web.git", "[fd00::7]/acme/web"),
+        (Type.GITHUB, "git@[fd00::7]:acme/web.git", "[fd00::7]/acme/web"),
     ],
 )
 def test_a_repository_is_found_by_every_form_that_people_clone_by(kind: Type, address: str, found: str) -> None:
@@ -75,6 +79,11 @@ def test_a_repository_is_found_by_every_form_that_people_clone_by(kind: Type, ad
         (Type.GITLAB, "https://gitlab.com/acme/web/-/tree/main"),
         (Type.BITBUCKET_SERVER, "ssh://git@bb.example.com:7999/scm/PRJ/web.git"),
         (Type.BITBUCKET_SERVER, "git@bb.example.com:scm/PRJ/web.git"),
+        (Type.GITEA, "https://[fd00::7%25eth0]/acme/web"),
+        (Type.GITEA, "https://[fd00::7::]/acme/web"),
+        (Type.GITEA, "https://fd00::7/acme/web"),
+        (Type.GITEA, "https://[git.example.com]/acme/web"),
+        (Type.GITEA, "git@[fd00:7]:acme/web"),
     ],
 )
 def test_a_text_that_names_no_repository_is_refused(kind: Type, address: str) -> None:

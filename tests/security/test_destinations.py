@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import re
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -428,3 +429,11 @@ async def test_to_keep_others_from_looking_up_names_by_names_that_never_resolve(
     for task in dead:
         task.cancel()
     await asyncio.gather(*dead, return_exceptions=True)
+
+
+@pytest.mark.parametrize("host", ["[fd00::7]:8443", "ci.example.com:8443"])
+async def test_a_refusal_names_the_entry_that_would_allow_the_host(host: str) -> None:
+    with pytest.raises(ProviderMisconfigured, match=re.escape(f"add `{host}` to its annotation")):
+        await call(f"http://{host}", hosts=("other.example.com",))
+    with pytest.raises(ProviderMisconfigured, match=re.escape(f"host {host} is not allowed")):
+        await call(f"http://{host}", allowed=("other.example.com",))
