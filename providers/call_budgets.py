@@ -4,13 +4,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from providers.host_clock import seconds_until
+from providers.host_clock import seconds_left
 
 RESERVE = 0.1
 """The part of a window that is kept for what promotions need: triggers, writes, and what people are shown."""
 _PREFIXES = ("x-ratelimit", "ratelimit")
-_OLDEST_EPOCH = 1_000_000_000
-"""A smaller reset is no time since 1970 but the seconds that are left, as the draft of RateLimit-Reset has it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +36,7 @@ def budget_of(headers: Mapping[str, str]) -> Budget:
     """Read the headers of GitHub, GitLab, Bitbucket and Azure DevOps, which name the same three things alike."""
     reset = _number(headers, "reset")
     if reset is not None:
-        reset = time.time() + (reset if reset < _OLDEST_EPOCH else seconds_until(reset, headers))
+        reset = time.time() + seconds_left(reset, headers)
     return Budget(limit=_number(headers, "limit"), remaining=_number(headers, "remaining"), resets_at=reset)
 
 

@@ -18,7 +18,7 @@ from providers.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from providers.host_clock import seconds_until
+from providers.host_clock import seconds_left, seconds_until
 from providers.messages import Reply
 
 # A host that asks for more is asked again after this long; no one's budget window is longer.
@@ -118,7 +118,7 @@ def retry_after(headers: Mapping[str, str]) -> timedelta | None:
     for prefix in ("x-ratelimit", "ratelimit"):
         if headers.get(f"{prefix}-remaining") == "0":
             try:
-                return _bounded(seconds_until(float(headers[f"{prefix}-reset"]), headers))
+                return _bounded(seconds_left(float(headers[f"{prefix}-reset"]), headers))
             except (KeyError, ValueError):
                 continue
     return None

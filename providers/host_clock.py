@@ -6,6 +6,9 @@ from datetime import datetime
 
 from providers.documents import http_date
 
+_OLDEST_EPOCH = 1_000_000_000
+"""A smaller number is no time since 1970, but a few seconds."""
+
 
 def clock_of(headers: Mapping[str, str]) -> datetime | None:
     """Return the host's time when it answered (RFC 9110, Date); None where it does not show it."""
@@ -16,6 +19,14 @@ def seconds_until(moment: float, headers: Mapping[str, str]) -> float:
     """Return how long it is until a moment that the host names, as seconds since the epoch; negative once over."""
     theirs = clock_of(headers)
     return moment - (time.time() if theirs is None else theirs.timestamp())
+
+
+def seconds_left(reset: float, headers: Mapping[str, str]) -> float:
+    """Return how long a budget's window lasts: a reset is a moment, or the seconds that are left.
+
+    https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers has the latter, as proxies do.
+    """
+    return reset if reset < _OLDEST_EPOCH else seconds_until(reset, headers)
 
 
 def seconds_ahead(headers: Mapping[str, str]) -> float:

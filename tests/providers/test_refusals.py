@@ -130,3 +130,10 @@ def test_a_spent_budget_is_waited_for_until_its_reset(prefix: str) -> None:
 )
 def test_only_the_hosts_own_message_is_shown(kind: str, body: bytes, wanted: str) -> None:
     assert message_of(Reply(status=400, headers={"content-type": kind}, body=body)) == wanted
+
+
+@pytest.mark.parametrize("prefix", ["x-ratelimit", "ratelimit"])
+def test_a_reset_may_be_the_seconds_that_are_left(prefix: str) -> None:
+    """As the draft of RateLimit headers has it, and gateways in front of a host."""
+    error = refusal(Reply(status=429, headers={f"{prefix}-remaining": "0", f"{prefix}-reset": "42"}), "it")
+    assert error.retry_after == timedelta(seconds=42)
