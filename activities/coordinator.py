@@ -36,6 +36,7 @@ OBSERVED = "the repository has `mode: Observe`: Pilotage carries out no label an
 LABELLER_UNKNOWN = "the host does not show who sets a label: steer by comments, such as `/pilotage hold`"
 NO_LABELS = "the host's pull requests have no labels: steer by comments, such as `/pilotage hold`"
 NOT_WRITER = "only people with the right to write to the repository steer its changes"
+EDITED = "the comment was edited, so that no one is known to have given the command: write a new comment"
 
 
 class KnownRights:
@@ -86,7 +87,7 @@ class Coordinator:
             instructions += by_labels(self.labels.names, happened.events, request.begun)
             label_cursor = happened.cursor
         written = await steering.remarks(request.number, request.begun, request.comment_cursor)
-        instructions += by_comments(written.remarks)
+        instructions += by_comments((*written.remarks, *written.edited))
         # Labels and comments come from two lists: a release that was written after a hold must not come before it.
         instructions.sort(key=lambda instruction: instruction.at)
         judged = [await self._judge(steering, instruction, request.teams) for instruction in instructions]
@@ -137,6 +138,8 @@ class Coordinator:
         if instruction.verb != STATE and instruction.verb not in tuple(map(str, BY_COMMENT)):
             known = ", ".join(verb for verb in map(str, BY_COMMENT) if verb != PROMOTE)
             return f"`{instruction.verb}` is no command: {known}"
+        if instruction.edited:
+            return EDITED
         if not await self._may_write(steering, instruction.by):
             return NOT_WRITER
         return await self._no_member(steering, instruction.by, teams) if instruction.verb == Verb.PROMOTE else ""

@@ -27,6 +27,8 @@ class UnjudgedInstruction:
     label: str = ""
     comment: str = ""
     reason: str = ""
+    edited: bool = False
+    """Whether a comment was changed before it was read, so that no one is known to have written it."""
 
 
 def by_labels(names: LabelNames, events: Iterable[LabelEvent], begun: datetime) -> tuple[UnjudgedInstruction, ...]:
@@ -62,7 +64,7 @@ def _of_label(label: str, event: LabelEvent) -> UnjudgedInstruction | None:
 
 
 def by_comments(remarks: Iterable[Remark]) -> tuple[UnjudgedInstruction, ...]:
-    """Return what people asked for by comments that begin with `/pilotage`, oldest first."""
+    """Return what comments that begin with `/pilotage` ask for, oldest first; an edited one is marked as such."""
     return tuple(_instructions(remarks))
 
 
@@ -79,4 +81,5 @@ def _instructions(remarks: Iterable[Remark]) -> Iterator[UnjudgedInstruction]:
             at=remark.at,
             comment=remark.id,
             reason=reason.strip(),
+            edited=remark.edited,
         )

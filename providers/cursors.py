@@ -11,6 +11,8 @@ from providers.reading import read
 
 LOOK_PAGES = 5
 """Pages of a list that one look reads; the next one goes on behind them."""
+NEWEST_PAGES = 100
+"""Pages that one look goes back in a list that has the newest first: what is behind them no look reads any more."""
 LOOK_REMARKS = 100
 """Comments that one look takes, the oldest; the next one goes on behind them."""
 REMARK_BYTES = 2000
@@ -100,7 +102,7 @@ class RemarkLook:
 
     @property
     def edited(self) -> tuple[Remark, ...]:
-        """What is news but for its two times, by which it was changed."""
+        """What is news but was changed, by its two times."""
         return tuple(one for one in self._kept if one.edited)
 
     def believe(self, ids: Collection[str]) -> None:
@@ -110,13 +112,14 @@ class RemarkLook:
     def remarks(self) -> Remarks:
         """Return what was written after the look's moment and is newer than what was seen.
 
-        What was edited is passed over, whether it was seen or not: no one is known to have written it.
+        What was edited stands by itself: no one is known to have written it.
         """
         at = self.at
         if self._kept:
             newest = self._kept[-1]
             at = RemarkCursor(since=max(at.since, newest.at), newest=remark_number(newest))
-        return Remarks(remarks=tuple(one for one in self._kept if not one.edited), cursor=str(at), account=self._own)
+        whole = tuple(one for one in self._kept if not one.edited)
+        return Remarks(remarks=whole, edited=self.edited, cursor=str(at), account=self._own)
 
     def _take(self, reader: Callable[[], Iterable[Remark]]) -> bool:
         listed = list(reader())

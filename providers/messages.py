@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import quote, urlencode
 
-from providers.documents import Document, document, documents, parsed
+from providers.documents import Document, at, document, documents, parsed
 from providers.errors import ProviderMalformed, ProviderRejected
 
 LIST_LIMIT_BYTES = 32 * 1024 * 1024
@@ -126,3 +126,9 @@ def segment(name: str) -> str:
 def has_next_page(reply: Reply) -> bool:
     """Return whether the Link header names a next page (RFC 8288)."""
     return any('rel="next"' in part or "rel=next" in part for part in reply.headers.get("link", "").split(","))
+
+
+def items_on(reply: Reply, *path: str) -> int:
+    """Count a page's items; `path` leads to their list."""
+    found = at(reply.value(), *path)
+    return len(found) if isinstance(found, list) else 0

@@ -212,6 +212,8 @@ class Remarks:
     """What was written since a cursor, oldest first."""
 
     remarks: tuple[Remark, ...]
+    edited: tuple[Remark, ...] = ()
+    """What was written since and changed before it was read: no one is known to have written it."""
     cursor: str
     """Where the next look begins."""
     account: str

@@ -210,8 +210,8 @@ class Steering(Protocol):
     async def remarks(self, number: int, since: datetime, cursor: str) -> Remarks:
         """Return the comments made after a moment and since a cursor of an earlier answer, oldest first.
 
-        One that is edited does not count again, nor at all where it was edited before this look: others may have done
-        that. A bounded number at once, and of each its beginning.
+        One that is edited does not count again. One that was edited before this look is returned as such: others may
+        have done that. A bounded number at once, and of each its beginning.
         """
         ...
 

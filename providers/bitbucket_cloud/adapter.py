@@ -14,6 +14,7 @@ from providers.bitbucket_cloud.steering import BitbucketCloudSteering
 from providers.credentials import proof
 from providers.documents import flag
 from providers.errors import ProviderNotFound, ProviderUnauthorized
+from providers.hindrances import prove_writable
 from providers.models import (
     Ancestry,
     Capabilities,
@@ -123,9 +124,20 @@ class BitbucketCloudHost:
         self.steering: Steering | None = BitbucketCloudSteering(calls)
 
     async def check(self) -> str:
-        """Prove the credential, and the repository with the right to read pull requests where there is one."""
+        """Prove the credential, and the repository with the right to read pull requests where there is one.
+
+        Raises ProviderMisconfigured for a repository that is called otherwise now.
+        """
         if self._calls.repository:
-            await self._calls.call(wire.check_repository(self._calls.repository))
+            reply = await self._calls.call(wire.check_repository(self._calls.repository))
+            name = await read(reply, partial(wire.read_full_name, reply.document(), self._calls.full_name))
+            prove_writable(
+                called="" if wire.is_id(self._calls.full_name) else self._calls.full_name,
+                name=name,
+                archived=False,
+                host="Bitbucket",
+                redact=self._calls.redact,
+            )
             await self._calls.call(wire.check_pull_requests(self._calls.repository))
             return self._calls.full_name
         try:

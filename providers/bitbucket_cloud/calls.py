@@ -4,6 +4,7 @@ import base64
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping
 
+from providers.accounts import OwnName
 from providers.bitbucket_cloud import wire
 from providers.credentials import optional_secret, secret
 from providers.endpoint import Endpoint
@@ -18,13 +19,6 @@ _REMEMBERED = 20_000
 _FULL_HASH_DIGITS = 40
 # Of a 401 for a credential that is fine but may not ask for its account.
 _OTHER_MECHANISM = "not accessible by this authentication mechanism"
-
-
-class OwnAccount:
-    """Remember as whom a credential writes; None = not asked yet, empty = the host does not show it."""
-
-    def __init__(self) -> None:
-        self.uuid: str | None = None
 
 
 class RecentTexts:
@@ -83,7 +77,7 @@ class BitbucketCloudCalls:
             refine=wire.refine,
             secrets=(_basic(credential),),
         )
-        self._own = http.memory(OwnAccount, credential, base_url)
+        self._own = http.memory(OwnName, credential, base_url)
         self._commits = http.memory(KnownCommits, credential, base_url)
         self.merges = http.memory(MergesAtWork, credential, base_url)
 
@@ -94,6 +88,10 @@ class BitbucketCloudCalls:
     def error(self, request: Request, reply: Reply) -> ProviderError:
         """Make the error that an accepted answer means after all."""
         return self._endpoint.error(request, reply)
+
+    def redact(self, text: str) -> str:
+        """Make a host's text fit to be shown."""
+        return self._endpoint.redact(text)
 
     def followed(self, request: Request, address: str) -> Request:
         """Return a request for an address that the host named; ProviderMalformed where it leads elsewhere."""
@@ -145,19 +143,18 @@ class BitbucketCloudCalls:
 
     async def account(self) -> str:
         """Return the id under which the credential writes; empty where the host does not show it."""
-        if self._own.uuid is None:
-            try:
-                self._own.uuid = wire.read_account((await self.call(wire.check_account())).document())
-            except ProviderUnauthorized as error:
-                if not is_no_account(error):
-                    raise
-                self._own.uuid = ""
-        return self._own.uuid
+        if (known := self._own.get()) is not None:
+            return known
+        try:
+            return self._own.put(wire.read_account((await self.call(wire.check_account())).document()))
+        except ProviderUnauthorized as error:
+            if not is_no_account(error):
+                raise
+            return self._own.put("")
 
     def learn_account(self, uuid: str) -> None:
-        """Take the author of what was just written for the account, where the host did not show it before."""
-        if self._own.uuid == "":
-            self._own.uuid = uuid
+        """Take the author of what was just written for the account, where the host does not show it."""
+        self._own.learn(uuid)
 
     async def _headers(self) -> Mapping[str, str]:
         token = secret(self._credential, "token")

@@ -74,9 +74,14 @@ def next_page(reply: Reply, base: str, first: Request) -> Request | None:
 
     https://developer.atlassian.com/cloud/bitbucket/rest/intro/#pagination
     """
-    if at(reply.value(), "next") is None:
+    if not has_more(reply):
         return None
     return followed(first, required_text(reply.document(), "next"), base)
+
+
+def has_more(reply: Reply) -> bool:
+    """Return whether a list goes on behind this page, however small the page is."""
+    return at(reply.value(), "next") is not None
 
 
 def followed(request: Request, named: str, base: str) -> Request:
@@ -277,6 +282,16 @@ def _content(body: str) -> Document:
 
 def check_repository(repository: str) -> Request:
     return _get(repository, "check")
+
+
+def read_full_name(repository: Document, called: str) -> str:
+    """Return a repository's full name, which is `called` where the host does not show it."""
+    return text(repository, "full_name", default=called)
+
+
+def is_id(full_name: str) -> bool:
+    """Return whether workspace or repository is named by an id in braces, which survives renames."""
+    return "{" in full_name
 
 
 def check_pull_requests(repository: str) -> Request:

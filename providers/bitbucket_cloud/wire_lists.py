@@ -4,7 +4,7 @@ https://developer.atlassian.com/cloud/bitbucket/rest/api-group-pullrequests/#api
 """
 
 from providers.bitbucket_cloud import wire
-from providers.documents import Document, at, moment
+from providers.documents import Document, moment
 from providers.errors import ProviderMalformed
 from providers.messages import Reply, Request
 from providers.models import ChangeState
@@ -33,7 +33,7 @@ def list_pulls(repository: str, asked: PageWanted) -> Request:
 
 def read_pulls(reply: Reply, asked: PageWanted) -> PullRequestPage:
     listed, unreadable = read_each(wire.values(reply, limit=_PAGE_SIZE), _listed)
-    ends = reaches(listed, asked.since) or at(reply.value(), "next") is None
+    ends = reaches(listed, asked.since) or not wire.has_more(reply)
     following = "" if ends else str(asked.number + 1)
     return PullRequestPage(pull_requests=listed, following=following, unreadable=unreadable)
 

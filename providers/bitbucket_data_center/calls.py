@@ -3,6 +3,7 @@
 import base64
 from collections.abc import AsyncGenerator, Mapping
 
+from providers.accounts import OwnName
 from providers.bitbucket_data_center import wire
 from providers.credentials import optional_secret, secret
 from providers.endpoint import Endpoint
@@ -11,13 +12,6 @@ from providers.http import HttpClients
 from providers.messages import ListBound, Reply, Request, TooMuch
 from providers.metrics import Recorder
 from providers.models import Credential
-
-
-class OwnAccount:
-    """Remember as whom a credential writes; None = not asked yet, empty = the host does not show it."""
-
-    def __init__(self) -> None:
-        self.name: str | None = None
 
 
 class BitbucketDataCenterCalls:
@@ -48,7 +42,7 @@ class BitbucketDataCenterCalls:
             refine=wire.refine,
             secrets=(_basic(credential),),
         )
-        self._own = http.memory(OwnAccount, credential, base_url)
+        self._own = http.memory(OwnName, credential, base_url)
 
     async def call(self, request: Request) -> Reply:
         """Send once."""
@@ -80,14 +74,12 @@ class BitbucketDataCenterCalls:
 
     async def account(self) -> str:
         """Return the name under which the credential writes, in lower case; empty where the host does not show it."""
-        if self._own.name is None:
-            self._own.name = wire.account_of(await self.call(wire.check_account()))
-        return self._own.name
+        known = self._own.get()
+        return self._own.put(wire.account_of(await self.call(wire.check_account()))) if known is None else known
 
     def learn_account(self, name: str) -> None:
-        """Take the author of what was just written for the account, where the host did not show it before."""
-        if self._own.name == "":
-            self._own.name = name.lower()
+        """Take the author of what was just written for the account, where the host does not show it."""
+        self._own.learn(name.lower())
 
     async def _headers(self) -> Mapping[str, str]:
         if not optional_secret(self._credential, "username"):

@@ -3,21 +3,15 @@
 import base64
 from collections.abc import AsyncGenerator, Callable, Mapping
 
+from providers.accounts import OwnName
 from providers.credentials import optional_secret, secret
 from providers.endpoint import Endpoint
 from providers.errors import ProviderError, ProviderMisconfigured, ProviderUnauthorized
 from providers.gitea import wire
 from providers.http import HttpClients
-from providers.messages import ListBound, Reply, Request, TooMuch, has_next_page
+from providers.messages import ListBound, Reply, Request, TooMuch, has_next_page, items_on
 from providers.metrics import Recorder
 from providers.models import Credential
-
-
-class OwnAccount:
-    """Remember under which name a credential writes; None = not asked yet, empty = the host does not show it."""
-
-    def __init__(self) -> None:
-        self.login: str | None = None
 
 
 class GiteaCalls:
@@ -39,7 +33,7 @@ class GiteaCalls:
         self.full_name = f"{owner}/{repository}"
         self.repository = wire.repository_path(owner, repository) if owner else ""
         self._credential = credential
-        self._own = http.memory(OwnAccount, credential, base_url)
+        self._own = http.memory(OwnName, credential, base_url)
         self._endpoint = Endpoint(
             http=http,
             base_url=base_url,
@@ -77,14 +71,12 @@ class GiteaCalls:
 
     async def login(self) -> str:
         """Return the account's name as comments show it; empty where the host does not show it."""
-        if self._own.login is None:
-            self._own.login = await self.account()
-        return self._own.login
+        known = self._own.get()
+        return self._own.put(await self.account()) if known is None else known
 
     def learn_login(self, login: str) -> None:
-        """Take the author of what was just written for the account, where the host did not show it before."""
-        if self._own.login == "":
-            self._own.login = login
+        """Take the author of what was just written for the account, where the host does not show it."""
+        self._own.learn(login)
 
     async def pages(self, request: Callable[[int], Request], *path: str) -> AsyncGenerator[Reply, None]:
         """Yield page by page, so that a caller keeps what it reads; `path` leads to the list of items within a page."""
@@ -92,7 +84,7 @@ class GiteaCalls:
         for page in range(1, wire.PAGE_LIMIT + 1):
             reply = bound.take(await self.call(request(page)))
             yield reply
-            found = wire.items_on(reply, *path)
+            found = items_on(reply, *path)
             seen += found
             if not (has_next_page(reply) or wire.has_more(reply, seen, found)):
                 return

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 
+from providers.accounts import OwnName
 from providers.documents import Document
 from providers.endpoint import Endpoint
 from providers.errors import (
@@ -16,16 +17,9 @@ from providers.github import rights, wire
 from providers.github.auth import GitHubAuth
 from providers.hindrances import prove_writable
 from providers.http import HttpClients
-from providers.messages import ListBound, Reply, Request, TooMuch, has_next_page
+from providers.messages import ListBound, Reply, Request, TooMuch, has_next_page, items_on
 from providers.metrics import Recorder
 from providers.models import Credential
-
-
-class OwnAccount:
-    """Remember under which name a credential writes; None = not asked yet, empty = the host does not show it."""
-
-    def __init__(self) -> None:
-        self.login: str | None = None
 
 
 class GitHubCalls:
@@ -58,7 +52,7 @@ class GitHubCalls:
             app_id=app_id,
             installation_id=installation_id,
         )
-        self._own = http.memory(OwnAccount, credential, base_url)
+        self._own = http.memory(OwnName, credential, base_url)
         self._endpoint = Endpoint(
             http=http,
             base_url=base_url,
@@ -130,17 +124,17 @@ class GitHubCalls:
 
     async def login(self) -> str:
         """Return the account's name as comments and runs show it; empty where the host does not show it."""
-        if self._own.login is None:
-            try:
-                account = await self.account()
-            except (ProviderUnauthorized, ProviderNotFound) as error:
-                # The token of an App's installation, such as a workflow run's, cannot ask for its account in REST.
-                if error.status == 401:
-                    raise
-                self._own.login = await self._viewer()
-            else:
-                self._own.login = wire.read_author(account, app=self.auth.is_app)
-        return self._own.login or ""
+        if (known := self._own.get()) is not None:
+            return known
+        try:
+            account = await self.account()
+        except (ProviderUnauthorized, ProviderNotFound) as error:
+            # The token of an App's installation, such as a workflow run's, cannot ask for its account in REST.
+            if error.status == 401:
+                raise
+            viewer = await self._viewer()
+            return "" if viewer is None else self._own.put(viewer)
+        return self._own.put(wire.read_own_name(account, app=self.auth.is_app))
 
     async def _viewer(self) -> str | None:
         """Ask in GraphQL; empty where that is not there, or refused as well, and None where it may answer later."""
@@ -155,9 +149,8 @@ class GitHubCalls:
             return None
 
     def learn_login(self, login: str) -> None:
-        """Take the author of what was just written for the account, where the host did not show it before."""
-        if self._own.login == "":
-            self._own.login = login
+        """Take the author of what was just written for the account, where the host does not show it."""
+        self._own.learn(login)
 
     async def pages(self, request: Callable[[int], Request], *path: str) -> AsyncGenerator[Reply, None]:
         """Yield page by page, so that a caller keeps what it reads; `path` leads to the list of items within a page."""
@@ -165,7 +158,7 @@ class GitHubCalls:
         for page in range(1, wire.PAGE_LIMIT + 1):
             reply = bound.take(await self.call(request(page)))
             yield reply
-            full = "link" not in reply.headers and wire.items_on(reply, *path) == wire.PAGE_SIZE
+            full = "link" not in reply.headers and items_on(reply, *path) == wire.PAGE_SIZE
             if not (full or has_next_page(reply)):
                 return
         raise TooMuch(f"the host names more than {wire.PAGE_LIMIT} pages")

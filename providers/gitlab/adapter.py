@@ -135,9 +135,9 @@ class GitLabComments:
         self._credential = credential
 
     async def own(self, number: int) -> tuple[Comment, ...]:
-        username = await self._calls.username()
+        own = await self._calls.user_id()
         pages = self._calls.pages(partial(notes.list_notes, self._calls.project, number))
-        listed = [await read(reply, partial(notes.read_notes_of, number, username, reply)) async for reply in pages]
+        listed = [await read(reply, partial(notes.read_notes_of, number, own, reply)) async for reply in pages]
         return tuple(chain.from_iterable(listed))
 
     async def get(self, comment_id: str) -> Comment:
@@ -189,7 +189,7 @@ class GitLabHost:
         ProviderMisconfigured for one that is called otherwise now.
         """
         if not self._calls.project:
-            return wire.read_username((await self._calls.call(wire.get_account())).document())
+            return wire.read_user((await self._calls.call(wire.get_account())).document()).username
         scopes = wire.read_scopes(await self._calls.call(wire.get_token()))
         project = (await self._calls.call(wire.get_project(self._calls.project))).document()
         # With a trigger token next to it the credential is one for pipelines, whose TestRunner names what is missing.

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 
+from providers.accounts import Believed
 from providers.credentials import optional_secret
 from providers.endpoint import Endpoint, Refine
 from providers.errors import (
@@ -20,11 +21,8 @@ from providers.models import Credential
 TRIGGER_TOKEN = "triggerToken"  # noqa: S105 - the name of the key, not its value
 
 
-class OwnUser:
-    """Remember the name of a token's user."""
-
-    def __init__(self) -> None:
-        self.username: str | None = None
+class OwnUser(Believed[wire.User]):
+    """Remember the user of a token."""
 
 
 class GitLabCalls:
@@ -85,18 +83,23 @@ class GitLabCalls:
                 return
         raise TooMuch(f"the host names more than {wire.PAGE_LIMIT} pages")
 
-    async def username(self) -> str | None:
-        """Return under which name the token acts; None where it may not ask."""
-        if self._own.username is None:
-            try:
-                reply = await self.call(wire.get_account())
-            except (ProviderUnauthorized, ProviderNotFound) as error:
-                if error.status == 401:
-                    raise
-                # Not remembered: the token's rights may be fixed.
-                return None
-            self._own.username = wire.read_username(reply.document())
-        return self._own.username
+    async def user(self) -> wire.User | None:
+        """Return the user as whom the token acts; None where it may not ask."""
+        if (known := self._own.get()) is not None:
+            return known
+        try:
+            reply = await self.call(wire.get_account())
+        except (ProviderUnauthorized, ProviderNotFound) as error:
+            if error.status == 401:
+                raise
+            # Not remembered: the token's rights may be fixed.
+            return None
+        return self._own.put(wire.read_user(reply.document()))
+
+    async def user_id(self) -> str | None:
+        """Return the id of that user."""
+        found = await self.user()
+        return found.id if found is not None else None
 
     async def prove_seen(self) -> None:
         """Raise ProviderNotFound where the credential does not see the project: much is answered as 404 then."""

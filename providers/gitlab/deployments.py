@@ -21,7 +21,7 @@ class GitLabDeploymentRecords:
         calls, state = self._calls, deployments.STATES.get(wanted.state)
         if state is None:
             return
-        own = await calls.username()
+        own = await calls.user_id()
         listed = await calls.call(deployments.list_newest(calls.project, wanted.environment))
         found = await read(listed, partial(deployments.read_newest, listed, wanted.sha, own))
         if wanted.state is DeploymentState.ENDED and (found is None or not deployments.is_under_way(found)):

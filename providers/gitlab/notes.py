@@ -24,13 +24,12 @@ def list_notes(project: str, iid: int, number: int) -> Request:
     return page(path, number, operation="list-comments", sort="asc", order_by="created_at")
 
 
-def read_notes_of(iid: int, username: str | None, reply: Reply) -> tuple[Comment, ...]:
-    """Read the notes of one user; of all users where the name is not known. What the host itself wrote is left out."""
-    wanted = username.lower() if username is not None else None
+def read_notes_of(iid: int, own: str | None, reply: Reply) -> tuple[Comment, ...]:
+    """Read the notes of one user; of all users where the id is not known. What the host itself wrote is left out."""
     return tuple(
-        replace(read_note(iid, note), account_known=wanted is not None)
+        replace(read_note(iid, note), account_known=own is not None)
         for note in reply.documents()
-        if not flag(note, "system") and wanted in (None, text(note, "author", "username").lower())
+        if not flag(note, "system") and own in (None, text(note, "author", "id"))
     )
 
 

@@ -1,6 +1,7 @@
 """What all of GitLab's REST API has in common, as pure functions (https://docs.gitlab.com/api/rest)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from providers.documents import Document, at, flag, required_text, text, texts
 from providers.errors import (
@@ -62,8 +63,16 @@ def get_account() -> Request:
     return Request(method="GET", path="/user", api=API, operation="check")
 
 
-def read_username(value: Document) -> str:
-    return required_text(value, "username")
+@dataclass(frozen=True, kw_only=True)
+class User:
+    """An account, which keeps its id when it is renamed."""
+
+    id: str
+    username: str
+
+
+def read_user(value: Document) -> User:
+    return User(id=required_text(value, "id"), username=required_text(value, "username"))
 
 
 def get_token() -> Request:

@@ -51,7 +51,7 @@ def read_newest(reply: Reply, sha: str, own: str | None) -> Deployment | None:
     What a CI job made cannot be changed by the API, and is not ours.
     """
     made = (one for one in reply.documents() if at(one, "sha") == sha and at(one, "deployable") is None)
-    ours = (one for one in made if own is None or text(one, "user", "username").lower() == own.lower())
+    ours = (one for one in made if own is None or text(one, "user", "id") == own)
     return next(map(read_deployment, ours), None)
 
 

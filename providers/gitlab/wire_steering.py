@@ -54,7 +54,7 @@ def _label_events(own: str, after: int, rows: tuple[Document, ...]) -> Iterator[
             added=added,
             by=by,
             at=required_moment(row, "created_at"),
-            own=by.name.lower() == own,
+            own=by.id == own,
         )
 
 
@@ -77,7 +77,7 @@ def _remark(iid: int, own: str, row: Document) -> Remark:
         body=with_commands(text(row, "body", limit_bytes=REMARK_BYTES)),
         by=by,
         at=at,
-        own=by.name.lower() == own,
+        own=by.id == own,
         edited=was_edited(at, moment(row, "updated_at")),
     )
 

@@ -113,7 +113,7 @@ class GitLabTestRuns:
     async def check(self) -> str:
         """Prove that the token can start pipelines, or has a trigger token for that, and read them."""
         if not self._project:
-            return gitlab.read_username((await self._calls.call(gitlab.get_account())).document())
+            return gitlab.read_user((await self._calls.call(gitlab.get_account())).document()).username
         scopes = gitlab.read_scopes(await self._calls.call(gitlab.get_token()))
         if scopes:
             self._refuse_scopes(scopes)
@@ -155,7 +155,8 @@ class GitLabTestRuns:
             facts = wire.read_facts(reply.document(), clock_of(reply.headers))
             facts = replace(facts, parameters=parameters, complete=True)
             # A trigger token acts for its owner, whom no one but its owner may ask for.
-            account = None if by_trigger or facts.accounts is None else await self._calls.username()
+            user = None if by_trigger or facts.accounts is None else await self._calls.user()
+            account = user.username if user is not None else None
             means = "trigger" if by_trigger else "api"
             judgement = judged(run, facts, Ours(ref=ref_name(_ref(job)), account=account, means=means, origin=origin))
             found.append(replace(judgement, foreign=self._calls.redact(judgement.foreign)))

@@ -5,7 +5,15 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from activities.coordinator import LABELLER_UNKNOWN, NO_LABELS, NO_STEERING, NOT_WRITER, Coordinator, KnownRights
+from activities.coordinator import (
+    EDITED,
+    LABELLER_UNKNOWN,
+    NO_LABELS,
+    NO_STEERING,
+    NOT_WRITER,
+    Coordinator,
+    KnownRights,
+)
 from activities.instructions import by_comments, by_labels
 from activities.models.label_sync import LabelsLeft
 from activities.models.state_labels import HOLD, RETEST
@@ -44,6 +52,7 @@ class FakeSteering:
 
     events: list[LabelEvent] = field(default_factory=list)
     written: list[Remark] = field(default_factory=list)
+    edited: list[Remark] = field(default_factory=list)
     names_who_labels: bool = True
     has_teams: bool = True
     asked: list[str] = field(default_factory=list)
@@ -55,7 +64,8 @@ class FakeSteering:
         return LabelEvents(events=tuple(self.events), cursor="1:7")
 
     async def remarks(self, number: int, since: datetime, cursor: str) -> Remarks:
-        return Remarks(remarks=tuple(self.written), cursor="9:x", account="pilotage-bot")
+        found, edited = tuple(self.written), tuple(self.edited)
+        return Remarks(remarks=found, edited=edited, cursor="9:x", account="pilotage-bot")
 
     async def may_write(self, person: Person) -> bool:
         self.asked.append(person.name)
@@ -239,6 +249,14 @@ async def test_a_verb_that_is_none_is_refused_without_asking_the_host() -> None:
     steering = FakeSteering(written=[remark(1, "/pilotage abort")])
     [instruction] = (await read(steering)).instructions
     assert (instruction.allowed, steering.asked) == (False, [])
+
+
+async def test_a_command_that_was_edited_is_answered_and_does_not_count() -> None:
+    remarks = remark(1, "/pilotage promote"), remark(2, "Looks good")
+    edited = [replace(one, edited=True) for one in remarks]
+    steering = FakeSteering(written=[remark(3, "/pilotage hold", late=2)], edited=edited)
+    found = (await read(steering, replace(READ, teams={"promote": "release"}))).instructions
+    assert [(one.verb, one.allowed, one.why_not) for one in found] == [("promote", False, EDITED), ("hold", True, "")]
 
 
 async def test_what_a_host_cannot_answer_is_shown_instead() -> None:

@@ -1,6 +1,7 @@
 """Bitbucket Cloud: what its answers mean, and what is sent."""
 
 import base64
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from providers.bitbucket_cloud import wire
 from providers.errors import (
     ProviderMalformed,
+    ProviderMisconfigured,
     ProviderNotFound,
     ProviderRateLimited,
     ProviderUnauthorized,
@@ -292,3 +294,36 @@ async def test_a_timeout_of_the_host_and_its_rate_limit_are_reported_as_such(hos
         await scm.check()
     assert limited.value.retry_after is not None
     assert limited.value.retry_after.total_seconds() == 60
+
+
+async def test_a_command_before_any_number_of_comments_is_read_however_small_the_pages_are(host: FakeHost) -> None:
+    """The host lists the newest first, and no look goes back behind what an earlier one has seen."""
+    texts = ["/pilotage hold", *["Looks good"] * 340]
+    comments = [
+        {"id": number, "content": {"raw": text}, "user": {"uuid": "{8}"}, "created_on": "2026-11-30T10:00:00Z"}
+        for number, text in enumerate(texts, 1)
+    ][::-1]
+
+    def shown(request: httpx.Request) -> httpx.Response:
+        number = int(request.url.params["page"])
+        following = f"{WEB}{ROOT}/pullrequests/7/comments?page={number + 1}" if number * 50 < len(comments) else None
+        return page(*comments[(number - 1) * 50 : number * 50], following=following)
+
+    host.on("GET", "/2.0/user", answer({"uuid": "{7}"}))
+    host.on("GET", rf"{ROOT}/pullrequests/7/comments\?.*", shown)
+    steering = bitbucket_cloud(host.http()).steering
+    assert steering is not None
+    begun = datetime(2026, 11, 30, 9, tzinfo=UTC)
+    found = await steering.remarks(7, begun, "")
+    assert [(one.id, one.body) for one in found.remarks[:2]] == [("7:1", "/pilotage hold"), ("7:2", "Looks good")]
+    following = await steering.remarks(7, begun, found.cursor)
+    assert following.remarks[0].id == "7:101"
+
+
+async def test_a_repository_that_was_renamed_is_named_unless_it_is_named_by_its_id(host: FakeHost) -> None:
+    host.on("GET", ROOT, httpx.Response(301, headers={"location": f"{WEB}/2.0/repositories/acme/shop"}))
+    host.on("GET", "/2.0/repositories/(acme/shop|%7B1%7D/web)", answer({"full_name": "acme/shop"}))
+    host.on("GET", ".*/pullrequests.*", answer({"size": 0}))
+    with pytest.raises(ProviderMisconfigured, match="`acme/web` is called `acme/shop` now"):
+        await bitbucket_cloud(host.http()).check()
+    assert await bitbucket_cloud(host.http(), workspace="{1}").check() == "{1}/web"

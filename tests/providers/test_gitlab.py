@@ -309,10 +309,10 @@ async def test_a_name_with_a_comma_is_no_label(host: FakeHost) -> None:
 
 
 async def test_own_notes_are_those_of_the_token_s_user_without_what_the_host_wrote(host: FakeHost) -> None:
-    note = {"id": 1, "body": "ours", "author": {"username": "Pilotage"}, "system": False}
-    others = [{**note, "id": 2, "system": True}, {**note, "id": 3, "author": {"username": "mallory"}}]
+    note = {"id": 1, "body": "ours", "author": {"id": 7, "username": "as it was called before"}, "system": False}
+    others = [{**note, "id": 2, "system": True}, {**note, "id": 3, "author": {"id": 8, "username": "pilotage"}}]
     host.on("GET", ".*/notes.*", answer([note, *others]))
-    host.on("GET", "/api/v4/user", answer({"username": "pilotage"}))
+    host.on("GET", "/api/v4/user", answer({"id": 7, "username": "pilotage"}))
     assert await gitlab(host.http()).comments.own(412) == (Comment(id="412:1", body="ours"),)
 
 

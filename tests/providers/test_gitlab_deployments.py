@@ -109,15 +109,18 @@ async def test_a_credential_without_the_right_is_refused_as_such(host: FakeHost)
 @pytest.mark.parametrize(
     ("by", "sent"),
     [
-        ("Pilot", [f"PUT {PROJECT}/deployments/31"]),
-        ("spinnaker", [f"POST {PROJECT}/deployments", f"PUT {PROJECT}/deployments/32"]),
+        # Ours, by the name that the account had before.
+        ({"id": 7, "username": "project_7_bot"}, [f"PUT {PROJECT}/deployments/31"]),
+        ({"id": 8, "username": "pilot"}, [f"POST {PROJECT}/deployments", f"PUT {PROJECT}/deployments/32"]),
     ],
 )
-async def test_a_deployment_that_another_tool_recorded_is_left_alone(host: FakeHost, by: str, sent: list[str]) -> None:
-    theirs = {**RUNNING, "user": {"username": by}}
+async def test_a_deployment_that_another_account_recorded_is_left_alone(
+    host: FakeHost, by: dict[str, object], sent: list[str]
+) -> None:
+    theirs = {**RUNNING, "user": by}
     host = listing(host, theirs)
-    host.on("GET", "/api/v4/user", answer({"username": "pilot"}))
-    ours = {**RUNNING, "id": 32, "user": {"username": "pilot"}}
+    host.on("GET", "/api/v4/user", answer({"id": 7, "username": "pilot"}))
+    ours = {**RUNNING, "id": 32, "user": {"id": 7, "username": "pilot"}}
     host.on("POST", f"{PROJECT}/deployments", answer(ours, 201))
     found = records(host)
     if len(sent) > 1:

@@ -1,13 +1,14 @@
 """Which comments at GitLab count as they were written: a reaction updates a note, and is no edit of it."""
 
 import json
+import re
 from datetime import UTC, datetime
 
 import httpx
 import pytest
 
-from providers.models import Remark
-from tests.providers.hosts import FakeHost, answer, gitlab
+from providers.models import Remark, Remarks
+from tests.providers.hosts import Answer, FakeHost, answer, gitlab
 
 NOTES = r"/api/v4/projects/acme%2Fweb/merge_requests/1/notes\?.*"
 BEGUN = datetime(2026, 11, 30, 9, tzinfo=UTC)
@@ -20,13 +21,17 @@ def note(number: int, body: str, *, updated: str = UPDATED) -> dict[str, object]
     return {"id": number, "body": body, "author": author, "created_at": WRITTEN, "updated_at": updated}
 
 
-async def remarks(host: FakeHost, *notes: dict[str, object], edits: httpx.Response) -> tuple[Remark, ...]:
-    host.on("GET", "/api/v4/user", answer({"username": "pilotage-bot"}))
+async def look(host: FakeHost, *notes: dict[str, object], edits: Answer) -> Remarks:
+    host.on("GET", "/api/v4/user", answer({"id": 7, "username": "pilotage-bot"}))
     host.on("GET", NOTES, answer(list(notes)))
     host.on("POST", "/api/graphql", edits)
     steering = gitlab(host.http()).steering
     assert steering is not None
-    return (await steering.remarks(1, BEGUN, "")).remarks
+    return await steering.remarks(1, BEGUN, "")
+
+
+async def remarks(host: FakeHost, *notes: dict[str, object], edits: httpx.Response) -> tuple[Remark, ...]:
+    return (await look(host, *notes, edits=edits)).remarks
 
 
 def asked(host: FakeHost) -> list[str]:
@@ -64,6 +69,40 @@ async def test_nothing_is_asked_of_what_is_no_command_or_was_not_updated(host: F
     assert ([one.id for one in found], asked(host)) == (["1:6"], [])
 
 
-async def test_one_question_is_bounded(host: FakeHost) -> None:
-    await remarks(host, *(note(number, "/pilotage hold") for number in range(1, 60)), edits=NOTHING)
-    assert [query.count("lastEditedAt") for query in asked(host)] == [20]
+def as_written(request: httpx.Request) -> httpx.Response:
+    """Answer that no one edited the notes that are asked for."""
+    return answer(
+        {"data": {alias: {"lastEditedAt": None} for alias in re.findall(r"(n\d+):", request.content.decode())}}
+    )
+
+
+async def test_each_question_is_bounded_and_all_commands_of_a_look_are_asked_for(host: FakeHost) -> None:
+    found = await look(host, *(note(number, "/pilotage hold") for number in range(1, 60)), edits=as_written)
+    assert [query.count("lastEditedAt") for query in asked(host)] == [20, 20, 19]
+    assert ([one.id for one in found.remarks], found.edited) == ([f"1:{number}" for number in range(1, 60)], ())
+
+
+async def test_a_command_that_may_have_been_edited_is_shown_as_such(host: FakeHost) -> None:
+    edits = answer({"data": {"n5": {"lastEditedAt": UPDATED}}})
+    found = await look(host, note(4, "/pilotage hold", updated=WRITTEN), note(5, "/pilotage promote"), edits=edits)
+    assert [(one.id, one.edited) for one in (*found.remarks, *found.edited)] == [("1:4", False), ("1:5", True)]
+
+
+async def test_a_command_before_any_number_of_notes_is_read(host: FakeHost) -> None:
+    """The host lists the newest first, and no look goes back behind what an earlier one has seen."""
+    newest = [note(number, "Looks good", updated=WRITTEN) for number in range(700, 5, -1)]
+    notes = [*newest, note(5, "/pilotage hold", updated=WRITTEN)]
+
+    def page(request: httpx.Request) -> httpx.Response:
+        number = int(request.url.params["page"])
+        shown = notes[(number - 1) * 100 : number * 100]
+        return answer(shown, x_next_page=str(number + 1) if number * 100 < len(notes) else "")
+
+    host.on("GET", "/api/v4/user", answer({"id": 7, "username": "pilotage-bot"}))
+    host.on("GET", NOTES, page)
+    steering = gitlab(host.http()).steering
+    assert steering is not None
+    found = await steering.remarks(1, BEGUN, "")
+    assert (found.remarks[0].body, len(found.remarks)) == ("/pilotage hold", 100)
+    following = await steering.remarks(1, BEGUN, found.cursor)
+    assert [one.id for one in following.remarks[:2]] == ["1:105", "1:106"]

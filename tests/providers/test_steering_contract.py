@@ -171,6 +171,7 @@ async def test_to_put_a_command_into_the_mouth_of_somebody_who_may_give_it(sandb
     pull.comments[-2] |= {"body": "/pilotage promote", "updated_at": f"{changed:%Y-%m-%dT%H:%M:%SZ}"}
     found = await steering.remarks(NUMBER, begun, "")
     assert [one.body for one in found.remarks] == ["/pilotage hold"]
+    assert [one.body for one in found.edited] == ["/pilotage promote"]
     assert (await steering.remarks(NUMBER, begun, found.cursor)).remarks == ()
 
 

@@ -27,6 +27,7 @@ class Hosts:
         self.paths.append(request.url.path)
         body = {
             "login": "mona",
+            "id": 7,
             "username": "mona",
             "path_with_namespace": "acme/shop/web",
             "full_name": "acme/web",
@@ -152,7 +153,7 @@ async def test_a_provider_of_the_cluster_may_be_a_gitlab(open_http: Opener) -> N
 
         def answer(request: httpx.Request, seen: list[str] = seen) -> httpx.Response:
             seen.append(request.url.host)
-            return httpx.Response(200, json={"username": "mona"})
+            return httpx.Response(200, json={"id": 7, "username": "mona"})
 
         spec = {"gitlab": {"domain": domain} if domain else {}, "secretRef": {"name": "token"}}
         cluster.add("ClusterScmProvider", "shared", spec, namespace="")

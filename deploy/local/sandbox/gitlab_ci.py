@@ -10,6 +10,7 @@ from aiohttp import web
 from deploy.local.sandbox.clock import parse_timestamp, timestamp
 from deploy.local.sandbox.gitlab_http import Call, endpoint
 from deploy.local.sandbox.gitlab_inputs import WrongInputsError, check_inputs
+from deploy.local.sandbox.gitlab_merge_requests import show_user
 from deploy.local.sandbox.gitlab_rights import refused, require_role, require_variables_of, scopes
 from deploy.local.sandbox.gitlab_state import FINAL_STATUSES, Pipeline, Project
 from deploy.local.sandbox.replies import Json, Reply
@@ -46,7 +47,7 @@ def read_version(call: Call) -> Reply:
 
 
 def read_user(call: Call) -> Reply:
-    return Reply(body={"id": 1, "username": (call.user or {}).get("username"), "state": "active"})
+    return Reply(body=show_user(call.actor))
 
 
 def read_token(call: Call) -> Reply:
