@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterable, Callable
 from functools import partial
 
+from providers.documents import required_text, text
 from providers.messages import Reply, TooMuch
 from providers.models import ChangedFiles
 from providers.reading import read
@@ -42,3 +43,13 @@ async def read_files(
     except TooMuch:
         whole = False
     return ChangedFiles(paths=tuple(paths), complete=whole)
+
+
+def changed_paths(reply: Reply) -> tuple[str, ...]:
+    """Read a page in GitHub's shape, which Gitea and Forgejo have alike; a rename counts with both paths."""
+    return tuple(
+        path
+        for file in reply.documents()
+        for path in (required_text(file, "filename"), text(file, "previous_filename"))
+        if path
+    )

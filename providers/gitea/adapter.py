@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from providers.changed_files import read_files
+from providers import issue_comments
+from providers.changed_files import changed_paths, read_files
 from providers.credentials import proof
 from providers.errors import ProviderNotFound, ProviderUnauthorized, ProviderUnavailable
 from providers.gitea import wire, wire_lists
@@ -13,6 +14,7 @@ from providers.gitea.changes import GiteaPullRequestChanges
 from providers.gitea.revisions import FAILED, GiteaRevisions
 from providers.gitea.steering import GiteaSteering
 from providers.hindrances import prove_writable
+from providers.messages import items_on
 from providers.models import Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest, LabelLook
 from providers.ports import NO_LOOKS, Branches, DeploymentRecords, PullRequestChanges, Steering
 from providers.pull_request_lists import ConditionalLists
@@ -37,8 +39,8 @@ class GiteaPullRequests:
     async def changed_files(self, number: int) -> ChangedFiles:
         return await read_files(
             self._calls.pages(lambda page: wire.list_files(self._calls.repository, number, page)),
-            wire.read_files,
-            rows_on=wire.items_on,
+            changed_paths,
+            rows_on=items_on,
             most=wire.FILES_READ,
         )
 
@@ -125,22 +127,22 @@ class GiteaComments:
         return await read(reply, partial(wire.read_comments_of, login, reply))
 
     async def get(self, comment_id: str) -> Comment:
-        reply = await self._calls.call(wire.get_comment(self._calls.repository, comment_id))
+        reply = await self._calls.call(issue_comments.get_comment(self._calls.repository, comment_id))
         if reply.status == _NO_COMMENT:
             raise ProviderNotFound(f"{comment_id} is no comment", status=reply.status)
-        return wire.read_comment(reply.document())
+        return issue_comments.read_comment(reply.document())
 
     def proof(self, text: str) -> str:
         return proof(self._credential, text)
 
     async def create(self, number: int, body: str) -> Comment:
-        reply = await self._calls.call(wire.create_comment(self._calls.repository, number, body))
+        reply = await self._calls.call(issue_comments.create_comment(self._calls.repository, number, body))
         created = reply.document()
-        self._calls.learn_login(wire.read_author(created))
-        return wire.read_comment(created)
+        self._calls.learn_login(issue_comments.read_author(created))
+        return issue_comments.read_comment(created)
 
     async def update(self, comment: Comment, body: str) -> None:
-        reply = await self._calls.call(wire.update_comment(self._calls.repository, comment.id, body))
+        reply = await self._calls.call(issue_comments.update_comment(self._calls.repository, comment.id, body))
         if reply.status == _NO_COMMENT:
             raise ProviderNotFound(f"{comment.id} is no comment", status=reply.status)
 

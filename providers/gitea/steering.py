@@ -3,8 +3,9 @@
 from datetime import datetime
 from functools import partial
 
+from providers import issue_comments
 from providers.accounts import known
-from providers.cursors import BEGINNING, LOOK_PAGES, RemarkLook, remark_cursor
+from providers.cursors import BEGINNING, LOOK_PAGES, RemarkCursor, RemarkLook, remark_cursor
 from providers.errors import ProviderUnauthorized
 from providers.gitea import wire, wire_steering
 from providers.gitea.calls import GiteaCalls
@@ -24,18 +25,40 @@ class GiteaSteering:
 
     async def label_events(self, number: int, cursor: str) -> LabelEvents:
         own, begun = await self._own(), remark_cursor(cursor, BEGINNING)
-        at, page, found = begun, 1, list[LabelEvent]()
-        for asked in range(1, _MOST_PAGES + 1):
+        # Before the rows: one that is made while they are read may be newer, and is then left to the next look.
+        changed = wire_steering.read_changed(await self._calls.call(wire.get_pull(self._calls.repository, number)))
+        at, page, blank, ending, found = begun, 1, 0, 1, list[LabelEvent]()
+        for asked in range(1, _MOST_PAGES + wire.PAGE_LIMIT + 1):
             request = wire_steering.list_timeline(self._calls.repository, number, at.since, page)
             reply = await self._calls.call(request)
             listed = await read(reply, partial(wire_steering.read_timeline, own, at, reply))
             found += listed.events
             # Behind a moment that has moved on the pages begin again: a comment that is deleted meanwhile shifts none.
-            page = 1 if listed.behind.since > at.since else page + 1
+            page, blank = (1, 0) if listed.behind.since > at.since else (page + 1, blank + (not listed.rows))
             at = listed.behind
-            if not listed.rows or (asked >= LOOK_PAGES and at.since > begun.since):
+            if listed.rows:
+                if asked >= _MOST_PAGES or (asked >= LOOK_PAGES and at.since > begun.since):
+                    break
+            elif at.since >= changed:
                 break
+            else:
+                ending = ending if ending > 1 else await self._ending(number)
+                if blank >= ending:
+                    # What is made within that second is still to be read.
+                    at = RemarkCursor(since=changed)
+                    break
         return LabelEvents(events=tuple(found), cursor=str(at))
+
+    async def _ending(self, number: int) -> int:
+        """Return how many pages without a row make the end of a timeline of which something newer is not seen.
+
+        Comments on lines of code have places on its pages, and are not shown there.
+        """
+        hidden = 0
+        async for reply in self._calls.pages(partial(wire_steering.list_reviews, self._calls.repository, number)):
+            hidden += await read(reply, partial(wire_steering.read_code_comments, reply))
+        # One more for what no one counts: reviews that are not submitted yet, and mentions from where we may not read.
+        return min(hidden // wire.PAGE_SIZE + 2, wire.PAGE_LIMIT)
 
     async def remarks(self, number: int, since: datetime, cursor: str) -> Remarks:
         own = await self._own()
@@ -77,7 +100,7 @@ class GiteaSteering:
         return None
 
     async def react(self, comment_id: str, *, agreed: bool) -> None:
-        await self._calls.call(wire_steering.react(self._calls.repository, comment_id, agreed=agreed))
+        await self._calls.call(issue_comments.react(self._calls.repository, comment_id, agreed=agreed))
 
     async def _own(self) -> str:
         return known(await self._calls.login())

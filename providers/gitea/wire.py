@@ -19,10 +19,10 @@ from providers.documents import (
     text,
 )
 from providers.errors import ProviderError, ProviderUnauthorized
+from providers.issue_comments import read_author, read_comment
 from providers.label_looks import default_look
 from providers.messages import Reply, Request, segment
 from providers.models import ChangeState, Comment, CommitStatus, HostPullRequest, LabelLook, StatusState
-from providers.redaction import shortened
 from providers.status_keys import fitting_url
 
 # The largest page that a host gives unless its administrator allows more; smaller ones are possible as well.
@@ -32,11 +32,8 @@ PAGE_SIZE = 50
 PAGE_LIMIT = 100
 FILES_READ = 3000
 """Of a pull request that changes more the rest is not asked for; as many as GitHub lists."""
-COMMENT_LIMIT = 65_536
-"""Characters; the host stores more, in MySQL as well."""
 LABEL_LIMIT = 255
 """Characters of a label's name, as the column in the host's database has them."""
-_COMMENT_BYTES = 4 * COMMENT_LIMIT
 _API = "/api/v1"
 SCOPES = ("write:repository", "write:issue", "read:user")
 """Of a token."""
@@ -98,16 +95,6 @@ def _is_from_fork(value: Document) -> bool:
 
 def list_files(repository: str, number_: int, page: int) -> Request:
     return _page(f"{repository}/pulls/{number_}/files", page, operation="list-files")
-
-
-def read_files(reply: Reply) -> tuple[str, ...]:
-    """Read changed paths; a rename counts with both."""
-    return tuple(
-        path
-        for file in reply.documents()
-        for path in (required_text(file, "filename"), text(file, "previous_filename"))
-        if path
-    )
 
 
 def commits_beyond(repository: str, sha: str, base: str) -> Request:
@@ -253,39 +240,6 @@ def read_comments_of(login: str, reply: Reply) -> tuple[Comment, ...]:
     )
 
 
-def read_author(comment: Document) -> str:
-    return text(comment, "user", "login")
-
-
-def get_comment(repository: str, comment: str) -> Request:
-    path = f"{repository}/issues/comments/{segment(comment)}"
-    return Request(method="GET", path=path, api="PullRequest", operation="get-comment")
-
-
-def read_comment(value: Document) -> Comment:
-    return Comment(id=required_text(value, "id"), body=text(value, "body", limit_bytes=_COMMENT_BYTES))
-
-
-def create_comment(repository: str, number_: int, body: str) -> Request:
-    return Request(
-        method="POST",
-        path=f"{repository}/issues/{number_}/comments",
-        json={"body": shortened(body, COMMENT_LIMIT)},
-        api="PullRequest",
-        operation="create-comment",
-    )
-
-
-def update_comment(repository: str, comment: str, body: str) -> Request:
-    return Request(
-        method="PATCH",
-        path=f"{repository}/issues/comments/{segment(comment)}",
-        json={"body": shortened(body, COMMENT_LIMIT)},
-        api="PullRequest",
-        operation="update-comment",
-    )
-
-
 def check_repository(repository: str) -> Request:
     return Request(method="GET", path=repository, api="PullRequest", operation="check")
 
@@ -341,12 +295,6 @@ def has_more(reply: Reply, seen: int, found: int) -> bool:
     """
     total = reply.headers.get("x-total-count", "")
     return bool(found) and (seen < int(total) if total.isascii() and total.isdigit() else found >= PAGE_SIZE)
-
-
-def items_on(reply: Reply, *path: str) -> int:
-    """Count a page's items."""
-    found = at(reply.value(), *path)
-    return len(found) if isinstance(found, list) else 0
 
 
 def _page(path: str, page: int, *, operation: str, api: str = "PullRequest") -> Request:

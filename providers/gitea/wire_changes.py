@@ -6,13 +6,14 @@ from crds.reasons.vocabulary import MergeMethod
 from providers.documents import Document, documents_or_nulls, text
 from providers.errors import ProviderBusy, ProviderConflict, ProviderError, ProviderRejected, ProviderUnavailable
 from providers.gitea import wire
+from providers.issue_comments import COMMENT_LIMIT
 from providers.kept_texts import is_kept
 from providers.messages import Reply, Request
 from providers.models import ChangeState, HostPullRequest, Merge, NewPullRequest
 from providers.redaction import shortened
 
 _TITLE_LIMIT = 255
-_BODY_LIMIT = wire.COMMENT_LIMIT
+_BODY_LIMIT = COMMENT_LIMIT
 _BODY_BYTES = 4 * _BODY_LIMIT
 _METHODS: Mapping[MergeMethod, str] = {
     MergeMethod.MERGE: "merge",

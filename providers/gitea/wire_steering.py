@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from providers.cursors import REMARK_BYTES, RemarkCursor, was_edited
+from providers.cursors import BEGINNING, REMARK_BYTES, RemarkCursor, was_edited
 from providers.documents import (
     Document,
     documents_or_nulls,
@@ -86,6 +86,26 @@ def _label_events(own: str, after: RemarkCursor, rows: Iterable[Document]) -> It
             at=at,
             own=by.name.lower() == own,
         )
+
+
+def read_changed(reply: Reply) -> datetime:
+    """Return when a pull request changed last, as each row of its timeline changes it."""
+    return likely_moment(reply.document(), "updated_at") or BEGINNING
+
+
+def list_reviews(repository: str, number_: int, page: int) -> Request:
+    """Ask for a page of reviews, which count the comments on lines of code.
+
+    https://docs.gitea.com/api/#tag/repository/operation/repoListPullReviews
+    """
+    query = {"page": str(page), "limit": str(PAGE_SIZE)}
+    path = f"{repository}/pulls/{number_}/reviews"
+    return Request(method="GET", path=path, query=query, api="PullRequest", operation="list-reviews")
+
+
+def read_code_comments(reply: Reply) -> int:
+    """Count the comments on lines of code in a page of reviews."""
+    return sum(max(number(row, "comments_count"), 0) for row in documents_or_nulls(reply.value()))
 
 
 def list_remarks(repository: str, number_: int, since: datetime) -> Request:
@@ -172,17 +192,3 @@ def get_team_member(team: int, login: str) -> Request:
 
 def is_member(reply: Reply, login: str) -> bool:
     return reply.ok and text(reply.document(), "login").lower() == login.lower()
-
-
-def react(repository: str, comment: str, *, agreed: bool) -> Request:
-    """Answer a comment; the same reaction again is answered with the first one.
-
-    https://docs.gitea.com/api/#tag/issue/operation/issuePostCommentReaction
-    """
-    return Request(
-        method="POST",
-        path=f"{repository}/issues/comments/{segment(comment)}/reactions",
-        json={"content": "+1" if agreed else "-1"},
-        api="PullRequest",
-        operation="create-reaction",
-    )

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
-from providers.changed_files import read_files
+from providers import issue_comments
+from providers.changed_files import changed_paths, read_files
 from providers.credentials import proof
 from providers.documents import is_sendable
 from providers.errors import ProviderNotFound
@@ -19,6 +20,7 @@ from providers.github.deployments import GitHubDeploymentRecords
 from providers.github.options import StatusesAs
 from providers.github.steering import GitHubSteering
 from providers.http import HttpClients
+from providers.messages import items_on
 from providers.models import (
     Ancestry,
     Capabilities,
@@ -90,8 +92,8 @@ class GitHubPullRequests:
     async def changed_files(self, number: int) -> ChangedFiles:
         return await read_files(
             self._calls.pages(lambda page: wire.list_files(self._calls.repository, number, page)),
-            wire.read_files,
-            rows_on=wire.items_on,
+            changed_paths,
+            rows_on=items_on,
             most=wire.FILES_LISTED,
         )
 
@@ -172,20 +174,20 @@ class GitHubComments:
         return tuple(chain.from_iterable(listed))
 
     async def get(self, comment_id: str) -> Comment:
-        reply = await self._calls.call(wire.get_comment(self._calls.repository, comment_id))
-        return wire.read_comment(reply.document())
+        reply = await self._calls.call(issue_comments.get_comment(self._calls.repository, comment_id))
+        return issue_comments.read_comment(reply.document())
 
     def proof(self, text: str) -> str:
         return proof(self._credential, text)
 
     async def create(self, number: int, body: str) -> Comment:
-        reply = await self._calls.call(wire.create_comment(self._calls.repository, number, body))
+        reply = await self._calls.call(issue_comments.create_comment(self._calls.repository, number, body))
         created = reply.document()
-        self._calls.learn_login(wire.read_comment_author(created))
-        return wire.read_comment(created)
+        self._calls.learn_login(issue_comments.read_author(created))
+        return issue_comments.read_comment(created)
 
     async def update(self, comment: Comment, body: str) -> None:
-        await self._calls.call(wire.update_comment(self._calls.repository, comment.id, body))
+        await self._calls.call(issue_comments.update_comment(self._calls.repository, comment.id, body))
 
 
 class GitHubHost:

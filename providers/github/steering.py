@@ -3,11 +3,13 @@
 from datetime import datetime
 from functools import partial
 
+from providers import issue_comments
 from providers.accounts import known
 from providers.cursors import LOOK_PAGES, RemarkLook, look_at_labels
 from providers.github import wire_steering
 from providers.github.calls import GitHubCalls
-from providers.github.wire import PAGE_SIZE, items_on
+from providers.github.wire import PAGE_SIZE
+from providers.messages import has_next_page, items_on
 from providers.models import LabelEvents, Person, Remarks
 
 
@@ -24,7 +26,7 @@ class GitHubSteering:
             cursor,
             ask=lambda page: self._calls.call(wire_steering.list_events(self._calls.repository, number, page)),
             reader=partial(wire_steering.read_label_events, own),
-            has_more=lambda reply: items_on(reply) == PAGE_SIZE,
+            has_more=lambda reply: items_on(reply) == PAGE_SIZE or has_next_page(reply),
         )
 
     async def remarks(self, number: int, since: datetime, cursor: str) -> Remarks:
@@ -51,4 +53,4 @@ class GitHubSteering:
         return wire_steering.is_member(await self._calls.call(request))
 
     async def react(self, comment_id: str, *, agreed: bool) -> None:
-        await self._calls.call(wire_steering.react(self._calls.repository, comment_id, agreed=agreed))
+        await self._calls.call(issue_comments.react(self._calls.repository, comment_id, agreed=agreed))

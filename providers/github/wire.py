@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from providers.documents import (
     Document,
-    at,
     document,
     documents,
     flag,
@@ -17,6 +16,7 @@ from providers.documents import (
 )
 from providers.errors import ProviderError, ProviderRejected, ProviderUnauthorized
 from providers.github.rights import wanted_permissions
+from providers.issue_comments import read_author, read_comment
 from providers.label_looks import default_look
 from providers.messages import Reply, Request, segment
 from providers.models import Ancestry, ChangeState, Comment, CommitStatus, HostPullRequest, LabelLook, StatusState
@@ -32,8 +32,6 @@ PAGE_LIMIT = 100
 # https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files
 FILES_LISTED = 3000
 DESCRIPTION_LIMIT = 140
-COMMENT_LIMIT = 65_536
-_COMMENT_BYTES = 4 * COMMENT_LIMIT
 _LABEL_DESCRIPTION_LIMIT = 100
 APP_SUFFIX = "[bot]"
 
@@ -105,16 +103,6 @@ def read_pull(value: Document) -> HostPullRequest:
 
 def list_files(repository: str, number_: int, page: int) -> Request:
     return _page(f"{repository}/pulls/{number_}/files", page, api="PullRequest", operation="list-files")
-
-
-def read_files(reply: Reply) -> tuple[str, ...]:
-    """Read changed paths; a rename counts with both."""
-    return tuple(
-        path
-        for file in reply.documents()
-        for path in (required_text(file, "filename"), text(file, "previous_filename"))
-        if path
-    )
 
 
 def compare(repository: str, base: str, head: str) -> Request:
@@ -245,45 +233,12 @@ def read_comments_of(login: str, reply: Reply) -> tuple[Comment, ...]:
     return tuple(
         replace(read_comment(comment), account_known=bool(login))
         for comment in reply.documents()
-        if _may_be(read_comment_author(comment).lower(), login)
+        if _may_be(read_author(comment).lower(), login)
     )
 
 
 def _may_be(author: str, login: str) -> bool:
     return author == login if login else author.endswith(APP_SUFFIX)
-
-
-def read_comment_author(comment: Document) -> str:
-    return text(comment, "user", "login")
-
-
-def get_comment(repository: str, comment: str) -> Request:
-    path = f"{repository}/issues/comments/{segment(comment)}"
-    return Request(method="GET", path=path, api="PullRequest", operation="get-comment")
-
-
-def read_comment(value: Document) -> Comment:
-    return Comment(id=required_text(value, "id"), body=text(value, "body", limit_bytes=_COMMENT_BYTES))
-
-
-def create_comment(repository: str, number_: int, body: str) -> Request:
-    return Request(
-        method="POST",
-        path=f"{repository}/issues/{number_}/comments",
-        json={"body": shortened(body, COMMENT_LIMIT)},
-        api="PullRequest",
-        operation="create-comment",
-    )
-
-
-def update_comment(repository: str, comment: str, body: str) -> Request:
-    return Request(
-        method="PATCH",
-        path=f"{repository}/issues/comments/{segment(comment)}",
-        json={"body": shortened(body, COMMENT_LIMIT)},
-        api="PullRequest",
-        operation="update-comment",
-    )
 
 
 def check_repository(repository: str) -> Request:
@@ -309,7 +264,7 @@ def read_viewer(answer: Document) -> str:
     return required_text(answer, "data", "viewer", "login")
 
 
-def read_author(account: Document, *, app: bool) -> str:
+def read_own_name(account: Document, *, app: bool) -> str:
     """Return the name under which an account comments: Apps write as `<slug>[bot]`."""
     return f"{required_text(account, 'slug')}{APP_SUFFIX}" if app else required_text(account, "login")
 
@@ -350,9 +305,3 @@ def _verdict(state: str) -> StatusState:
         return StatusState(state)
     except ValueError:
         return StatusState.ERROR
-
-
-def items_on(reply: Reply, *path: str) -> int:
-    """Count a page's items, to separate a full last page from one with successors where no Link header came."""
-    found = at(reply.value(), *path)
-    return len(found) if isinstance(found, list) else 0

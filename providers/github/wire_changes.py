@@ -17,6 +17,7 @@ from providers.errors import (
     ProviderUnavailable,
 )
 from providers.github import wire
+from providers.issue_comments import COMMENT_LIMIT
 from providers.kept_texts import is_kept
 from providers.messages import Reply, Request
 from providers.models import ChangeState, HostPullRequest, Merge, NewPullRequest
@@ -24,7 +25,7 @@ from providers.redaction import shortened
 
 _TITLE_LIMIT = 256
 _ERRORS_READ = 10
-_BODY_LIMIT = wire.COMMENT_LIMIT
+_BODY_LIMIT = COMMENT_LIMIT
 _BODY_BYTES = 4 * _BODY_LIMIT
 _METHODS: Mapping[MergeMethod, str] = {
     MergeMethod.MERGE: "merge",

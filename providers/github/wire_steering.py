@@ -115,17 +115,3 @@ def get_membership(owner: str, team: str, login: str) -> Request:
 def is_member(reply: Reply) -> bool:
     """Return whether the membership counts: one that was not accepted yet is `pending`."""
     return reply.ok and text(reply.document(), "state") == "active"
-
-
-def react(repository: str, comment: str, *, agreed: bool) -> Request:
-    """Answer a comment; the same reaction again is answered with the first one.
-
-    https://docs.github.com/en/rest/reactions/reactions#create-reaction-for-an-issue-comment
-    """
-    return Request(
-        method="POST",
-        path=f"{repository}/issues/comments/{segment(comment)}/reactions",
-        json={"content": "+1" if agreed else "-1"},
-        api="PullRequest",
-        operation="create-reaction",
-    )

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from providers import issue_comments
+from providers.changed_files import changed_paths
 from providers.error_mapping import refusal
 from providers.errors import (
     ProviderConflict,
@@ -30,7 +32,7 @@ READERS: dict[str, tuple[str, str, Reader]] = {
     "created pull request": ("POST", r"/pulls", lambda reply: wire.read_pull(reply.document())),
     "changed pull request": ("PATCH", r"/pulls/\d+", lambda reply: wire.read_pull(reply.document())),
     "merge": ("PUT", r"/pulls/\d+/merge", wire_changes.read_merge),
-    "changed files": ("GET", r"/pulls/\d+/files", wire.read_files),
+    "changed files": ("GET", r"/pulls/\d+/files", changed_paths),
     "comparison": ("GET", r"/compare/.+", lambda reply: wire.read_comparison(reply.document())),
     "commit": ("GET", r"/commits/[0-9a-f]{40}", lambda reply: wire.read_commit(reply.document())),
     "log": ("GET", r"/commits", wire_branches.read_log),
@@ -39,8 +41,8 @@ READERS: dict[str, tuple[str, str, Reader]] = {
     "labels of an issue": ("GET", r"/issues/\d+/labels", wire.read_labels),
     "added labels": ("POST", r"/issues/\d+/labels", wire.read_labels),
     "comments": ("GET", r"/issues/\d+/comments", lambda reply: wire.read_comments_of("jacquev6", reply)),
-    "comment": ("GET", r"/issues/comments/\d+", lambda reply: wire.read_comment(reply.document())),
-    "created comment": ("POST", r"/issues/\d+/comments", lambda reply: wire.read_comment(reply.document())),
+    "comment": ("GET", r"/issues/comments/\d+", lambda reply: issue_comments.read_comment(reply.document())),
+    "created comment": ("POST", r"/issues/\d+/comments", lambda reply: issue_comments.read_comment(reply.document())),
     "branch head": ("GET", r"/git/refs?/heads/.+", lambda reply: wire_branches.read_head(reply.document())),
     "created deployment": ("POST", r"/deployments", wire_deployments.read_id),
     "deployments": ("GET", r"/deployments", wire_deployments.read_found),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers import documents
+from providers import documents, issue_comments
 from providers.argocd.applications import read_application
 from providers.errors import ProviderMalformed
 from providers.github import wire as github
@@ -45,7 +45,7 @@ OURS = Ours(
 )
 READERS: dict[str, Callable[[documents.Document], object]] = {
     "github pull": github.read_pull,
-    "github comment": github.read_comment,
+    "github comment": issue_comments.read_comment,
     "jenkins builds": lambda value: jenkins.read_builds(value, "", now=NOW, ours=OURS),
     "jenkins queue": lambda value: jenkins.read_queue(value, "", now=NOW, ours=OURS),
     "jenkins item": lambda value: jenkins.read_item(value, queue=1, key="k"),

@@ -271,21 +271,38 @@ def labelled(number: int, name: str) -> dict[str, Any]:
     return {"id": number, "type": "label", "body": "1", "label": {"name": name}, **made}
 
 
-def timeline(host: FakeHost, rows: list[dict[str, Any]]) -> Steering:
-    """Serve a timeline as the host does: the total is that of the page, and a page that has nothing is `null`."""
+def reviewed(number: int, minute: int) -> dict[str, Any]:
+    """Return a comment on a line of code, which the host shows in no timeline."""
+    return {**commented(number, minute), "type": "code"}
+
+
+def timeline(host: FakeHost, rows: list[dict[str, Any]], *, changed: str = "", reviews: int = 0) -> Steering:
+    """Serve a timeline as the host does: the total is that of the page, and a page that has nothing is `null`.
+
+    `changed` is when the pull request changed last, and `reviews` counts the comments on lines of code.
+    """
 
     def page(request: httpx.Request) -> httpx.Response:
         asked = request.url.params
         behind = [row for row in rows if row["created_at"] >= asked["since"]]
         size = int(asked["limit"])
-        found = behind[(int(asked["page"]) - 1) * size : int(asked["page"]) * size]
+        page = behind[(int(asked["page"]) - 1) * size : int(asked["page"]) * size]
+        found = [row for row in page if row["type"] != "code"]
         return httpx.Response(200, content=json.dumps(found or None), headers={"x-total-count": str(len(found))})
 
     host.on("GET", "/api/v1/user", answer({"login": "pilot"}))
+    host.on("GET", f"{REPOSITORY}/pulls/1", answer({"number": 1, "updated_at": changed}))
+    listed = [{"id": 1, "comments_count": reviews // 2}, {"id": 2, "comments_count": reviews - reviews // 2}]
+    host.on("GET", rf"{REPOSITORY}/pulls/1/reviews\?.*", answer(listed, x_total_count="2"))
     host.on("GET", rf"{REPOSITORY}/issues/1/timeline\?.*", page)
     steering = gitea(host.http()).steering
     assert steering is not None
     return steering
+
+
+def pages(host: FakeHost) -> list[httpx.Request]:
+    """Return the requests for pages of the timeline."""
+    return [request for request in host.requests if "/timeline" in request.url.path]
 
 
 @pytest.mark.parametrize("at_once", [False, True])
@@ -298,9 +315,9 @@ async def test_a_label_behind_any_number_of_comments_is_seen_once(host: FakeHost
         host.requests.clear()
         answered = await steering.label_events(1, cursor)
         cursor, found = answered.cursor, [*found, *answered.events]
-        assert len(host.requests) <= (21 if at_once else 6)
+        assert len(pages(host)) <= (20 if at_once else 5)
     assert [(one.label, one.added, one.by.name) for one in found] == [("pilotage/hold", True, "ada")]
-    assert [request.url.params["since"] for request in host.requests] == ["2026-01-02T00:00:00Z"] * 2
+    assert [request.url.params["since"] for request in pages(host)] == ["2026-01-02T00:00:00Z"] * 2
 
 
 async def test_comments_move_the_look_on_where_there_is_no_label(host: FakeHost) -> None:
@@ -308,7 +325,40 @@ async def test_comments_move_the_look_on_where_there_is_no_label(host: FakeHost)
     cursor = (await steering.label_events(1, "")).cursor
     host.requests.clear()
     assert (await steering.label_events(1, cursor)).cursor == cursor
-    assert {request.url.params["since"] for request in host.requests} == {"2026-01-01T01:00:00Z"}
+    assert {request.url.params["since"] for request in pages(host)} == {"2026-01-01T01:00:00Z"}
+
+
+@pytest.mark.parametrize("comments", [49, 100, 120, 990])
+async def test_comments_on_lines_of_code_are_no_end_of_the_list(host: FakeHost, comments: int) -> None:
+    """The host counts them in a page, and leaves them out: a page that has nothing looks like the end."""
+    rows = [commented(1, 0), *(reviewed(number, 1) for number in range(2, comments + 2))]
+    steering = timeline(
+        host, [*rows, labelled(2_000, "pilotage/hold")], changed="2026-01-02T00:00:00Z", reviews=comments
+    )
+    found = await steering.label_events(1, "")
+    assert [one.label for one in found.events] == ["pilotage/hold"]
+    assert len(pages(host)) <= comments // 50 + 5
+    assert (await steering.label_events(1, found.cursor)).events == ()
+
+
+async def test_what_changed_without_a_row_is_looked_for_once(host: FakeHost) -> None:
+    """Such as a new description; behind its moment the next look begins."""
+    steering = timeline(host, [commented(1, 0)], changed="2026-01-03T00:00:00Z")
+    found = await steering.label_events(1, "")
+    assert (len(pages(host)), len(host.requests)) == (4, 7)
+    host.requests.clear()
+    assert (await steering.label_events(1, found.cursor)).cursor == found.cursor
+    assert [request.url.path.rpartition("/")[2] for request in host.requests] == ["1", "timeline"]
+
+
+async def test_a_label_of_the_second_in_which_the_last_look_ended_is_seen(host: FakeHost) -> None:
+    rows = [commented(1, 0)]
+    steering = timeline(host, rows, changed="2026-01-02T00:00:00Z")
+    cursor = (await steering.label_events(1, "")).cursor
+    rows.append(labelled(2, "pilotage/hold"))
+    found = await steering.label_events(1, cursor)
+    assert [one.label for one in found.events] == ["pilotage/hold"]
+    assert (await steering.label_events(1, found.cursor)).events == ()
 
 
 async def test_what_the_host_shows_as_null_hides_no_label(host: FakeHost) -> None:

@@ -10,11 +10,11 @@ import pytest
 from providers.argocd import windows
 from providers.argocd.applications import read_application
 from providers.bodies import BODY_LIMIT_BYTES
+from providers.changed_files import changed_paths
 from providers.decoding import STRUCTURE_LIMIT, decoded_in_steps, is_crowded
 from providers.documents import parsed
 from providers.error_mapping import message_of
 from providers.errors import ProviderMalformed
-from providers.github import wire as github
 from providers.gitlab_ci import starting
 from providers.messages import Reply
 from tests.providers.fuzzing.answers import APPLICATION
@@ -112,7 +112,7 @@ IN_ONE_STEP: Mapping[str, Callable[[], Work]] = {
         windows.in_the_way, _windows("allow", "assignedWindows", "59 23 31 2 *", "1h"), NOW
     ),
     "a page of files": lambda: _with(
-        github.read_files, _reply([{"filename": "a/" * 2000, "previous_filename": "b" * 4000}] * 100)
+        changed_paths, _reply([{"filename": "a/" * 2000, "previous_filename": "b" * 4000}] * 100)
     ),
     "a CI file": lambda: _with(
         starting.shows_key, _config(starting.CONFIG_LIMIT_BYTES), starting.ParametersAs.INPUTS

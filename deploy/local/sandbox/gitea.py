@@ -23,6 +23,7 @@ _ROUTES: tuple[tuple[str, str, str, Action], ...] = (
     ("PATCH", _REPOSITORY + "/pulls/{number}", "repository", merging.change_pull),
     ("POST", _REPOSITORY + "/pulls/{number}/merge", "repository", merging.merge_pull),
     ("GET", _REPOSITORY + "/pulls/{number}/files", "repository", pulls.list_files),
+    ("GET", _REPOSITORY + "/pulls/{number}/reviews", "repository", pulls.list_reviews),
     ("GET", _REPOSITORY + "/commits", "repository", commits.list_commits),
     ("GET", _REPOSITORY + "/git/commits/{sha}", "repository", commits.read_commit),
     ("GET", _REPOSITORY + "/commits/{ref:.+}/status", "repository", commits.combined_status),

@@ -52,6 +52,12 @@ def list_files(call: Call) -> Reply:
     return Reply(body=files, headers=headers)
 
 
+def list_reviews(call: Call) -> Reply:
+    """List none: no one reviews here."""
+    call.pull(call.repository())
+    return Reply(body=[], headers={"X-Total-Count": "0"})
+
+
 def read_repository(call: Call) -> Reply:
     repository = call.repository()
     return Reply(

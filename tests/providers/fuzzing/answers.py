@@ -297,7 +297,13 @@ AZURE_DEVOPS = _routes({
     r"PATCH .*/threads/9/comments/1": _AZURE_COMMENT,
     r"POST .*/threads/9/comments/1/likes": Answer(status=200),
     r"GET .*/_apis/projects/acme/teams/release/members": {"count": 1, "value": [{"identity": {"id": "8"}}]},
-    r"GET .*/_apis/identities": {"count": 1, "value": [{"id": "8", "descriptor": "d;mona", "isActive": True}]},
+    r"GET .*/_apis/projects/acme/teams/platform/members": {"count": 1, "value": [
+        {"identity": {"id": "9", "descriptor": "vssgp.Uy0x", "isContainer": True}},
+    ]},
+    r"GET .*/_apis/identities": {"count": 2, "value": [
+        {"id": "8", "descriptor": "d;mona", "isActive": True, "memberOf": ["d;platform"]},
+        {"id": "9", "descriptor": "d;platform", "isActive": True},
+    ]},
     r"GET .*/_apis/accesscontrollists/.*": {"count": 1, "value": [{"acesDictionary": {
         "d;mona": {"descriptor": "d;mona", "extendedInfo": {"effectiveAllow": 6, "effectiveDeny": 1}},
     }}]},
@@ -511,7 +517,7 @@ GITLAB = _routes({
     r"GET .*/pipelines/77/test_report_summary": {"total": {"success": 3, "failed": 1, "error": 0, "skipped": 2}},
     r"POST .*/pipelines/77/cancel": Answer(status=201, body=_PIPELINE),
     r"GET .*/version": {"version": "18.2.0"},
-    r"GET .*/user": {"username": "pilotage"},
+    r"GET .*/user": {"id": 7, "username": "pilotage"},
     r"GET .*/personal_access_tokens/self": {"scopes": ["api"]},
     r"GET .*/repository/files/.*/raw": Answer(headers={"content-type": "text/plain"}, body=_CI_FILE),
 })  # fmt: skip
@@ -617,6 +623,8 @@ GITEA = _routes({
         {"id": 1, "context": "pilotage/dev", "status": "pending", "description": "", "target_url": ""},
     ]}),
     r"POST .*/statuses/.*": Answer(status=201, body={"id": 1}),
+    r"GET .*/issues/2/timeline": [],
+    r"GET .*/pulls/2/reviews": Answer(headers={"x-total-count": "1"}, body=[{"id": 1, "comments_count": 3}]),
     r"GET .*/issues/1/timeline": Answer(headers=_ONE_PAGE, body=[
         {"id": 5, "type": "label", "body": "1", "user": {"login": "mona"}, "label": {"id": 1, "name": "bug"},
          "created_at": "2024-02-01T10:00:00Z"},
