@@ -6,11 +6,10 @@ from datetime import timedelta
 import pytest
 
 from providers import accounts
-from providers.http import HttpClients
 from providers.ports import ScmHost
 from tests.providers.hosts import FakeHost, answer, bitbucket_data_center, gitea, github
 
-NAMED = {
+NAMED: dict[str, tuple[Callable[..., ScmHost], str, str]] = {
     "github": (github, "/user", ".*/issues/1/comments.*"),
     "gitea": (gitea, "/api/v1/user", ".*/issues/1/comments"),
 }
@@ -20,8 +19,7 @@ NAMED = {
 async def test_comments_of_an_account_that_was_renamed_are_found(
     host: FakeHost, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    made, user, comments = NAMED[name]
-    opened: Callable[[HttpClients], ScmHost] = made
+    opened, user, comments = NAMED[name]
     http = host.http()
     host.on("GET", user, answer({"login": "pilot"}), answer({"login": "pilotage"}))
     host.on("GET", comments, answer([{"id": 1, "body": "ours", "user": {"login": "pilotage"}}]))
