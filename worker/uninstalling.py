@@ -8,7 +8,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 
-from crds.api.ports import ApiConflict, ApiNotFound, ApiResource, Document, Kubernetes, resource_of
+from crds.api.ports import (
+    ABOUT_ONE_OBJECT,
+    ApiConflict,
+    ApiError,
+    ApiNotFound,
+    ApiResource,
+    Document,
+    Kubernetes,
+    resource_of,
+)
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from worker.watcher.entries import FINALIZER
 
@@ -24,21 +33,33 @@ _NOT_OVER = "status.phase!=Succeeded,status.phase!=Failed"
 
 
 class StillRunning(Exception):
-    """The watchers did not stop: they would put the finalizer back. The text names what to look at."""
+    """Watchers run, which put the finalizer back. The text names what to look at."""
 
 
 async def release_finalizers(kubernetes: Kubernetes, *, namespaces: Sequence[str] = ()) -> int:
     """Take the finalizer off every tracker of some namespaces, or of all; return how many had it. Safe to repeat.
 
-    Raises ApiError.
+    Raises StillRunning where one gets it back, and ApiError; one that is refused keeps no other from being released.
     """
-    released = 0
-    while True:
-        held = [one async for one in _held(kubernetes, namespaces)]
-        if not held:
-            return released
-        # One that changes meanwhile is left for the next look.
-        released += sum([await _release(kubernetes, one) for one in held])
+    released: set[str] = set()
+    while held := [one async for one in _held(kubernetes, namespaces)]:
+        refusal: ApiError | None = None
+        for one in held:
+            metadata = one["metadata"]
+            if metadata["uid"] in released:
+                raise StillRunning(
+                    f"tracker {metadata['namespace']}/{metadata['name']} has the finalizer again, so a watcher still "
+                    "runs: stop the watchers first, as `--stop namespace/deployment` does, and run this again"
+                )
+            # One that changes meanwhile is left for the next look.
+            try:
+                if await _release(kubernetes, one):
+                    released.add(metadata["uid"])
+            except ABOUT_ONE_OBJECT as error:
+                refusal = refusal or error
+        if refusal is not None:
+            raise refusal
+    return len(released)
 
 
 async def stop_watchers(

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from crds.api.kubernetes import KubernetesApi
-from crds.api.ports import NAMESPACES
+from crds.api.ports import NAMESPACES, ApiInvalid, ApiResource, Document, Kubernetes
 from deploy.local.environment.kubernetes_server import KubernetesAccess
 from tests.receiver.world import tracker
 from worker.uninstalling import (
@@ -54,6 +54,42 @@ async def test_every_tracker_of_the_namespaces_loses_our_finalizer_and_keeps_oth
     assert await finalizers(api, NAMESPACE) == [[], ["example.com/kept"], []]
     assert await finalizers(api, OTHER) == [[FINALIZER], ["example.com/kept", FINALIZER], []]
     assert await release_finalizers(api, namespaces=[NAMESPACE]) == 0
+
+
+class Odd:
+    """The API server with a watcher that still runs, or with trackers of which it takes no change."""
+
+    def __init__(self, api: KubernetesApi, *, refused: str = "") -> None:
+        self._api = api
+        self._refused = refused
+        self.list_page = api.list_page
+
+    async def merge(self, resource: ApiResource, namespace: str, name: str, changes: Document) -> None:
+        if name == self._refused:
+            raise ApiInvalid(f"{name} is invalid: spec.number", status=422)
+        await self._api.merge(resource, namespace, name, changes)
+        if not self._refused:
+            await self._api.merge(resource, namespace, name, {"metadata": {"finalizers": [FINALIZER]}})
+
+    def port(self) -> Kubernetes:
+        return cast(Kubernetes, self)
+
+
+async def test_a_watcher_that_still_runs_is_named_instead_of_a_race_without_end(api: KubernetesApi) -> None:
+    await api.create(NAMESPACES, None, {"metadata": {"name": "watched"}})
+    await make(api, "watched", 1, FINALIZER)
+    async with asyncio.timeout(20):
+        with pytest.raises(StillRunning, match=r"tracker watched/web-1 .*--stop namespace/deployment"):
+            await release_finalizers(Odd(api).port(), namespaces=["watched"])
+
+
+async def test_a_tracker_that_cannot_be_changed_keeps_no_other_from_being_released(api: KubernetesApi) -> None:
+    await api.create(NAMESPACES, None, {"metadata": {"name": "refused"}})
+    for number in (1, 2):
+        await make(api, "refused", number, FINALIZER)
+    with pytest.raises(ApiInvalid, match="web-1"):
+        await release_finalizers(Odd(api, refused="web-1").port(), namespaces=["refused"])
+    assert await finalizers(api, "refused") == [[FINALIZER], []]
 
 
 def deployment(name: str) -> dict[str, Any]:
