@@ -227,6 +227,24 @@ async def test_a_body_that_does_not_arrive_is_not_waited_for(world: World, monke
     assert (await world.post(WEBHOOK, slowly()))[0] == 408
 
 
+async def test_a_sender_that_goes_away_within_its_body_is_counted_and_no_defect(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", int(world.url.rpartition(":")[2]))
+    head = f"POST {WEBHOOK} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{{"
+    writer.write(head.encode())
+    await writer.drain()
+    await until(lambda: bool(world.places._at_work))
+    writer.close()
+
+    def cut_short() -> float | None:
+        return world.registry.get_sample_value("pilotage_webhooks_total", {"sender": "github", "code": "400"})
+
+    await until(lambda: cut_short() == 1, seconds=10)
+    await asyncio.sleep(0)
+    assert [one.getMessage() for one in caplog.records if one.name == "aiohttp.server"] == []
+
+
 async def test_a_namespace_with_too_many_deliveries_at_work_is_asked_to_wait_and_others_are_not(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,7 +72,8 @@ async def read_body(
                     raise _too_large(limit_bytes)
     except TimeoutError:
         raise Refused(late, f"the body did not arrive within {seconds} s") from None
-    except web.RequestPayloadError:
+    except (web.RequestPayloadError, ConnectionError):
+        # Who broke the connection gets no answer; it is counted as one, and no defect of ours.
         raise Refused(HTTPStatus.BAD_REQUEST, "the body is cut short, or not encoded as its head declares") from None
     return bytes(read_so_far)
 
