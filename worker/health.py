@@ -28,9 +28,10 @@ STALLED_SECONDS = 15.0
 """A loop that did not tick for so long hangs; the probe's own timeout catches one that hangs entirely."""
 LINGERING_SECONDS = 1.0
 """How long the rest of a refused body is dropped: its sender reads the answer, and no broken connection."""
-IDLE_SECONDS = 75.0
-"""How long a connection may be open without a request, or with one whose head does not end: longer than proxies keep
-one that they do not use, and far shorter than the hour of the library, in which a stranger could hold any number."""
+IDLE_SECONDS = 620.0
+"""How long a connection may be open without a request, or with one whose head does not end. A load balancer keeps one
+that it does not use for up to ten minutes, and must not find it closed; the library's hour would let a stranger keep
+any number of them."""
 _SDK_TIMEOUT = aiohttp.ClientTimeout(total=3)
 
 Check = Callable[[], bool]
