@@ -100,6 +100,16 @@ async def test_only_the_holder_releases_a_hold_and_no_other_one(scene: Scene) ->
     assert [hold["id"] for hold in scene.holds] == ["hold-2"]
 
 
+async def test_what_a_newer_release_wrote_of_a_hold_stays_when_another_one_comes_or_goes(scene: Scene) -> None:
+    await scene.give("hold-1", "hold")
+    scene.holds[0]["scope"] = "writes of databases"
+
+    await scene.give("hold-2", "hold", by="bob")
+    await scene.give("release-2", "release", by="bob", hold="hold-2")
+
+    assert [(hold["id"], hold["scope"]) for hold in scene.holds] == [("hold-1", "writes of databases")]
+
+
 async def test_a_release_wakes_who_has_the_lane(scene: Scene) -> None:
     await scene.give("hold-1", "hold")
     assert scene.promotions.poked == []

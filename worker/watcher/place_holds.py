@@ -134,7 +134,9 @@ class PlaceHolds:
         if not await may_write():
             return None
         metadata = document["metadata"]
-        wire = [hold.to_wire() for hold in holds]
+        # As they stand there: a watcher of a newer release may have written more of them than is known here.
+        stand = {EnvironmentHold.from_wire(one): one for one in status_of(document).get("holds") or ()}
+        wire = [stand.get(hold) or hold.to_wire() for hold in holds]
         known = isinstance(document.get("status"), dict)
         operation = {"op": "add", "path": "/status/holds" if known else "/status"}
         value: object = wire if known else {"holds": wire}
