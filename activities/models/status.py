@@ -49,6 +49,11 @@ class TestStatus(Bounded):
     message: Line = ""
     summary: Line = ""
 
+    @property
+    def detail(self) -> str:
+        """Why the run is as it is, then its counts: a job may fail all of whose tests passed."""
+        return "; ".join(filter(None, (self.message, self.summary)))
+
 
 @dataclass(frozen=True, kw_only=True)
 class TestAggregateResult(Bounded):

@@ -97,9 +97,8 @@ def _tests(hop: Hop, shown: State) -> list[str]:
 def _test_line(test: TestStatus) -> str:
     title = f"{test.name} {test.number or ''}".strip()
     run = link(title, test.url) if test.url and len(test.url) <= LINK_CHARACTERS else inline(title)
-    note = test.summary or test.message or ""
     optional = "" if test.required else " (optional)"
-    return f"- {run}: {test.state}{optional}{f', {inline(note, limit=200)}' if note else ''}"
+    return f"- {run}: {test.state}{optional}{f', {inline(test.detail, limit=200)}' if test.detail else ''}"
 
 
 def _next(request: PromotionInput, story: PromotionState, hop: Hop, shown: State) -> list[str]:

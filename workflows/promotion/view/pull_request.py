@@ -293,8 +293,7 @@ def _tests_of_records(story: PromotionState, room: int) -> list[str]:
 
 def _test_row(test: TestStatus) -> str:
     run = link(test.number or "run", test.url, in_table=True) if test.url else ""
-    note = test.summary or test.message
-    state = f"{ICONS.get(test.state, '')} {test.state}{f' ({cell(note)})' if note else ''}".strip()
+    state = f"{ICONS.get(test.state, '')} {test.state}{f' ({cell(test.detail)})' if test.detail else ''}".strip()
     return f"| {cell(test.name)} | {cell(test.runner)} | {'yes' if test.required else 'no'} | {state} | {run} |"
 
 

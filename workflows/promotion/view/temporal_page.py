@@ -25,8 +25,8 @@ def details(story: PromotionState, shown: State, waiting: WaitingFor | None) -> 
 
 def _test_line(test: TestStatus) -> str:
     run = link(f"run {test.number}" if test.number else "run", test.url) if test.url else ""
-    note = test.summary or test.message
-    state = f"{ICONS.get(test.state, '')} {test.state}{f' ({inline(note, limit=200)})' if note else ''}".strip()
+    detail = f" ({inline(test.detail, limit=200)})" if test.detail else ""
+    state = f"{ICONS.get(test.state, '')} {test.state}{detail}".strip()
     named = f"{inline(test.name)} at {inline(test.runner)}{'' if test.required else ', optional'}"
     return f"- {state}: {named}{f', {run}' if run else ''}"
 

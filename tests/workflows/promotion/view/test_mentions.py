@@ -12,6 +12,8 @@ from crds.reasons.vocabulary import State
 from tests.workflows.promotion.view.test_pull_request import REQUEST, in_hop, progress
 from workflows.promotion.state import PromotionState, Refusal
 from workflows.promotion.view.mentions import mentions
+from workflows.promotion.view.pull_request import present_input
+from workflows.promotion.view.temporal_page import details
 
 PROD = EnvironmentView(name="prod", final=True, vars={}, delivery_timeout=timedelta(minutes=1), deployments=())
 
@@ -129,3 +131,14 @@ def test_a_diverged_target_is_shown_to_people_also_where_approval_was_given(auto
     assert diverged.key != asked.key
     story.hop.refusal = Refusal.UNREADABLE
     assert mentions(REQUEST, story, story.state) == ()
+
+
+def test_a_run_that_failed_beyond_its_counts_shows_why_first_wherever_it_is_shown() -> None:
+    story = failed(RunState.FAILED)
+    assert story.hop is not None
+    assert story.hop.round is not None
+    [test] = story.hop.round.tests
+    test.message, test.summary = "failed jobs: lint", "3 passed"
+    comment = present_input(REQUEST, story, story.state, None).comment
+    for text in (body(story), comment, details(story, story.state, None)):
+        assert "failed jobs: lint; 3 passed" in text
