@@ -169,3 +169,21 @@ def test_a_sentence_is_broken_between_its_parts_on_a_terminal_and_not_in_a_pipe(
     lines = capsys.readouterr().out.splitlines()
     assert f"  {link}" in lines
     assert max(len(line) for line in lines if link not in line) <= 40
+
+
+@pytest.mark.parametrize(
+    "command", ["`pilotage -n shop restart web-412`", "pilotage --context far -n shop promote web-412 --reason x"]
+)
+def test_a_command_is_broken_nowhere(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    for stream in ("stdout", "stderr"):
+        monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    text = f"the promotion is over and has ended: {command}"
+    paragraph(text)
+    note(text)
+    printed = capsys.readouterr()
+    for lines in (printed.out.splitlines(), printed.err.splitlines()):
+        assert lines[-1].strip() == command
+        assert " ".join(lines).split() == text.split()

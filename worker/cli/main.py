@@ -1,5 +1,7 @@
 """The `pilotage` command. Subcommands import what they need when they run, so that `--help` is instant."""
 
+import errno
+import io
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,6 +34,9 @@ from worker.cli.upgrading import upgrade_waiting
 from worker.cli.watching import watch
 from worker.launching import leave
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What ends a redirected answer, other than a reader that has gone."""
+
 
 class Commands(TyperGroup):
     """End a command with the exit code of the error that stopped it."""
@@ -45,6 +50,11 @@ class Commands(TyperGroup):
             if error.advice:
                 note(error.advice)
             raise typer.Exit(error.code) from error
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            note(f"error: the answer cannot be written: {error.strerror}")
+            raise typer.Exit(ExitCode.FAILED) from error
         except KeyboardInterrupt:
             raise typer.Exit(ExitCode.INTERRUPTED) from None
 
@@ -109,6 +119,10 @@ for name, same in (("list", get), ("status", show), ("describe", show)):
 def main() -> None:
     """Run the command line; the entry point of the installed package, and of the plugin of kubectl."""
     program = Path(sys.argv[0]).name
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A locale without UTF-8 has no mark of a check, and not all that titles hold.
+            stream.reconfigure(errors="backslashreplace")
     try:
         if program == COMPLETE_PLUGIN:
             complete_plugin(lambda: app(prog_name="pilotage", complete_var=COMPLETE_VARIABLE), sys.argv[1:])

@@ -1,6 +1,7 @@
 """Print answers: rich on a terminal, aligned columns in a pipe, or the documents themselves."""
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 COLUMN_GAP, NARROW_GAP = "   ", "  "
 # Wide enough that rich never wraps what a pipe will cut by lines.
 PLAIN_WIDTH = 10_000
+
+_COMMAND = re.compile(r"`[^`]*`|(?:^|(?<=: )|(?<=then ))(?:pilotage|kubectl) .*")
+"""What is copied as it is: a line break within it would end it."""
+_GLUE = "\0"
 
 # Columns of which a terminal shows less than a pipe.
 SUBJECT, LINK = "TEST", "LINK"
@@ -77,16 +82,18 @@ def command_line(text: str) -> None:
 
 
 def _folded(text: str, stream: TextIO, indent: str = "") -> str:
-    """Break the lines of a text at blanks where it is printed on a terminal; a pipe gets them whole."""
+    """Break the lines of a text at blanks, but in no command, on a terminal; a pipe gets them whole."""
     if not stream.isatty():
         return text
     import textwrap
 
     width = shutil.get_terminal_size().columns
-    return "\n".join(
+    glued = _COMMAND.sub(lambda found: found[0].replace(" ", _GLUE), text)
+    folded = "\n".join(
         textwrap.fill(one, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-        for one in text.splitlines() or [""]
+        for one in glued.splitlines() or [""]
     )
+    return folded.replace(_GLUE, " ")
 
 
 def document(text: str) -> None:
