@@ -11,8 +11,9 @@ from providers.reading import read
 
 LOOK_PAGES = 5
 """Pages of a list that one look reads; the next one goes on behind them."""
-NEWEST_PAGES = 100
-"""Pages that one look goes back in a list that has the newest first: what is behind them no look reads any more."""
+REMARK_PAGES = 30
+"""Pages of comments that one look reads at most, within its time at a host that is slow. Where the newest come first,
+what is behind them is never read."""
 LOOK_REMARKS = 100
 """Comments that one look takes, the oldest; the next one goes on behind them."""
 REMARK_BYTES = 2000
@@ -104,6 +105,11 @@ class RemarkLook:
     def edited(self) -> tuple[Remark, ...]:
         """What is news but was changed, by its two times."""
         return tuple(one for one in self._kept if one.edited)
+
+    @property
+    def full(self) -> bool:
+        """Whether it takes no comment that is newer than those it has."""
+        return len(self._kept) >= LOOK_REMARKS
 
     def believe(self, ids: Collection[str]) -> None:
         """Take these as they were written: no one changed their texts."""

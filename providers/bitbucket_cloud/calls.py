@@ -132,8 +132,10 @@ class BitbucketCloudCalls:
             if not reply.ok:
                 return None
             known = wire.read_commit(reply.document())
-            if wire.is_same_commit(sha, known):
-                self._commits.put(key, known)
+            if not wire.is_same_commit(sha, known):
+                # That of a branch or tag that is called like the abbreviation: anybody who may push can make one.
+                return None
+            self._commits.put(key, known)
         return known
 
     def forget_commit(self, sha: str) -> None:

@@ -5,7 +5,7 @@ from functools import partial
 
 from providers.bitbucket_cloud import wire, wire_steering
 from providers.bitbucket_cloud.calls import BitbucketCloudCalls
-from providers.cursors import NEWEST_PAGES, RemarkLook
+from providers.cursors import REMARK_PAGES, RemarkLook
 from providers.errors import ProviderUnauthorized
 from providers.models import Person, Remarks
 from providers.steering_by_comments import SteeringByComments
@@ -19,7 +19,7 @@ class BitbucketCloudSteering(SteeringByComments):
         # Empty for an access token, which may not ask whose it is: what we write ourselves begins with no command.
         own = await self._calls.account()
         look = RemarkLook(since, cursor, own.lower())
-        for page in range(1, NEWEST_PAGES + 1):
+        for page in range(1, REMARK_PAGES + 1):
             reply = await self._calls.call(wire_steering.list_newest(self._calls.repository, number, page))
             older = await look.take(reply, partial(wire_steering.read_remarks, str(number), own, reply))
             if older or not wire.has_more(reply):

@@ -9,11 +9,14 @@ from providers.cursors import BEGINNING, LOOK_PAGES, RemarkCursor, RemarkLook, r
 from providers.errors import ProviderUnauthorized
 from providers.gitea import wire, wire_steering
 from providers.gitea.calls import GiteaCalls
+from providers.messages import TooMuch
 from providers.models import LabelEvent, LabelEvents, Person, Remarks
 from providers.reading import read
 
 _MOST_PAGES = 20
 """Of one look, where so many rows have one time that the next look would be given the same pages."""
+_MOST_BLANK = 30
+"""Pages without a row that one look goes behind, within its time at a host that is slow."""
 
 
 class GiteaSteering:
@@ -28,7 +31,7 @@ class GiteaSteering:
         # Before the rows: one that is made while they are read may be newer, and is then left to the next look.
         changed = wire_steering.read_changed(await self._calls.call(wire.get_pull(self._calls.repository, number)))
         at, page, blank, ending, found = begun, 1, 0, 1, list[LabelEvent]()
-        for asked in range(1, _MOST_PAGES + wire.PAGE_LIMIT + 1):
+        for asked in range(1, _MOST_PAGES + _MOST_BLANK + 1):
             request = wire_steering.list_timeline(self._calls.repository, number, at.since, page)
             reply = await self._calls.call(request)
             listed = await read(reply, partial(wire_steering.read_timeline, own, at, reply))
@@ -55,10 +58,13 @@ class GiteaSteering:
         Comments on lines of code have places on its pages, and are not shown there.
         """
         hidden = 0
-        async for reply in self._calls.pages(partial(wire_steering.list_reviews, self._calls.repository, number)):
-            hidden += await read(reply, partial(wire_steering.read_code_comments, reply))
+        try:
+            async for reply in self._calls.pages(partial(wire_steering.list_reviews, self._calls.repository, number)):
+                hidden += await read(reply, partial(wire_steering.read_code_comments, reply))
+        except TooMuch:
+            return _MOST_BLANK
         # One more for what no one counts: reviews that are not submitted yet, and mentions from where we may not read.
-        return min(hidden // wire.PAGE_SIZE + 2, wire.PAGE_LIMIT)
+        return min(hidden // wire.PAGE_SIZE + 2, _MOST_BLANK)
 
     async def remarks(self, number: int, since: datetime, cursor: str) -> Remarks:
         own = await self._own()

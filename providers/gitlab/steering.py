@@ -4,7 +4,7 @@ from datetime import datetime
 from functools import partial
 
 from providers.accounts import unknown
-from providers.cursors import NEWEST_PAGES, RemarkLook, look_at_labels
+from providers.cursors import REMARK_PAGES, RemarkLook, look_at_labels
 from providers.errors import ProviderMalformed, ProviderMisconfigured, ProviderRejected
 from providers.gitlab import wire, wire_steering
 from providers.gitlab.calls import GitLabCalls
@@ -32,7 +32,7 @@ class GitLabSteering:
     async def remarks(self, number: int, since: datetime, cursor: str) -> Remarks:
         own = await self._own()
         look = RemarkLook(since, cursor, own.username.lower())
-        for page in range(1, NEWEST_PAGES + 1):
+        for page in range(1, REMARK_PAGES + 1):
             reply = await self._calls.call(wire_steering.list_newest_notes(self._calls.project, number, page))
             older = await look.take(reply, partial(wire_steering.read_remarks, number, own.id, reply))
             if older or not wire.has_more(reply):

@@ -123,6 +123,14 @@ async def test_a_merge_commit_that_is_not_there_is_an_error_and_never_half_a_has
         await bitbucket_cloud(host.http()).pull_requests.get(7)
 
 
+async def test_to_have_another_commit_promoted_by_a_branch_that_is_called_like_the_merge_commit(host: FakeHost) -> None:
+    knows(host, HEAD)
+    host.on("GET", f"{ROOT}/commit/{SHA[:12]}", answer({"hash": "e" * 40}))
+    host.on("GET", f"{ROOT}/pullrequests/7", answer({**PULL, "state": "MERGED", "merge_commit": {"hash": SHA[:12]}}))
+    with pytest.raises(ProviderNotFound, match="merge commit"):
+        await bitbucket_cloud(host.http()).pull_requests.get(7)
+
+
 async def test_changed_files_are_read_behind_the_redirect_over_pages_with_both_paths_of_a_rename(
     host: FakeHost,
 ) -> None:

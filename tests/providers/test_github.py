@@ -1,5 +1,7 @@
 """GitHub as an SCM host, request by request."""
 
+from datetime import UTC, datetime
+
 import httpx
 import pytest
 
@@ -338,3 +340,35 @@ async def test_where_the_host_does_not_name_our_account_no_person_s_comment_coun
     host.on("GET", "/user", answer({"message": "Resource not accessible by integration"}, 403))
     host.on("GET", f"{REPOSITORY}/issues/412/comments.*", answer([{"id": 6, "body": "z", "user": {"login": ""}}]))
     assert await github(host.http()).comments.own(412) == ()
+
+
+async def test_a_command_behind_any_number_of_comments_that_were_edited_is_read(host: FakeHost) -> None:
+    """The host lists what was edited since as well, the oldest first; none of that moves a look on."""
+    edited = {"body": "x", "user": {"login": "eve"}, "created_at": "2026-11-29T10:00:00Z"}
+    newest = {"user": {"login": "ada"}, "body": "/pilotage hold", "created_at": "2026-11-30T10:00:00Z"}
+    comments = [{"id": number, **edited} for number in range(1, 651)] + [{"id": 651, **newest}]
+
+    def page(request: httpx.Request) -> httpx.Response:
+        number = int(request.url.params["page"])
+        return answer(comments[(number - 1) * 100 : number * 100])
+
+    host.on("GET", "/user", answer({"login": "pilot"}))
+    host.on("GET", rf"{REPOSITORY}/issues/412/comments\?.*", page)
+    steering = github(host.http()).steering
+    assert steering is not None
+    found = await steering.remarks(412, datetime(2026, 11, 30, 9, tzinfo=UTC), "")
+    assert [(one.id, one.body) for one in found.remarks] == [("651", "/pilotage hold")]
+
+
+async def test_a_look_at_comments_ends_where_it_takes_no_more(host: FakeHost) -> None:
+    listed = {"body": "x", "user": {"login": "eve"}, "created_at": "2026-11-30T10:00:00Z"}
+    host.on("GET", "/user", answer({"login": "pilot"}))
+    host.on(
+        "GET",
+        rf"{REPOSITORY}/issues/412/comments\?.*",
+        answer([{"id": number, **listed} for number in range(1, 101)], link='<https://x>; rel="next"'),
+    )
+    steering = github(host.http()).steering
+    assert steering is not None
+    found = await steering.remarks(412, datetime(2026, 11, 30, 9, tzinfo=UTC), "")
+    assert (len(found.remarks), len(host.requests)) == (100, 2)
