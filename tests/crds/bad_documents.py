@@ -310,6 +310,22 @@ BAD_DOCUMENTS = (
         "Required",
         "spec.secretRef: is required",
     ),
+    *(
+        bad(
+            f"hosted runner with a {field}",
+            document("TestRunner", "r", {"gitlabCI": {"repositoryRef": {"name": "web"}}, field: {"name": "x"}}),
+            "spec",
+            "caSecretRef and proxySecretRef need jenkins",
+        )
+        for field in ("caSecretRef", "proxySecretRef")
+    ),
+    bad(
+        "host in brackets that is no address",
+        document("ScmProvider", "gitea", {**_SECRET, "gitea": {"domain": "https://[git.example]:3000"}}),
+        "spec.gitea.domain",
+        "should match",
+        "does not match",
+    ),
     bad("repository without a host", _repository(), "spec", HOSTS),
     bad(
         "provider with an installation of no App",

@@ -224,3 +224,9 @@ def test_twice_as_many_documents_cost_about_twice_as_much(made: Callable[[int], 
     small, large = made(number), made(2 * number)
     validate_documents(small)
     assert calls_of(lambda: validate_documents(large)) < 2.1 * calls_of(lambda: validate_documents(small))
+
+
+@pytest.mark.parametrize("domain", ["[2001:db8::7]", "[fd00::7]:3000", "https://[fd00::7]:3000/git"])
+def test_a_host_may_be_an_address_of_ipv6(domain: str) -> None:
+    spec = {"gitea": {"domain": domain}, "secretRef": {"name": "gitea-token"}}
+    assert validate_document(document("ScmProvider", "gitea", spec)) == []
