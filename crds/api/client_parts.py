@@ -9,6 +9,8 @@ import importlib
 import importlib.util
 import sys
 from types import ModuleType
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
@@ -44,11 +46,35 @@ KEPT_ALIVE_SECONDS = 75.0
 usual pause between two polls, which would begin with a handshake each time."""
 
 
+READ_BUFFER_BYTES = 2 << 20
+"""As the client has it: one event of a watch may be longer than what aiohttp reads ahead."""
+
+
 class Transport(RESTClientObject):
-    """The client's own transport, over connections that outlive a pause between two calls."""
+    """The client's own transport, over connections that outlive a pause between two calls.
+
+    Left to the client, each call has two threads read the variables for proxies and ~/.netrc, whose entry for the API
+    server would be refused next to a token. The proxy is asked for once here, and no credential but the configured one.
+    """
+
+    def __init__(self, configuration: Configuration) -> None:
+        super().__init__(configuration)
+        self.proxy = configuration.proxy or proxy_of(configuration.host)
 
     def _create_connector(self) -> aiohttp.TCPConnector:
         return aiohttp.TCPConnector(limit=self.maxsize, ssl=self.ssl_context, keepalive_timeout=KEPT_ALIVE_SECONDS)
+
+    def _create_pool_manager(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=self._create_connector(), trust_env=False, read_bufsize=READ_BUFFER_BYTES
+        )
+
+
+def proxy_of(server: str) -> str | None:
+    """Return the proxy that the environment names for a server, unless NO_PROXY names the server."""
+    parts = urlsplit(server)
+    address = parts.netloc.rpartition("@")[2]
+    return None if proxy_bypass(address) else getproxies().get(parts.scheme)
 
 
 __all__ = ["Configuration", "Transport", "loaders"]
