@@ -1,4 +1,7 @@
-"""The baseline: a workflow without any logic that issues the commands of a promotion, in their order."""
+"""The baseline: a workflow without any logic that issues the commands of a promotion, in their order.
+
+What a promotion awaits of an environment's workflow, the baseline awaits of a workflow that answers at once.
+"""
 
 import asyncio
 from collections.abc import Mapping
@@ -6,17 +9,18 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import activity, workflow
-from temporalio.client import Client
-from temporalio.common import SearchAttributeKey
+from temporalio.client import Client, WithStartWorkflowOperation
+from temporalio.common import SearchAttributeKey, WorkflowIDConflictPolicy
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from tests.bench.script import Do, Step
 from worker.temporal.sandbox import RESTRICTIONS
-from workflows.identity import SEARCH_ENVIRONMENT, SEARCH_STATE
+from workflows.identity import SEARCH_ENVIRONMENT, SEARCH_STATE, Queues
 
-BARE_SIGNAL = "receive"
-NOTHING, SIGNALLING = "do_nothing", "do_nothing_and_signal"
+BARE_SIGNAL, BARE_UPDATE = "receive", "answer"
+NOTHING, SIGNALLING, ASKING = "do_nothing", "do_nothing_and_signal", "do_nothing_and_ask"
 TIMEOUT = timedelta(seconds=60)
+PLACE_LIFE = timedelta(seconds=120)
 
 scripts: dict[str, tuple[Step, ...]] = {}
 """By name; shared with the workflow, so that reading it costs the baseline nothing."""
@@ -37,12 +41,12 @@ class BareWorkflow:
         self._tasks: dict[int, asyncio.Task[Any]] = {}
 
     @workflow.run
-    async def run(self, name: str, installation: str) -> None:
-        """Take all steps."""
+    async def run(self, name: str, installation: str, places: str) -> None:
+        """Take all steps; `places` begins the ids of the places that are asked."""
         for step in scripts[name]:
             match step.do:
                 case Do.ACTIVITY:
-                    self._tasks[step.id] = asyncio.create_task(_act(step, installation))
+                    self._tasks[step.id] = asyncio.create_task(_act(step, installation, places))
                 case Do.TIMER:
                     self._tasks[step.id] = asyncio.create_task(workflow.sleep(step.duration))
                 case Do.CANCEL:
@@ -66,9 +70,25 @@ class BareWorkflow:
         self._received += 1
 
 
-async def _act(step: Step, installation: str) -> None:
+@workflow.defn
+class BarePlace:
+    """Answer whoever asks; the server ends it."""
+
+    @workflow.run
+    async def run(self) -> None:
+        """Wait."""
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.update(name=BARE_UPDATE)
+    def answer(self) -> str:
+        """Answer at once."""
+        return "here"
+
+
+async def _act(step: Step, installation: str, places: str) -> None:
     await workflow.execute_activity(
-        SIGNALLING if step.signals else NOTHING,
+        SIGNALLING if step.signals else ASKING if step.asks else NOTHING,
+        args=[f"{places}/{step.asks}", installation] if step.asks else [],
         task_queue=f"{installation}.{step.queue}",
         start_to_close_timeout=TIMEOUT,
     )
@@ -89,6 +109,18 @@ class BareActivities:
         """Signal the workflow that asks, as a place would."""
         await self._client.get_workflow_handle(activity.info().workflow_id or "").signal(BARE_SIGNAL)
 
+    @activity.defn(name=ASKING)
+    async def ask(self, place: str, installation: str) -> None:
+        """Ask a place, which begins with it where it does not run."""
+        start: WithStartWorkflowOperation[BarePlace, None] = WithStartWorkflowOperation(
+            BarePlace.run,
+            id=place,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            task_queue=Queues(installation=installation).promotions,
+            execution_timeout=PLACE_LIFE,
+        )
+        await self._client.execute_update_with_start_workflow(BarePlace.answer, start_workflow_operation=start)
+
     def by_queue(self, queues: Mapping[str, object]) -> dict[str, list[Any]]:
-        """Return both on each queue."""
-        return {queue: [self.do_nothing, self.signal] for queue in queues}
+        """Return all on each queue."""
+        return {queue: [self.do_nothing, self.signal, self.ask] for queue in queues}

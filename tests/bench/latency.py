@@ -65,7 +65,7 @@ async def measure_latencies(stage: Stage, repositories: Sequence[str], *, change
             unit="ms",
             detail={
                 "measured_ms": spread(triggered),
-                "bare_ms": await time_bare(stage.client, events[:first]),
+                **await time_bare(stage.client, events[:first], fresh=change == 1),
                 "reached_after_ms": {name: rounded(median(one[name] for one in steps)) for name in steps[0]},
                 "workflow_tasks": workflow_tasks(events[:first]),
             },
@@ -77,7 +77,7 @@ async def measure_latencies(stage: Stage, repositories: Sequence[str], *, change
             unit="ms",
             detail={
                 "measured_ms": spread(synced),
-                "bare_ms": await time_bare(stage.client, events[poke - 1 : last]),
+                **await time_bare(stage.client, events[poke - 1 : last], fresh=False),
                 "workflow_tasks": workflow_tasks(events[poke:last]),
             },
         ),

@@ -31,6 +31,8 @@ class Step:
     queue: str = ""
     signals: bool = False
     """Whether the activity signals its workflow, as one that informs a place does."""
+    asks: str = ""
+    """Which place the activity asks, where the place answers in the call."""
     duration: timedelta = timedelta(0)
 
 
@@ -43,14 +45,19 @@ SIGNALLING = (
     "deliver_application",
     "sync_application",
 )
+ASKED = {"join_place": "source", "open_hop": "target", "take_lane": "target"}
+"""The place that answers an activity in the call, as an update that starts the place where it does not run."""
 
 
-def read_script(events: Iterable[HistoryEvent]) -> tuple[Step, ...]:
+def read_script(events: Iterable[HistoryEvent], *, places: bool = False) -> tuple[Step, ...]:
     """Return the steps of a history, or of a part of one: the same commands in the same order, awaiting the same.
 
-    What began before the part is not awaited, and a signal that no activity of it sends is left out.
+    What began before the part is not awaited, and a signal that no activity of it sends is left out. With `places`,
+    activities that a place answered in the call ask one; without, they are as instant as the others.
     """
     found = list(_steps(events))
+    if not places:
+        found = [replace(step, asks="") for step in found]
     begun = {step.id for step in found if step.do in (Do.ACTIVITY, Do.TIMER)}
     found = [step for step in found if step.do not in (Do.AWAIT, Do.CANCEL) or step.id in begun]
     silent: list[int] = []
@@ -65,6 +72,7 @@ def read_script(events: Iterable[HistoryEvent]) -> tuple[Step, ...]:
             unclaimed.add(index)
     for index in silent:
         found[index] = replace(found[index], signals=False)
+    found = [replace(step, asks="" if step.signals else step.asks) for step in found]
     return tuple(step for index, step in enumerate(found) if index not in unclaimed)
 
 
@@ -84,6 +92,7 @@ def _steps(events: Iterable[HistoryEvent]) -> Iterator[Step]:
                     id=event.event_id,
                     queue=queue,
                     signals=scheduled.activity_type.name in SIGNALLING,
+                    asks=ASKED.get(scheduled.activity_type.name, ""),
                 )
             case EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
                 yield Step(do=Do.AWAIT, id=event.activity_task_completed_event_attributes.scheduled_event_id)

@@ -157,6 +157,18 @@ def test_a_part_of_a_history_awaits_nothing_that_began_before_it() -> None:
     assert [event.event_id for event in activities_scheduled(history.events, "poll_tests")] == [poll]
 
 
+def test_an_activity_that_a_place_answers_in_the_call_asks_one_in_the_script_where_that_is_wanted() -> None:
+    history = History()
+    for name in ("read_repository", "join_place", "open_hop", "take_lane"):
+        history.activity(name, "config")
+    asked = [step.asks for step in read_script(history.events, places=True)]
+    assert asked == ["", "source", "target", "target"]
+    assert not any(step.asks for step in read_script(history.events))
+    history.signal("place")
+    last = read_script(history.events, places=True)[3]
+    assert (last.signals, last.asks) == (True, "")
+
+
 def test_the_share_of_each_process_is_counted_in_workflow_tasks() -> None:
     history = History()
     for identity in ("1@host", "2@host", "1@host", "1@host"):
@@ -237,6 +249,26 @@ async def test_the_bare_workflow_takes_the_steps_of_its_script(temporal_server: 
     copied = [step.do for step in read_script(events)]
     assert copied == [Do.ACTIVITY, Do.AWAIT, Do.TIMER, Do.ACTIVITY, Do.AWAIT, Do.CANCEL]
     assert events[-1].event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED
+
+
+@pytest.mark.parametrize(("fresh", "places"), [(True, 4), (False, 2)])
+async def test_the_bare_workflow_asks_places_of_its_own_or_those_of_all_runs(
+    temporal_server: str, fresh: bool, places: int
+) -> None:
+    client = await Client.connect(temporal_server, data_converter=DATA_CONVERTER)
+    script = (
+        Step(do=Do.ACTIVITY, id=1, queue="config", asks="source"),
+        Step(do=Do.AWAIT, id=1),
+        Step(do=Do.ACTIVITY, id=2, queue="config", asks="target"),
+        Step(do=Do.AWAIT, id=2),
+    )
+    async with baseline(client, script, fresh=fresh) as run:
+        runs = [await run(), await run()]
+    owners = {identity if fresh else identity.partition("/")[0] for identity in runs}
+    found = [await history(client, f"{owner}/{place}") for owner in owners for place in ("source", "target")]
+    assert len(found) == places
+    accepted = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
+    assert [sum(event.event_type == accepted for event in events) for events in found] == [4 // places] * places
 
 
 async def test_a_return_of_temporal_costs_the_host_no_more_than_its_bound_and_no_presentation(
