@@ -180,7 +180,7 @@ class Settings(BaseSettings):
     """The same for the queue `observation`, whose activities mostly wait."""
 
     cached_workflows: Annotated[int, Field(ge=1, le=100000)] = 1500
-    """How many workflows stay in memory between their tasks, about 400 KB each: 600 MB in all."""
+    """How many workflows stay in memory between their tasks, about 300 KB each: 450 MB in all."""
 
     clock_skew_seconds: Annotated[int, Field(ge=1, le=30)] = 10
     """How far this machine's clock may be from Temporal's; a worker that is further off does not serve, as its attempts
