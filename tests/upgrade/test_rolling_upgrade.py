@@ -34,6 +34,10 @@ TIMINGS = {
     "reference_maximum": 3.0,
     "observe_initial": 1.0,
     "observe_maximum": 3.0,
+    "delivery_refresh": 3.0,
+    "list_initial": 0.5,
+    "list_maximum": 5.0,
+    "settling": 0.3,
     "activity_start_to_close": 20.0,
     "listing_lag": 2.0,
 }
