@@ -72,7 +72,7 @@ class BareWorkflow:
 
 @workflow.defn
 class BarePlace:
-    """Answer whoever asks; the server ends it."""
+    """Answer each call; the server ends it."""
 
     @workflow.run
     async def run(self) -> None:
