@@ -1,6 +1,7 @@
 """The formats of `-o`, and `get -w` and `-l`."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from tests.cli.conftest import MERGED, Run, tracker_spec
 from tests.cli.fake_cluster import FakeCluster
 from worker.cli import listwatch
 from worker.cli.jsonpath import InvalidTemplate, read_template
-from worker.cli.output import listed, note, paragraph
+from worker.cli.output import listed, note, paragraph, table
 from worker.cli.session import ENVIRONMENTS, TRACKERS
 
 LIST = {
@@ -187,3 +188,29 @@ def test_a_command_is_broken_nowhere(
     for lines in (printed.out.splitlines(), printed.err.splitlines()):
         assert lines[-1].strip() == command
         assert " ".join(lines).split() == text.split()
+
+
+@pytest.mark.parametrize(
+    ("variables", "coloured"),
+    [
+        ({"TERM": "xterm-256color"}, True),
+        ({"TERM": "xterm-256color", "NO_COLOR": "1"}, False),
+        ({"TERM": "dumb"}, False),
+    ],
+    ids=["a terminal", "NO_COLOR", "no colours"],
+)
+def test_colours_are_for_terminals_that_have_them_and_people_who_want_them(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], coloured: bool
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    rows = [["web-412", "TestsFailed"]]
+    for show in (listed, table):
+        show(("NAME", "STATE"), rows)
+        out = capsys.readouterr().out
+        assert "TestsFailed" in out
+        # NO_COLOR is about colours: a head may be bold.
+        assert bool(re.search(r"\x1b\[3\dm", out)) is coloured, show
+        assert "\x1b" not in out or variables["TERM"] != "dumb"

@@ -148,10 +148,13 @@ def listed(
 
 
 def _coloured(text: str, cells: Sequence[str]) -> str:
-    """Colour the state in a line that is safe to print; NO_COLOR leaves it as it is (https://no-color.org)."""
+    """Colour the state in a line that is safe to print, unless NO_COLOR or a terminal without colours forbids it.
+
+    https://no-color.org
+    """
     style = next((STYLES[cell] for cell in cells if cell in STYLES), "")
     state = next((cell for cell in cells if cell in STYLES), "")
-    if not style or os.environ.get("NO_COLOR"):
+    if not style or os.environ.get("NO_COLOR") or os.environ.get("TERM") in ("dumb", "unknown"):
         return text
     return text.replace(f" {state}", f" \x1b[{ANSI[style]}m{state}\x1b[0m", 1)
 
