@@ -184,8 +184,14 @@ class Run:
         self.stage.stirred.add(self)
 
     def fulfil(self) -> bool:
-        """Resume what waits for a condition that holds."""
-        met = [future for holds, future in self.conditions if not future.done() and self._variables.run(holds)]
+        """Resume what waits for a condition that holds; one that raises ends the run, whose task would fail forever."""
+        try:
+            met = [future for holds, future in self.conditions if not future.done() and self._variables.run(holds)]
+        except Exception as error:  # noqa: BLE001 - whatever a condition raises is a workflow task's failure
+            self.stage.errors.append(error)
+            self.end()
+            self.task.cancel()
+            return False
         for future in met:
             future.set_result(None)
         return bool(met)

@@ -41,6 +41,7 @@ from workflows.promotion.state import RELATIONS_KEPT, SUPERSEDED_KEPT, Promotion
 from workflows.runtime import lifetime
 from workflows.runtime.ancestry import compare_revisions
 from workflows.runtime.asking import Asking
+from workflows.runtime.background import in_background
 from workflows.runtime.backoff import jittered
 from workflows.runtime.snapshot import Snapshot
 from workflows.runtime.timers import wait_until
@@ -129,7 +130,7 @@ class PromotionRun:
         """Note that the story is to be published at the next wait, or in moments: steps that pass cost no write."""
         self.dirty = True
         if self._flushing is None:
-            self._flushing = asyncio.create_task(self._flush_soon())
+            self._flushing = in_background(self._flush_soon())
 
     def flush(self) -> None:
         """Offer what changed for publishing; nothing is awaited."""
@@ -260,27 +261,10 @@ class PromotionRun:
         of places come within milliseconds, and a status no one could read costs six events.
         """
         backstop = jittered(self.timings.backstop)
-        looking = min(backstop, self.timings.backstop)
-        if self.membership.phase is Phase.HOLDER:
-            backstop = min(backstop, self.timings.holder_backstop)
-        hold = self.story.hold
-        await self.membership.answer()
-        if self.story.hold is not hold:
-            self.changed()
-        # Counted from our last signal and not from here: pokes and polls end each wait long before it is due.
-        if self.membership.silent_for() >= backstop:
-            await self.membership.send_again()
-        limit = backstop - self.membership.silent_for()
-        neglects = at_most is None or at_most > limit
-        if at_most is not None:
-            limit = min(limit, at_most)
-        asks_ahead_in = self.membership.asks_ahead_in
-        if timedelta(0) < asks_ahead_in < limit:
-            limit, neglects = asks_ahead_in, False
+        await self._answer_places(backstop)
         self.stop_if_ended()
         self._continue_if_due()
-        if (looks_in := self.next_look_in(looking)) < limit:
-            limit, neglects = looks_in, False
+        limit, neglects = self._longest(at_most, backstop)
         if limit <= timedelta(0):
             return ready()
         if not quiet:
@@ -296,6 +280,33 @@ class PromotionRun:
             return False
         self.stop_if_ended()
         return ready()
+
+    async def _answer_places(self, backstop: timedelta) -> None:
+        """Send our view to the places that wait for it, and to all where the backstop of lost signals is due."""
+        hold = self.story.hold
+        await self.membership.answer()
+        if self.story.hold is not hold:
+            self.changed()
+        if self._unsent(backstop) <= timedelta(0):
+            await self.membership.send_again()
+
+    def _unsent(self, backstop: timedelta) -> timedelta:
+        """Return how long places may still go without our view.
+
+        Counted from our last signal and not from a wait: pokes and polls end each wait long before it is due.
+        """
+        if self.membership.phase is Phase.HOLDER:
+            backstop = min(backstop, self.timings.holder_backstop)
+        return backstop - self.membership.silent_for()
+
+    def _longest(self, at_most: timedelta | None, backstop: timedelta) -> tuple[timedelta, bool]:
+        """Return how long a wait may last, and whether places would then have gone without our view for too long."""
+        unsent = self._unsent(backstop)
+        looks_in = self.next_look_in(min(backstop, self.timings.backstop))
+        # Zero is no wait of its own: who is ahead has just been asked.
+        others = (at_most, self.membership.asks_ahead_in or None, looks_in)
+        limit = min(unsent, *(one for one in others if one is not None))
+        return limit, limit == unsent
 
     def _woken(self) -> bool:
         return self.ended is not None or self.membership.unanswered or self._may_move()

@@ -11,7 +11,6 @@ background run the status publisher, `steps/presenting.py`, `steps/steering.py`,
 `state.py`.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -42,6 +41,7 @@ from workflows.promotion.steps.steering import Steering
 from workflows.promotion.view import status as status_view
 from workflows.promotion.view import temporal_page
 from workflows.runtime import lifetime
+from workflows.runtime.background import in_background
 
 Step = Callable[[PromotionRun], Awaitable[State]]
 
@@ -186,7 +186,7 @@ class PromotionWorkflow:
 
         A place that has lost its memory grants nothing until each tracker has answered, and an end is tried for a day.
         """
-        membership, written = self._ctx.membership, asyncio.create_task(self._drain())
+        membership, written = self._ctx.membership, in_background(self._drain())
         while not written.done() or membership.unanswered:
             await membership.answer()
             await workflow.wait_condition(lambda: written.done() or membership.unanswered)

@@ -1,7 +1,10 @@
 """Work next to what decides; a run that continues as new ends it, and the next one begins it again.
 
-That of a loop (`loop.py`) wakes it: its answers are what the next decision goes by, and its defects are raised there.
-Of carried tasks no one awaits anything: what each is for stands in the carried state until it is done.
+That of a loop (`loop.py`) wakes it: its answers are what the next decision goes by. Of carried tasks no one awaits
+anything: what each is for stands in the carried state until it is done.
+
+No one awaits the result of either, so that a defect in it would end with it, unseen. Here it fails the workflow task
+instead, as one in a step does: Temporal shows it, and tries again until it is fixed.
 """
 
 import asyncio
@@ -9,6 +12,34 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from temporalio import workflow
+from temporalio.exceptions import is_cancelled_exception
+
+
+class Defect(Exception):
+    """Work in the background ended with what no one expects there; the cause is what that was."""
+
+
+def in_background(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Run the work as a task whose defects fail the workflow task, wherever the run waits then."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(_show_defect)
+    return task
+
+
+def _show_defect(task: asyncio.Task[None]) -> None:
+    defect = None if task.cancelled() else task.exception()
+    # What else is no Exception leaves a workflow that is taken out of a worker's memory.
+    if isinstance(defect, Exception) and not is_cancelled_exception(defect):
+        _ = asyncio.create_task(_fail_workflow_task(defect))  # noqa: RUF006 -- a workflow's loop keeps its tasks
+
+
+async def _fail_workflow_task(defect: Exception) -> None:
+    def fails() -> bool:
+        # A failure of an activity, as it is, would end the workflow for good.
+        raise Defect("work in the background failed") from defect
+
+    # A condition is looked at in the task at hand, and what it raises is that one's failure.
+    await workflow.wait_condition(fails)
 
 
 class Background:
@@ -25,7 +56,7 @@ class Background:
 
     def start(self, work: Coroutine[Any, Any, None]) -> Callable[[], object]:
         """Run the work, whose end wakes the main loop; return what cancels it."""
-        task = asyncio.create_task(work)
+        task = in_background(work)
         self._tasks.append(task)
         task.add_done_callback(lambda _task: self.wake())
         return task.cancel
@@ -35,12 +66,8 @@ class Background:
         self.changed = True
 
     def collect(self) -> None:
-        """Forget what ended; an unexpected error is raised here, where it stops the workflow task and is seen."""
-        done = [task for task in self._tasks if task.done()]
+        """Forget what ended."""
         self._tasks = [task for task in self._tasks if not task.done()]
-        for task in done:
-            if not task.cancelled():
-                task.result()
 
 
 class CarriedTasks:
@@ -57,7 +84,7 @@ class CarriedTasks:
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Begin a task."""
-        task = asyncio.create_task(work)
+        task = in_background(work)
         self._tasks[task] = None
         task.add_done_callback(self._tasks.pop)
 

@@ -5,8 +5,8 @@ in between. What it wants done runs in the background; each piece writes its ans
 started it and wakes the loop, as signals do. The alarm wakes it at the earliest time that the decision named.
 
 The background is owned by the loop and shared by all parts that start work in it. Its tasks and the handlers of
-signals are the only code that runs between two decisions. A defect in a task is raised in the loop, where it fails the
-workflow task and is seen; it is never lost with the task.
+signals are the only code that runs between two decisions. A defect in a task fails the workflow task and is seen
+(`background.py`).
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import NoReturn
 from temporalio import workflow
 
 from workflows.runtime import lifetime
-from workflows.runtime.background import Background
+from workflows.runtime.background import Background, in_background
 
 
 def earliest(*times: datetime | None) -> datetime | None:
@@ -43,7 +43,7 @@ class Alarm:
         elif self._timer is None or self._at is None or at < self._at:
             self.cancel()
             self._at = at
-            self._timer = asyncio.create_task(self._wait(at))
+            self._timer = in_background(self._wait(at))
 
     def cancel(self) -> None:
         """Stop the timer."""

@@ -20,6 +20,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from activities.models.status import PublishStatusResult
+from workflows.runtime.background import in_background
 from workflows.runtime.timers import wait_until
 
 Payload = TypeVar("Payload")
@@ -85,7 +86,7 @@ class Publisher(Generic[Payload]):
         """Have this payload written, in place of one that still waits for its turn."""
         self._pending = payload if self._pending is None else self._merge(self._pending, payload)
         if self._writing is None and self._worth_sending(self._pending):
-            self._writing = asyncio.create_task(self._write())
+            self._writing = in_background(self._write())
         elif self._writing is None:
             self._pending = None
 

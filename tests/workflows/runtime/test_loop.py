@@ -1,4 +1,4 @@
-"""Background work wakes the loop when it ends, and its defects surface there."""
+"""Background work wakes the loop when it ends."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,19 +23,6 @@ async def test_the_end_of_a_piece_of_work_wakes_the_loop() -> None:
     await until(lambda: background.changed)
     background.collect()
     assert not background.busy
-
-
-async def test_a_defect_in_background_work_is_raised_where_it_is_collected() -> None:
-    background = Background()
-
-    async def work() -> None:
-        raise ZeroDivisionError
-
-    background.start(work())
-    await until(lambda: background.changed)
-    with pytest.raises(ZeroDivisionError):
-        background.collect()
-    background.collect()
 
 
 async def test_work_that_was_cancelled_is_no_defect() -> None:

@@ -28,6 +28,7 @@ from workflows.promotion.run import PromotionRun
 from workflows.promotion.view import pull_request as pull_request_view
 from workflows.promotion.view import status as status_view
 from workflows.promotion.view.labels import labels_condition
+from workflows.runtime.background import in_background
 from workflows.runtime.backoff import Backoff, jittered
 from workflows.runtime.timers import wait_until
 
@@ -94,7 +95,7 @@ class Presenting:
                 return
         self._owed, self._wanted = False, True
         if self._task is None:
-            self._task = asyncio.create_task(self._present())
+            self._task = in_background(self._present())
 
     def again(self) -> None:
         """Have the state presented whether or not it changed: there is something to answer."""
@@ -145,7 +146,7 @@ class Presenting:
         if due_in is None or (self._later is not None and self._later_of == since):
             return
         # One that waited for an earlier state is cut by the change of state, and may not have noticed yet.
-        self._later_of, self._later = since, asyncio.create_task(self._offer_again(due_in, shown))
+        self._later_of, self._later = since, in_background(self._offer_again(due_in, shown))
 
     async def _offer_again(self, due_in: timedelta, shown: State) -> None:
         story, sent_at, since = self._ctx.story, self._sent_at, self._ctx.story.since

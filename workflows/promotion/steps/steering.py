@@ -30,6 +30,7 @@ from workflows.promotion.rules import steering as rules
 from workflows.promotion.rules.steering import Subject
 from workflows.promotion.run import PromotionRun
 from workflows.promotion.steered import INSTRUCTIONS_SHOWN, STEERING_LABELS_KEPT
+from workflows.runtime.background import in_background
 from workflows.runtime.backoff import Backoff, jittered
 from workflows.runtime.timers import wait_until
 
@@ -117,7 +118,7 @@ class Steering:
 
     def _begin(self) -> None:
         if self._task is None and not self._stopped:
-            self._task = asyncio.create_task(self._run())
+            self._task = in_background(self._run())
             self._task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
