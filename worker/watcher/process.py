@@ -88,19 +88,25 @@ async def run_watcher(settings: Settings) -> None:
         work.cancel()
 
 
+async def _reached(settings: Settings, health: Health, runtime: Runtime, kubernetes: RecentWrites) -> Client:
+    """Return a client once Temporal answers and the installation is ours; the health shows what it waits for."""
+    waiting, claiming = TemporalWait(), {"problem": ""}
+    with health.awaiting("temporal", lambda: waiting.problem):
+        client = await connect_patiently(runtime=runtime, waiting=waiting)
+    with health.awaiting("installation", lambda: claiming["problem"]):
+        await claim_patiently(
+            client, kubernetes, settings.installation, waiting=lambda why: claiming.update(problem=why)
+        )
+    return client
+
+
 async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
     async with AsyncExitStack() as stack:
         cluster = await stack.enter_async_context(await connect_cluster(settings))
         kubernetes = RecentWrites(cluster)
         asking = RightsWatch(cluster, "watcher", namespaces=settings.namespaces).ask(health)
         stack.callback(asking.cancel)
-        waiting, claiming = TemporalWait(), {"problem": ""}
-        with health.awaiting("temporal", lambda: waiting.problem):
-            client = await connect_patiently(runtime=runtime, waiting=waiting)
-        with health.awaiting("installation", lambda: claiming["problem"]):
-            await claim_patiently(
-                client, kubernetes, settings.installation, waiting=lambda why: claiming.update(problem=why)
-            )
+        client = await _reached(settings, health, runtime, kubernetes)
         sinks = TemporalEventSinks(client=client, installation=settings.installation, timings=settings.timings)
         metrics = WatcherMetrics()
         feed = EventFeed(kubernetes, sinks, kept=lambda namespace: watcher.sinks_of(namespace))  # noqa: PLW0108 -- made below

@@ -28,6 +28,8 @@ class Comparer:
         self._start = start
         self._background = background
         self._asking = False
+        self._hurried = False
+        """Whether a signal came since the call that is under way began, which may not show what that is about."""
         self._again_at = state.again_at
         self._pauses = Backoff(initial=start.timings.observe_initial, maximum=start.timings.observe_maximum)
 
@@ -39,13 +41,14 @@ class Comparer:
         """Start a call for what a decision missed unless one runs or has just failed."""
         self.ancestry.decided()
         if pairs and not self._asking and (self._again_at is None or now >= self._again_at):
-            self._asking = True
+            self._asking, self._hurried = True, False
             self._background.start(self._ask(tuple(pairs[:PAIRS_PER_CALL])))
 
     def hurry(self) -> None:
         """Ask again for what the host did not know or did not answer: a signal reports that something changed."""
         self.ancestry.forget_unknown()
         self._again_at = None
+        self._hurried = self._asking
 
     def next_deadline(self) -> datetime | None:
         """Return when a failed call is repeated."""
@@ -71,3 +74,5 @@ class Comparer:
             self._pauses.reset()
         finally:
             self._asking = False
+            if self._hurried:
+                self.hurry()

@@ -273,6 +273,9 @@ class Observer:
         else:
             self._environment_due = workflow.now() + self._start.timings.holder_backstop
             self._environment_pauses.reset()
+        if self._hurried:
+            # A poke came while it was read: what that is about may have changed after it.
+            self._environment_due = workflow.now()
 
     async def _read(self) -> None:
         environment = self.environment

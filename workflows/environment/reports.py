@@ -1,6 +1,6 @@
 """What Flux reported of the Kustomizations of a place: kept for as long as the Environment names them."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -76,7 +76,8 @@ class Reports:
         request = ReadEnvironmentInput(
             namespace=start.namespace, environment=start.environment, repository=start.repository, fresh=True
         )
-        queues = Queues(installation=start.installation)
+        # Taken before anything is awaited: what is reported meanwhile may have been declared meanwhile.
+        known, queues = dict(self._known), Queues(installation=start.installation)
         config = policies.config_read(queues, start.timings, summary=f"look whether {start.environment} is declared")
         try:
             answer = await workflow.execute_activity_method(ConfigActivities.read_environment, request, **config)
@@ -84,16 +85,18 @@ class Reports:
             workflow.logger.warning("what Flux reported is kept: %s", failure_of(error).text)
         else:
             if answer.environment is not None:
-                self._keep(declared_by(answer.environment))
+                self._forget(known, declared_by(answer.environment))
             elif _is_gone(answer.failure, start.environment):
-                self._keep(())
+                self._forget(known, ())
         finally:
             self._checking, self._checked_at = False, workflow.now()
             self._background.wake()
 
-    def _keep(self, declared: Iterable[tuple[str, str]]) -> None:
-        wanted = set(declared)
-        self._known = {key: one for key, one in self._known.items() if key in wanted}
+    def _forget(self, known: Mapping[tuple[str, str], Reconciliation], declared: Names) -> None:
+        """Forget what was known and is declared no more, unless something newer was reported of it since."""
+        for key, one in known.items():
+            if key not in declared and self._known.get(key) is one:
+                del self._known[key]
 
 
 def _is_gone(failure: Failure | None, environment: str) -> bool:

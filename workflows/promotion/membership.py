@@ -50,6 +50,8 @@ class Membership:
         self._asking_ahead = Backoff(initial=self.timings.reference_initial, maximum=self.timings.reference_maximum)
         self._ask_ahead_at: datetime | None = None
         """When who is ahead is asked again; None while no answer to that is owed."""
+        self._hurried = False
+        """Whether it is to be asked at once, also where the question that is under way fails."""
         self._sent_at: dict[str, datetime] = {}
         self._views: dict[str, PlaceSignal] = dict(story.views)
         self._to_answer: set[str] = set(story.farewells_owed)
@@ -332,7 +334,7 @@ class Membership:
             await self._send_as_is(environment)
         if self.story.hold_untold and not self.asks_ahead_in:
             self.story.hold_untold, self.hold_sent = False, True
-            self._ask_ahead_at = None
+            self._ask_ahead_at, self._hurried = None, False
             await self._learn_ahead()
             await self._send_hold()
 
@@ -343,7 +345,7 @@ class Membership:
 
     def ask_ahead_now(self) -> None:
         """Ask at once who is ahead, where that was asked in vain: somebody may have fixed the cause."""
-        self._ask_ahead_at = None
+        self._ask_ahead_at, self._hurried = None, True
 
     async def _learn_ahead(self) -> None:
         """Find out which places are ahead before the first hop: untold, a newer change would carry this one past.
@@ -365,7 +367,8 @@ class Membership:
             found = await workflow.execute_activity_method(ConfigActivities.find_policy, request, **config)
         except ActivityError as refusal:
             self._note_untold(failure_of(refusal, "PromotionPolicy").text)
-            story.hold_untold, self._ask_ahead_at = True, workflow.now() + jittered(self._asking_ahead.next())
+            pause = timedelta(0) if self._hurried else jittered(self._asking_ahead.next())
+            story.hold_untold, self._ask_ahead_at = True, workflow.now() + pause
             return
         self._asking_ahead.reset()
         self._note_untold("")

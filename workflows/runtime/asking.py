@@ -102,16 +102,19 @@ class Asking:
         run = self._run
         pauses = Backoff(initial=run.timings.reference_initial, maximum=run.timings.reference_maximum)
         if (quiet := self.still_asked_to_wait(object_)) > timedelta(0):
-            await self._wait(quiet, f"{why}: try again")
+            await self._wait(quiet, f"{why}: try again", pokes=run.pokes)
             run.heed_commands()
-        while (answer := await self.try_once(ask, object_=object_, through=through)) is None:
+        while True:
+            # Taken before anything is awaited: what is fixed while it is asked must have it asked again at once.
+            pokes = run.pokes
+            if (answer := await self.try_once(ask, object_=object_, through=through)) is not None:
+                return answer
             run.heed_commands()
             refusal = self._kept.refusal
-            await self._wait(max(jittered(pauses.pause), self.asked_wait), f"{why}: try again")
+            await self._wait(max(jittered(pauses.pause), self.asked_wait), f"{why}: try again", pokes=pokes)
             run.heed_commands()
             if refusal is None or not refusal.asks_to_wait:
                 pauses.grow()
-        return answer
 
     @property
     def asked_wait(self) -> timedelta:
@@ -173,10 +176,9 @@ class Asking:
             if before is None or before.text != failure.text:
                 self._run.event(EventReason.WAITING_FOR_REFERENCE, failure.named, warning=True)
 
-    async def _wait(self, pause: timedelta, why: str) -> None:
-        """Wait for the pause or a poke; what has lasted on the way is shown: a host may ask to wait for an hour."""
-        run = self._run
-        pokes, until = run.pokes, workflow.now() + pause
+    async def _wait(self, pause: timedelta, why: str, *, pokes: int) -> None:
+        """Wait for the pause or another poke; what lasts is shown on the way: a host may ask to wait for an hour."""
+        run, until = self._run, workflow.now() + pause
         while (left := until - workflow.now()) > timedelta(0):
             at_most = self.until_shown(left)
             if await run.wait(

@@ -25,7 +25,7 @@ from deploy.local.demo.evidence import read_runs
 from tests.workflows.environment.test_with_promotions import Together, together_in
 from tests.workflows.promotion.world import MINE, OLD
 from workflows.identity import environment_workflow_id
-from workflows.promotion.steps.delivery import WRITES_AT_ONCE
+from workflows.promotion.steps.writing import WRITES_AT_ONCE
 
 APPLICATIONS = 200
 ROLLOUT_SECONDS = 1.0

@@ -116,6 +116,19 @@ async def test_a_place_keeps_what_was_reported_until_its_environment_names_it_no
         assert await world.ended() is WorkflowExecutionStatus.COMPLETED
 
 
+async def test_what_is_declared_and_reported_while_the_environment_is_read_is_kept(played: Played) -> None:
+    async with place(played, flux=True, linger=timedelta(seconds=1)) as world:
+        await send(world, report(MAIN[0]))
+        await send(world, report(MAIN[0], kustomization="flux-system/other"))
+        world.declared.clear()
+        await asyncio.sleep(CHECK.total_seconds() + 1)
+        assert "read_environment" in world.calls
+        await send(world, report(MAIN[0], kustomization="flux-system/new"))
+        world.declared.set()
+        await asyncio.sleep(1)
+        assert await kept(world) == ["flux-system/web", "flux-system/new"]
+
+
 @pytest.mark.parametrize("what", ["GitRepository/web"])
 async def test_what_cannot_be_read_for_a_while_is_not_forgotten(played: Played, what: str) -> None:
     async with place(played, flux=True, linger=timedelta(seconds=1)) as world:

@@ -452,3 +452,40 @@ async def test_the_page_of_a_place_names_members_and_what_they_wait_for(played: 
         details = (await world.progress()).details
         assert f"lane held by {holder.name}" in details
         assert f"- #2 {waiting.name} comes here next: Ready; waits, since {holder.name} holds the lane" in details
+
+
+async def test_a_poke_that_comes_while_the_environment_is_read_has_it_read_again_at_once(played: Played) -> None:
+    async with place(played) as world:
+        one = await world.tracker(1, MAIN[1])
+        await one.send(Phase.WORKING, role=Role.SOURCE)
+        await one.receives(lambda signal: signal.observed_at is not None)
+        before = world.calls.count("read_environment")
+        world.declared.clear()
+        await world.place.signal("poke")
+        await eventually(lambda: world.calls.count("read_environment") == before + 1)
+        # It is edited once the read has seen it.
+        await world.place.signal("poke")
+        world.declared.set()
+        await eventually(lambda: world.calls.count("read_environment") == before + 2)
+
+
+async def test_a_poke_that_comes_while_revisions_are_compared_has_what_is_unknown_asked_again(played: Played) -> None:
+    async with place(played) as world:
+        held, older = await world.tracker(2, MAIN[2]), await world.tracker(1, MAIN[1])
+        world.unknown = {MAIN[2]}
+        await held.send(Phase.WORKING, role=Role.AHEAD, held=True)
+        await older.send(Phase.WORKING)
+        await older.receives(lambda signal: signal.observed_at is not None)
+        world.compared.clear()
+        await older.send(Phase.READY)
+        await eventually(lambda: world.calls.count("compare_revisions") == 1)
+        # Whether the place misses the held change, and then whether the other one contains it.
+        world.compared.set()
+        world.compared.clear()
+        await eventually(lambda: world.calls.count("compare_revisions") == 2)
+        # The host learns of the commit after it was asked.
+        world.unknown = set()
+        await world.place.signal("poke")
+        world.compared.set()
+        granted = await older.receives(lambda signal: signal.grant is not None)
+        assert granted.blocked_by is None

@@ -34,12 +34,9 @@ from workflows.promotion.steps.hop import brought_by, end_hop, note_record
 from workflows.promotion.steps.pausing import between_waves, note_window, pause
 from workflows.promotion.steps.runs import look_once_more
 from workflows.promotion.steps.testing import void_round
-from workflows.promotion.steps.writing import write, write_to_git
+from workflows.promotion.steps.writing import batches, write, write_to_git
 from workflows.runtime.backoff import Backoff
 from workflows.runtime.snapshot import Snapshot
-
-WRITES_AT_ONCE = 20
-"""Applications written side by side; more would fill the queue's slots for one promotion."""
 
 
 @dataclass(kw_only=True)
@@ -307,7 +304,7 @@ async def _write_all(
         writes.hindered |= {one.name: busy for one in behind}
         return {}
     hop.write_after = None
-    for batch in _batches(behind):
+    for batch in batches(behind):
         ctx.stop_if_ended()
         hop.untouched, ctx.writing = False, True
         try:
@@ -317,34 +314,27 @@ async def _write_all(
                 outcomes = await asyncio.gather(*(_write(ctx, hop, one, observed[one.name]) for one in batch))
         finally:
             ctx.writing = False
-        refused: dict[str, WriteResult] = {}
-        for one, outcome in zip(batch, outcomes, strict=True):
-            writes.hindered.pop(one.name, None)
-            if outcome.outcome in (WriteOutcome.DONE, WriteOutcome.ALREADY):
-                writes.requested[one.name] = workflow.now()
-                forget_write_failure(hop)
-                hop.touch(one.name, Touch.REQUESTED | Touch.MOVED)
-            elif outcome.outcome in (WriteOutcome.REFUSED, WriteOutcome.HEAD_MOVED):
-                refused[one.name] = replace(outcome, message=f"{one.name} ({one.application}): {outcome.message}")
-            else:
-                writes.hindered[one.name] = outcome
-        if refused:
+        if refused := _take_outcomes(hop, writes, batch, outcomes):
             return refused
     return {}
 
 
-def _batches(behind: Sequence[DeploymentSpec]) -> list[Sequence[DeploymentSpec]]:
-    """Divide what is written: all that goes to one branch together, the rest so many at once."""
-    branches: dict[tuple[str, str], list[DeploymentSpec]] = {}
-    others: list[DeploymentSpec] = []
-    for one in behind:
-        destination = one.write.destination if one.write else None
-        if destination is None:
-            others.append(one)
+def _take_outcomes(
+    hop: Hop, writes: Writes, batch: Sequence[DeploymentSpec], outcomes: Sequence[WriteResult]
+) -> dict[str, WriteResult]:
+    """Keep what became of a batch; return what was refused for good."""
+    refused: dict[str, WriteResult] = {}
+    for one, outcome in zip(batch, outcomes, strict=True):
+        writes.hindered.pop(one.name, None)
+        if outcome.outcome in (WriteOutcome.DONE, WriteOutcome.ALREADY):
+            writes.requested[one.name] = workflow.now()
+            forget_write_failure(hop)
+            hop.touch(one.name, Touch.REQUESTED | Touch.MOVED)
+        elif outcome.outcome in (WriteOutcome.REFUSED, WriteOutcome.HEAD_MOVED):
+            refused[one.name] = replace(outcome, message=f"{one.name} ({one.application}): {outcome.message}")
         else:
-            branches.setdefault(destination, []).append(one)
-    chunks = [others[start : start + WRITES_AT_ONCE] for start in range(0, len(others), WRITES_AT_ONCE)]
-    return [*branches.values(), *chunks]
+            writes.hindered[one.name] = outcome
+    return refused
 
 
 async def _write(ctx: PromotionRun, hop: Hop, one: DeploymentSpec, observation: Observation) -> WriteResult:

@@ -9,7 +9,7 @@ from temporalio.workflow import ActivityConfig
 
 from activities.contracts import ConfigActivities
 from activities.models.bounds import cut, together
-from activities.models.configuration import FindPolicyInput, FindPolicyResult, PolicyOutcome
+from activities.models.configuration import FindPolicyInput, FindPolicyResult, PolicyOutcome, PolicySnapshot
 from activities.models.drift import CreateDriftMonitorsInput
 from activities.models.memberships import OpenHopInput, OpenHopResult
 from activities.models.places import Role, SendViewInput
@@ -48,12 +48,7 @@ async def choose_hop(ctx: PromotionRun) -> State:
     ctx.looked_at = ctx.pokes
     kept = ctx.environments.known(story.environment) is not None
     view = await ctx.environments.get(story.environment)
-    watch = None
-    if story.environment not in story.arrived:
-        story.arrived.append(story.environment)
-        merge = story.pull_request.merge_sha if story.pull_request else None
-        ctx.event(EventReason.ARRIVED, f"{short(merge)} runs in {story.environment}")
-        watch = _watched(ctx, story.environment)
+    watch = _note_arrival(ctx)
     if view.final:
         ctx.monitoring.begin(watch)
         return State.COMPLETED
@@ -65,18 +60,34 @@ async def choose_hop(ctx: PromotionRun) -> State:
         if missing and (await ctx.environments.read(story.environment)).final:
             return State.COMPLETED
         return _await_policy(ctx, found)
-    approved_by = records.PROMOTED_BY_POLICY if found.policy.auto_promote else ""
-    voided = story.hop.voided if story.hop is not None else ()
-    story.hop = Hop(
+    return await _meet_target(ctx, _begin_hop(ctx, found.policy, found.nonce), opened)
+
+
+def _note_arrival(ctx: PromotionRun) -> CreateDriftMonitorsInput | None:
+    """Note that the change runs where it is, unless that is known; return what is to be watched there then."""
+    story = ctx.story
+    if story.environment in story.arrived:
+        return None
+    story.arrived.append(story.environment)
+    merge = story.pull_request.merge_sha if story.pull_request else None
+    ctx.event(EventReason.ARRIVED, f"{short(merge)} runs in {story.environment}")
+    return _watched(ctx, story.environment)
+
+
+def _begin_hop(ctx: PromotionRun, policy: PolicySnapshot, nonce: str) -> Hop:
+    """Begin a hop, or the one at hand once more after a `retest`; an approval of anything else is answered."""
+    story = ctx.story
+    hop = Hop(
         number=story.hops,
-        policy=found.policy,
+        policy=policy,
         began_at=workflow.now(),
-        nonce=found.nonce,
-        approved_by=approved_by,
-        voided=voided,
+        nonce=nonce,
+        approved_by=records.PROMOTED_BY_POLICY if policy.auto_promote else "",
+        voided=story.hop.voided if story.hop is not None else (),
     )
+    story.hop = hop
     ctx.supersede_outdated_approval()
-    return await _meet_target(ctx, story.hop, opened)
+    return hop
 
 
 async def await_policy(ctx: PromotionRun) -> State:
@@ -191,14 +202,16 @@ async def _meet_target(ctx: PromotionRun, hop: Hop, opened: OpenHopResult) -> St
 
 async def judge_target(ctx: PromotionRun, artifacts: tuple[Artifact, ...]) -> tuple[Comparison, ...]:
     """Compare the artifacts with the target as its place last observed it, and remember why for people."""
-    hop = ctx.story.hop
-    place = ctx.membership.view(hop.policy.target) if hop else None
-    if hop is None or place is None or place.observed_at is None:
-        return ()
-    await ctx.relate(artifacts, place.observed)
-    comparisons = comparison.compare_all(ctx.story.relations, artifacts, place.observed)
-    ctx.checks = tuple(f"{hop.policy.target}/{one.deployment}: {one.why} ({one.judgement})" for one in comparisons)
-    return comparisons
+    target = ctx.story.hop.policy.target if ctx.story.hop is not None else ""
+    while (place := ctx.membership.view(target)) is not None and place.observed_at is not None:
+        await ctx.relate(artifacts, place.observed)
+        if ctx.membership.view(target) is not place:
+            # While the host was asked, for hours where it is away, the target came to run something else.
+            continue
+        comparisons = comparison.compare_all(ctx.story.relations, artifacts, place.observed)
+        ctx.checks = tuple(f"{target}/{one.deployment}: {one.why} ({one.judgement})" for one in comparisons)
+        return comparisons
+    return ()
 
 
 async def target_contains(ctx: PromotionRun, artifacts: tuple[Artifact, ...]) -> bool:

@@ -220,8 +220,12 @@ def source_artifacts(ctx: PromotionRun) -> tuple[Artifact, ...] | None:
 
 async def source_with_change(ctx: PromotionRun) -> tuple[Artifact, ...] | None:
     """Return what the source runs of our components if all of it contains the change: nothing else may be promoted."""
-    artifacts = source_artifacts(ctx)
-    return artifacts if artifacts is not None and await contains_change(ctx, artifacts) else None
+    while (artifacts := source_artifacts(ctx)) is not None:
+        contained = await contains_change(ctx, artifacts)
+        # While the host was asked, for hours where it is away, the source may have come to run something else.
+        if source_artifacts(ctx) == artifacts:
+            return artifacts if contained else None
+    return None
 
 
 async def contains_change(ctx: PromotionRun, artifacts: tuple[Artifact, ...]) -> bool:

@@ -1,8 +1,9 @@
 """Runs at CI systems: trigger in parallel, poll in batches."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -59,30 +60,13 @@ async def trigger_due(ctx: PromotionRun, hop: Hop, round_: Round, source: Source
 async def _trigger_round(
     ctx: PromotionRun, hop: Hop, round_: Round, tests: Sequence[TestProgress], source: SourceReader | None
 ) -> None:
-    now = workflow.now()
-    variables = {test.key: _variables(ctx, hop, round_, test) for test in tests}
-    shared = rounds.shared_variables(list(variables.values()))
-    until = {test.key: rounds.deadline(round_, hop.policy, test) for test in tests}
+    now, until = workflow.now(), {test.key: rounds.deadline(round_, hop.policy, test) for test in tests}
     names = ", ".join(test.spec.name for test in tests)
     left = max(*until.values(), now + timedelta(seconds=1)) - now
     config = policies.ci_trigger(ctx.queues, ctx.timings, summary=f"trigger {names}", at_most=left)
-    request = TriggerRoundInput(
-        namespace=ctx.request.tracker.namespace,
-        repository=ctx.request.spec.repository,
-        tests=tuple(
-            RoundTest(
-                spec=test.spec,
-                key=test.key,
-                variables={name: text for name, text in variables[test.key].items() if name not in shared},
-                began=test.began,
-                until=until[test.key],
-            )
-            for test in tests
-        ),
-        variables=shared,
-        listing_lag=ctx.timings.listing_lag,
-        source=source.alongside() if source else None,
-    )
+    request = _round_input(ctx, hop, round_, tests, until)
+    if source is not None:
+        request = replace(request, source=source.alongside())
     try:
         answer = await workflow.execute_activity_method(TestRunActivities.trigger_round, request, **config)
     except ActivityError as refusal:
@@ -99,6 +83,31 @@ async def _trigger_round(
             _refused(ctx, test, one.failure if one is not None and one.failure is not None else missing)
     if source is not None:
         source.take(answer.source)
+
+
+def _round_input(
+    ctx: PromotionRun, hop: Hop, round_: Round, tests: Sequence[TestProgress], until: Mapping[str, datetime]
+) -> TriggerRoundInput:
+    """Return what triggers tests together; variables that all of them have stand there once."""
+    variables = {test.key: _variables(ctx, hop, round_, test) for test in tests}
+    shared = rounds.shared_variables(list(variables.values()))
+    parts = (
+        RoundTest(
+            spec=test.spec,
+            key=test.key,
+            variables={name: text for name, text in variables[test.key].items() if name not in shared},
+            began=test.began,
+            until=until[test.key],
+        )
+        for test in tests
+    )
+    return TriggerRoundInput(
+        namespace=ctx.request.tracker.namespace,
+        repository=ctx.request.spec.repository,
+        tests=tuple(parts),
+        variables=shared,
+        listing_lag=ctx.timings.listing_lag,
+    )
 
 
 async def _trigger(ctx: PromotionRun, hop: Hop, round_: Round, test: TestProgress) -> None:

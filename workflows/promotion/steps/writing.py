@@ -26,6 +26,9 @@ from workflows.promotion.rules import comparison, rounds, waves
 from workflows.promotion.run import PromotionRun
 from workflows.promotion.state import Hop, Touch
 
+WRITES_AT_ONCE = 20
+"""Applications written side by side; more would fill the queue's slots for one promotion."""
+
 
 async def write(
     ctx: PromotionRun, hop: Hop, one: DeploymentSpec, observation: Observation, *, artifact: Artifact, key: str
@@ -94,6 +97,20 @@ async def write_to_git(
             # What a person merges may arrive before we look at the pull request again.
             hop.touch(one.name, Touch.MOVED)
     return [found.get(one.name, missing) for one in ones]
+
+
+def batches(behind: Sequence[DeploymentSpec]) -> list[Sequence[DeploymentSpec]]:
+    """Divide what is written: all that goes to one branch together, the rest so many at once."""
+    branches: dict[tuple[str, str], list[DeploymentSpec]] = {}
+    others: list[DeploymentSpec] = []
+    for one in behind:
+        destination = one.write.destination if one.write else None
+        if destination is None:
+            others.append(one)
+        else:
+            branches.setdefault(destination, []).append(one)
+    chunks = [others[start : start + WRITES_AT_ONCE] for start in range(0, len(others), WRITES_AT_ONCE)]
+    return [*branches.values(), *chunks]
 
 
 def where_of(ones: Sequence[DeploymentSpec]) -> str:
