@@ -1,13 +1,13 @@
 """Environment holds: each has an id and an end, and only its holder releases it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from crds.api.ports import ApiResource, Document
+from crds.api.ports import ApiResource, ApiUnavailable, Document
 from crds.api.reflector import Key
 from crds.fields import format_time
 from crds.v1alpha1.environment_status import MAX_HOLDS
@@ -186,6 +186,66 @@ async def test_a_release_of_what_is_no_hold_is_refused_at_its_first_try(scene: S
     answer = await scene.give("release-1", "release", hold="hold-1")
     assert (answer["accepted"], answer["message"]) == (False, "prod has no hold hold-1; it has: none")
     assert scene.promotions.poked == []
+
+
+class Losing(FakeKubernetes):
+    """Takes no answer of a command."""
+
+    def __init__(self, kubernetes: FakeKubernetes) -> None:
+        super().__init__()
+        self.__dict__ |= kubernetes.__dict__
+
+    async def apply(
+        self,
+        resource: ApiResource,
+        namespace: str | None,
+        name: str,
+        document: Mapping[str, Any],
+        *,
+        field_manager: str,
+        force: bool = True,
+        subresource: str | None = None,
+    ) -> Document:
+        if "accepted" in document.get("status", {}):
+            raise ApiUnavailable("no answer", status=503)
+        return await super().apply(
+            resource, namespace, name, document, field_manager=field_manager, force=force, subresource=subresource
+        )
+
+
+async def test_a_release_of_what_is_no_hold_is_refused_also_where_its_first_answer_was_lost(scene: Scene) -> None:
+    key = scene.declare("release-1", "release", hold="hold-1")
+    losing = CommandExecutor(
+        kubernetes=Losing(scene.kubernetes),
+        promotions=scene.promotions,
+        find=scene.entries.get,
+        clock=lambda: scene.now,
+    )
+    with pytest.raises(ApiUnavailable):
+        await losing.execute(key)
+    scene.now = NOW + timedelta(seconds=61)
+
+    answer = await scene.again("release-1")
+
+    assert (answer["accepted"], answer["message"]) == (False, "prod has no hold hold-1; it has: none")
+    assert scene.promotions.poked == []
+
+
+async def test_a_release_whose_answer_was_lost_after_it_ended_the_hold_is_accepted(scene: Scene) -> None:
+    await scene.give("hold-1", "hold")
+    key = scene.declare("release-1", "release", hold="hold-1")
+    losing = CommandExecutor(
+        kubernetes=Losing(scene.kubernetes),
+        promotions=scene.promotions,
+        find=scene.entries.get,
+        clock=lambda: scene.now,
+    )
+    with pytest.raises(ApiUnavailable):
+        await losing.execute(key)
+    scene.now = NOW + timedelta(seconds=61)
+
+    assert (await scene.again("release-1"))["accepted"] is True
+    assert scene.holds == []
 
 
 class HeldUp(FakeKubernetes):

@@ -114,17 +114,15 @@ class CommandExecutor:
             return None
         found = await self._read(TRACKERS, tracker) if entry.spec.tracker_ref is not None else None
         present = read_claim(command)
-        # Before the claim: a command that was verified here may have been sent, so that only its answer is wanted.
-        unverified = "" if entry.uid in self._verified else await self._verify()
+        refused = await self._refused_unsent(key, entry, entry.spec, present)
         attempt = read_tracker(found).attempt if found is not None else None
         claim = next_claim(present, self._claimer, self._clock(), attempt)
         if isinstance(claim, timedelta):
             return claim
         if claim.taken_over and present is not None and present.by != claim.by:
             logger.warning("command %s is taken over: its claimer has not answered since %s", key, present.at)
-        if unverified:
-            claimed = ". Somebody had claimed it before, and may have carried it out" if present is not None else ""
-            answer: CommandAnswer | None = _refuse(f"{unverified}{claimed}")
+        if refused:
+            answer: CommandAnswer | None = _refuse(refused)
         else:
             self._verified.add(entry.uid)
             try:
@@ -139,15 +137,25 @@ class CommandExecutor:
             return STARTING_PAUSE
         await self._publish(key, command, claim, answer)
         self._verified.discard(entry.uid)
-        logger.info(
-            "command %s: %s %s by %s: %s",
-            key,
-            entry.spec.verb.value,
-            entry.subject,
-            entry.spec.requested_by,
-            "accepted" if answer.accepted else f"refused, {answer.message}",
-        )
+        how = "accepted" if answer.accepted else f"refused, {answer.message}"
+        by = entry.spec.requested_by
+        logger.info("command %s: %s %s by %s: %s", key, entry.spec.verb.value, entry.subject, by, how)
         return None
+
+    async def _refused_unsent(
+        self, key: Key, entry: CommandEntry, spec: PromotionCommandSpec, present: Claim | None
+    ) -> str:
+        """Return why a command is never sent; empty where it is, or was by who claimed it.
+
+        Asked before the claim: a command that was verified here may have been sent, so that only its answer is wanted,
+        and a release that was claimed had a hold to end.
+        """
+        if entry.uid not in self._verified and (unverified := await self._verify()):
+            claimed = ". Somebody had claimed it before, and may have carried it out" if present is not None else ""
+            return f"{unverified}{claimed}"
+        if spec.tracker_ref is None and present is None:
+            return await self._holds.missing(key.namespace, spec, self._clock())
+        return ""
 
     async def _answer(
         self,

@@ -35,6 +35,19 @@ class PlaceHolds:
         self._kubernetes = kubernetes
         self._wake = wake
 
+    async def missing(self, namespace: str, spec: PromotionCommandSpec, now: datetime) -> str:
+        """Return why a release has nothing to end; empty where its hold is there, and for every other command.
+
+        Asked before the command is claimed, so that a claim of a release shows that there was something to end.
+        """
+        if spec.verb is not CommandVerb.RELEASE:
+            return ""
+        try:
+            present = _stated_in(await self._kubernetes.get(ENVIRONMENTS, namespace, spec.environment))
+        except ApiNotFound:
+            return _absent(spec)
+        return "" if any(hold.id == spec.hold for hold in present) else _unheld(spec, _lasting(present, now))
+
     async def answer(
         self,
         namespace: str,
@@ -53,9 +66,9 @@ class PlaceHolds:
         try:
             document = await self._kubernetes.get(ENVIRONMENTS, namespace, spec.environment)
         except ApiNotFound:
-            return _refuse(f"this namespace has no Environment {spec.environment}")
-        present = [EnvironmentHold.from_wire(one) for one in status_of(document).get("holds") or ()]
-        lasting = [hold for hold in present if hold.lasts(now)]
+            return _refuse(_absent(spec))
+        present = _stated_in(document)
+        lasting = _lasting(present, now)
         if spec.verb is CommandVerb.HOLD:
             return await self._hold(document, lasting, command, spec, now, may_write)
         return await self._release(document, present, lasting, spec, may_write, sent=sent)
@@ -110,8 +123,7 @@ class PlaceHolds:
             still = _still_held(lasting)
             return CommandAnswer(accepted=True, message=f"{spec.environment} has no hold {spec.hold} any more{still}")
         if named is None:
-            others = _listed([hold.id for hold in lasting])
-            return _refuse(f"{spec.environment} has no hold {spec.hold}; it has: {others}")
+            return _refuse(_unheld(spec, lasting))
         if named.by != spec.requested_by:
             return _refuse(
                 f"hold {named.id} is {named.by}'s, who alone releases it; it ends {format_time(named.until)}"
@@ -165,6 +177,22 @@ def _lanes(environment: Document) -> tuple[list[str], list[str]]:
         if member.get("phase") == "Ready" and member.get("tracker") not in writing
     ]
     return writing, stopped
+
+
+def _stated_in(environment: Document) -> list[EnvironmentHold]:
+    return [EnvironmentHold.from_wire(one) for one in status_of(environment).get("holds") or ()]
+
+
+def _lasting(holds: Sequence[EnvironmentHold], now: datetime) -> list[EnvironmentHold]:
+    return [hold for hold in holds if hold.lasts(now)]
+
+
+def _absent(spec: PromotionCommandSpec) -> str:
+    return f"this namespace has no Environment {spec.environment}"
+
+
+def _unheld(spec: PromotionCommandSpec, lasting: Sequence[EnvironmentHold]) -> str:
+    return f"{spec.environment} has no hold {spec.hold}; it has: {_listed([hold.id for hold in lasting])}"
 
 
 def _still_held(holds: Sequence[EnvironmentHold]) -> str:
