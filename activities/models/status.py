@@ -26,6 +26,8 @@ class WaitingFor(Bounded):
     until: datetime | None = None
     unblock_with: Text = ""
     """What a person does, as a command line or in the imperative; else NO_ACTION."""
+    command: Text = ""
+    """The command line that `unblock_with` is, or ends with; empty where it ends with none."""
     reason_code: Short = ""
     """A WaitingReason."""
 

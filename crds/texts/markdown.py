@@ -40,6 +40,11 @@ def cell(text: str) -> str:
     return _encoded(text, CELL_LIMIT, in_table=True)
 
 
+def code(text: str) -> str:
+    """Return the text on one line as code, which hosts show as it is written."""
+    return _code(one_line(text), in_table=False)
+
+
 def link(text: str, address: str, *, in_table: bool = False) -> str:
     """Return a link, or the text alone where the address is none of the web."""
     shown = _encoded(text, CELL_LIMIT, in_table=in_table)

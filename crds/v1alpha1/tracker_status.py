@@ -38,6 +38,8 @@ class WaitingFor(Model):
     unblock_with: Text | None = None
     """What a person does to end the wait: a command, or a sentence in the imperative. `no action needed` where the wait
     ends by itself."""
+    command: Text | None = None
+    """Command line that `unblockWith` is, or ends with, so that it can be copied."""
     reason_code: ShortText | None = None
     """Why the promotion waits: one of the documented reasons of a wait. Reasons are stable."""
 

@@ -52,7 +52,9 @@ async def test_a_status_holds_any_text(api: KubernetesApi, namespace: str, kind:
         full_status(1),
         message=text,
         revision=short,
-        waiting_for=WaitingFor(what=Waiting.VERDICT, object=text, wanted=text, observed=text, unblock_with=text),
+        waiting_for=WaitingFor(
+            what=Waiting.VERDICT, object=text, wanted=text, observed=text, unblock_with=text, command=text
+        ),
         pull_request=PullRequest(
             number=412,
             title=short,

@@ -30,5 +30,10 @@ IMPERATIVES = (
 def actionable(waiting: WaitingFor) -> bool:
     """Return whether a wait has a documented reason, and either a command line to paste or no need of one."""
     known = waiting.reason_code in {str(one) for one in WaitingReason}
+    ends = waiting.unblock_with.endswith(waiting.command)
     begins = waiting.unblock_with.partition(" ")[0] in IMPERATIVES
-    return known and ((begins and bool(COMMAND.search(waiting.unblock_with))) or waiting.unblock_with == NO_ACTION)
+    return (
+        known
+        and ends
+        and ((begins and bool(COMMAND.search(waiting.unblock_with))) or waiting.unblock_with == NO_ACTION)
+    )

@@ -10,7 +10,7 @@ from crds.reasons.problems import FailureKind
 from crds.reasons.trackers import WaitingReason
 from crds.reasons.vocabulary import State
 from workflows.promotion.state import PromotionState, TestProgress
-from workflows.promotion.view.way_out import NOTHING, PILOTAGE, CommandLine, Fix, WaysOut, ending, joined
+from workflows.promotion.view.way_out import NOTHING, PILOTAGE, CommandLine, Fix, WayOut, WaysOut, ending, joined
 
 UNREAD_POLLS = 3
 """So many failed polls in a row are more than a slow answer. A trigger has its attempts within one activity."""
@@ -27,9 +27,14 @@ class Obstacle:
     """Also of the condition ReferencesResolved."""
     text: str
     """State and cause."""
-    unblock_with: str
+    way_out: WayOut
     environment: str = ""
     """Whose EnvironmentWorkflow tries again what is in the way; empty where the promotion does so itself."""
+
+    @property
+    def unblock_with(self) -> str:
+        """What removes it, as people read it."""
+        return self.way_out.text
 
 
 def find_obstacle(
@@ -65,7 +70,7 @@ def _of_reference(failure: Failure, ways: WaysOut) -> Obstacle:
         object=failure.object,
         reason=WaitingReason.UNAVAILABLE if failure.passing else WaitingReason.WAITING_FOR_REFERENCE,
         text=_retried(failure.named, [failure]),
-        unblock_with=ways.show(_fix(failure)),
+        way_out=ways.show(_fix(failure)),
     )
 
 
@@ -124,7 +129,7 @@ def _of_place(story: PromotionState, place: PlaceSignal | None, ways: WaysOut) -
         object=environment,
         reason=WaitingReason.COMPONENT_NOT_DEPLOYED,
         text=f"{environment} has no deployment of component {names}",
-        unblock_with=ways.show(Fix(f"add a deployment of component {names} to {environment}", (environment,))),
+        way_out=ways.show(Fix(f"add a deployment of component {names} to {environment}", (environment,))),
     )
 
 
@@ -136,7 +141,7 @@ def _of_unobserved(failure: Failure, environment: str, ways: WaysOut) -> Obstacl
         object=failure.object,
         reason=WaitingReason.UNAVAILABLE if failure.passing else WaitingReason.DEPLOYMENT_UNREADABLE,
         text=_retried(failure.named, [failure]),
-        unblock_with=ways.show(fix),
+        way_out=ways.show(fix),
     )
 
 
@@ -151,7 +156,7 @@ def _of_unread(environment: str, unread: Sequence[tuple[Observation, BriefFailur
         object=", ".join(dict.fromkeys(failure.object or environment for failure in failures)),
         reason=WaitingReason.UNAVAILABLE if passing else WaitingReason.DEPLOYMENT_UNREADABLE,
         text=_retried("; ".join(f"{one.deployment}: {one.problem}" for one, _ in unread), failures),
-        unblock_with=ways.show(joined(_fix_deployment(one, failure, environment) for one, failure in unread)),
+        way_out=ways.show(joined(_fix_deployment(one, failure, environment) for one, failure in unread)),
     )
 
 
@@ -179,16 +184,18 @@ def _of_tests(story: PromotionState, ways: WaysOut) -> Obstacle | None:
         return None
     failures = [failure for _, failure in refused]
     fix = joined(_fix_test(test, failure) for test, failure in refused)
-    unblock = ways.show(fix)
+    way_out = ways.show(fix)
     if not all(failure.ours or failure.asks_to_wait for failure in failures):
-        unblock = ending(fix.text, f"; or fix PromotionPolicy/{hop.policy.name}, then {ways.command('retest')}")
+        retest = ways.command("retest")
+        text = ending(fix.text, f"; or fix PromotionPolicy/{hop.policy.name}, then {retest}")
+        way_out = WayOut(text=text, command=retest)
     passing = all(failure.passing for failure in failures)
     named = "; ".join(f"{test.spec.name} at {_where(test, failure)}: {failure.text}" for test, failure in refused)
     return Obstacle(
         object=", ".join(dict.fromkeys(_runner(test) for test, _ in refused)),
         reason=WaitingReason.UNAVAILABLE if passing else WaitingReason.TEST_REFUSED,
         text=_retried(named, failures),
-        unblock_with=unblock,
+        way_out=way_out,
     )
 
 

@@ -22,7 +22,7 @@ from activities.models.tracking import PullRequestState
 from crds.reasons.problems import FailureKind
 from crds.reasons.trackers import RecordResult, TrackerReason
 from crds.reasons.vocabulary import State, Waiting
-from crds.texts.markdown import cell, inline, link, web_address
+from crds.texts.markdown import cell, code, inline, link, web_address
 from crds.texts.plain import one_line
 from workflows.promotion.rules.aggregate import test_status
 from workflows.promotion.rules.comparison import short
@@ -241,15 +241,14 @@ def now_lines(story: PromotionState, shown: State, waiting: WaitingFor | None) -
         if waiting.observed:
             lines.append(f"- observed: {inline(waiting.observed)}")
         if waiting.unblock_with:
-            lines.append(f"- next: {inline(_with_code(waiting.unblock_with))}")
+            lines.append(f"- next: {_way_out(waiting)}")
     return lines
 
 
-def _with_code(way_out: str) -> str:
-    """Return a way out with the command that ends it between backticks."""
-    text, colon, command = way_out.rpartition(": ")
-    is_command = command.startswith(("pilotage ", "kubectl ")) and "`" not in way_out
-    return f"{text}{colon}`{command}`" if is_command else way_out
+def _way_out(waiting: WaitingFor) -> str:
+    """Return what ends a wait, its command as code, so that it can be copied as it is."""
+    text = inline(waiting.unblock_with.removesuffix(waiting.command))
+    return " ".join(filter(None, (text, code(waiting.command) if waiting.command else "")))
 
 
 def _table(tests: Sequence[TestStatus]) -> list[str]:

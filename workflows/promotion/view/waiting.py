@@ -16,7 +16,7 @@ from workflows.promotion.state import Hold, Hop, PromotionState, RunBlocker, Tes
 from workflows.promotion.view.obstacles import Obstacle
 from workflows.promotion.view.waiting_ahead import READABLE, delivery, name_of_target, turn, wanted_of
 from workflows.promotion.view.waits import blocked, unread, wait
-from workflows.promotion.view.way_out import CommandLine, Fix, WaysOut, in_full, joined
+from workflows.promotion.view.way_out import CommandLine, Fix, WayOut, WaysOut, in_full, joined
 
 _FAILED_OF: Mapping[str, WaitingReason] = {
     TrackerReason.PARTIAL: WaitingReason.PARTIAL,
@@ -69,7 +69,7 @@ def waiting_for(
                 name_of_target(hop),
                 reason=WaitingReason.SOURCE_MOVED if moved else WaitingReason.TESTS_FAILED,
                 observed=story.message or story.reason,
-                unblock_with=command("retest"),
+                way_out=WayOut.by(command("retest")),
             )
         case State.READY_TO_PROMOTE:
             return turn(story, hop, target, obstacle, ways)
@@ -82,7 +82,7 @@ def waiting_for(
                 name_of_target(hop),
                 reason=_FAILED_OF.get(story.reason, WaitingReason.WAVE_FAILED),
                 observed=story.message,
-                unblock_with=command("retry"),
+                way_out=WayOut.by(command("retry")),
                 wanted=wanted_of(hop),
             )
         case _:
@@ -92,7 +92,7 @@ def waiting_for(
                 story.environment,
                 reason=WaitingReason.HELD,
                 observed=str(story.state),
-                unblock_with=command("release"),
+                way_out=WayOut.by(command("release")),
             )
 
 
@@ -105,6 +105,7 @@ def _release(hold: Hold, command: CommandLine) -> WaitingFor:
         observed=f"held by {hold.by}{untold}" + (f": {hold.reason}" if hold.reason else ""),
         since=hold.since,
         unblock_with=command("release"),
+        command=command("release"),
         reason_code=WaitingReason.HELD,
     )
 
@@ -118,7 +119,7 @@ def _reference(story: PromotionState, obstacle: Obstacle | None, ways: WaysOut) 
         what,
         reason=WaitingReason.WAITING_FOR_REFERENCE,
         observed=story.problem,
-        unblock_with=ways.show(Fix(f"fix {what}", (what,))),
+        way_out=ways.show(Fix(f"fix {what}", (what,))),
         wanted="a working reference",
     )
     return blocked(waiting, obstacle)
@@ -135,7 +136,7 @@ def _merge(story: PromotionState, command: CommandLine) -> WaitingFor:
         number,
         reason=WaitingReason.NOT_MERGED,
         observed="not merged",
-        unblock_with=f"merge the pull request: {command('open')}",
+        way_out=WayOut.shown_by("merge the pull request", command("open")),
         wanted="merged",
     )
 
@@ -159,19 +160,19 @@ def _policy(story: PromotionState, ways: WaysOut) -> WaitingFor:
         case PolicyOutcome.AMBIGUOUS:
             reason = WaitingReason.AMBIGUOUS_POLICY
             one = f"delete all but one of {names}, or let only one of them name {repository} in repositoryRefs"
-            unblock = ways.show(Fix(one, policies))
+            way_out = ways.show(Fix(one, policies))
         case PolicyOutcome.OBSERVING:
             reason, object_, wanted = WaitingReason.OBSERVING, f"GitRepository/{repository}", "mode Act"
-            unblock = ways.show(Fix(f"set `mode: Act` on {object_}", (object_,)))
+            way_out = ways.show(Fix(f"set `mode: Act` on {object_}", (object_,)))
         case PolicyOutcome.INVALID:
             reason = WaitingReason.INVALID_POLICY
-            unblock = ways.show(Fix(f"fix the fields of {names} that the message names", policies))
+            way_out = ways.show(Fix(f"fix the fields of {names} that the message names", policies))
         case _:
             reason = WaitingReason.POLICY_NOT_FOUND
-            unblock = f"create a PromotionPolicy with sourceEnvironment {story.environment}: "
-            unblock += ways.kubectl("get", in_full("PromotionPolicy"))
+            create = f"create a PromotionPolicy with sourceEnvironment {story.environment}"
+            way_out = WayOut.shown_by(create, ways.kubectl("get", in_full("PromotionPolicy")))
     observed = story.message or story.reason
-    return wait(story, Waiting.POLICY, object_, reason=reason, observed=observed, unblock_with=unblock, wanted=wanted)
+    return wait(story, Waiting.POLICY, object_, reason=reason, observed=observed, way_out=way_out, wanted=wanted)
 
 
 def _sync(story: PromotionState, place: PlaceSignal | None, obstacle: Obstacle | None, ways: WaysOut) -> WaitingFor:
@@ -184,7 +185,7 @@ def _sync(story: PromotionState, place: PlaceSignal | None, obstacle: Obstacle |
         story.environment,
         reason=WaitingReason.NOT_ARRIVED if lost is None else WaitingReason.OTHER_HISTORY,
         observed=story.message or ("; ".join(_running(place)) if place else "not observed yet"),
-        unblock_with=deploy if lost is None else lost.unblock_with,
+        way_out=deploy if lost is None else WayOut(text=lost.unblock_with),
         wanted=f"{short(merge)} or newer, Synced and Healthy",
     )
     return blocked(waiting, obstacle)
@@ -218,7 +219,7 @@ def _verdict(story: PromotionState, until: datetime | None, obstacle: Obstacle |
         ", ".join(test.spec.name for test in open_tests),
         reason=reason,
         observed="; ".join(states),
-        unblock_with=ways.show(fix),
+        way_out=ways.show(fix),
         wanted=_ALL_PASSED,
     )
     return replace(blocked(waiting, obstacle), until=until)

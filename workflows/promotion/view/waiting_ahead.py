@@ -14,7 +14,7 @@ from workflows.promotion.rules.comparison import short
 from workflows.promotion.state import Hop, PromotionState, Refusal
 from workflows.promotion.view.obstacles import Obstacle
 from workflows.promotion.view.waits import unread, wait
-from workflows.promotion.view.way_out import CommandLine, Fix, WaysOut
+from workflows.promotion.view.way_out import BY_ITSELF, CommandLine, Fix, WayOut, WaysOut
 
 READABLE = "a target that can be read"
 
@@ -28,27 +28,8 @@ def turn(
 ) -> WaitingFor:
     """Return what a change whose tests passed waits for: a target that it may go to, an approval, or the lane."""
     name, command = name_of_target(hop), ways.command
-    if hop is not None and hop.refusal is Refusal.UNREADABLE:
-        there = f"Environment/{name}"
-        return wait(
-            story,
-            Waiting.TARGET,
-            obstacle.object if obstacle else name,
-            reason=WaitingReason.TARGET_UNREADABLE,
-            observed=hop.refusal_message,
-            unblock_with=obstacle.unblock_with if obstacle else ways.show(Fix(f"fix {there}", (there,))),
-            wanted=READABLE,
-        )
     if hop is not None and hop.refusal is not Refusal.NONE:
-        return wait(
-            story,
-            Waiting.TARGET,
-            name,
-            reason=WaitingReason.TARGET_DIVERGED,
-            observed=hop.refusal_message,
-            unblock_with=f'{command("promote")} --reason "…"',
-            wanted="a target that the change contains",
-        )
+        return _refused(story, hop, obstacle, ways)
     if hop is not None and not approver(story):
         return wait(
             story,
@@ -56,7 +37,7 @@ def turn(
             name,
             reason=WaitingReason.AWAITING_PROMOTE,
             observed=f"{verdict(hop.round.tests if hop.round else ())}; the policy has autoPromote false",
-            unblock_with=command("promote"),
+            way_out=WayOut.by(command("promote")),
             wanted="a promote command",
         )
     if story.phase in (Phase.READY, Phase.HOLDER):
@@ -69,8 +50,33 @@ def turn(
         obstacle.object,
         reason=obstacle.reason,
         observed=obstacle.text,
-        unblock_with=obstacle.unblock_with,
+        way_out=obstacle.way_out,
         wanted=READABLE,
+    )
+
+
+def _refused(story: PromotionState, hop: Hop, obstacle: Obstacle | None, ways: WaysOut) -> WaitingFor:
+    """Return what keeps the target from being written: what cannot be read of it, or what it holds."""
+    name = hop.policy.target
+    if hop.refusal is Refusal.UNREADABLE:
+        there = f"Environment/{name}"
+        return wait(
+            story,
+            Waiting.TARGET,
+            obstacle.object if obstacle else name,
+            reason=WaitingReason.TARGET_UNREADABLE,
+            observed=hop.refusal_message,
+            way_out=obstacle.way_out if obstacle else ways.show(Fix(f"fix {there}", (there,))),
+            wanted=READABLE,
+        )
+    return wait(
+        story,
+        Waiting.TARGET,
+        name,
+        reason=WaitingReason.TARGET_DIVERGED,
+        observed=hop.refusal_message,
+        way_out=WayOut.by(f'{ways.command("promote")} --reason "…"'),
+        wanted="a target that the change contains",
     )
 
 
@@ -80,18 +86,18 @@ def _lane(
     """Return what stands before a change that is in line: a tracker, a person who holds that, or no one."""
     blocked = target.blocked_by if target else None
     observed = f"{blocked.tracker} {blocked.reason}".strip() if blocked else "asked for the lane"
-    unblock = NO_ACTION
+    way_out = BY_ITSELF
     if blocked is not None and blocked.held:
-        unblock = command("release", blocked.tracker)
+        way_out = WayOut.by(command("release", blocked.tracker))
     elif obstacle is not None and not (blocked is not None and blocked.tracker):
-        unblock = obstacle.unblock_with
+        way_out = obstacle.way_out
     return wait(
         story,
         Waiting.LANE,
         blocked.tracker if blocked and blocked.tracker else name,
         reason=WaitingReason.BLOCKED_BY if blocked is not None else WaitingReason.AWAITING_LANE,
         observed=observed,
-        unblock_with=unblock,
+        way_out=way_out,
         wanted=f"the lane of {name}",
     )
 
@@ -114,30 +120,30 @@ def delivery(
     """Return what a wave waits for; `deadline` is when it must have arrived."""
     # Nothing here claims that a system works: no one can know that while it gives no answer.
     observed, until = story.message or "no arrival seen yet", deadline
-    reason, unblock = WaitingReason.DELIVERING, NO_ACTION
+    reason, way_out = WaitingReason.DELIVERING, BY_ITSELF
     if hop is not None and hop.pause_until is not None:
         until = hop.pause_until
         observed = f"the pause between waves, until {until:%Y-%m-%d %H:%M:%S} UTC; Pilotage then writes the next wave"
         reason = WaitingReason.WAVE_PAUSE
     elif obstacle is not None:
-        reason, unblock = obstacle.reason, obstacle.unblock_with
+        reason, way_out = obstacle.reason, obstacle.way_out
     elif hop is not None and hop.blocked and hop.awaited:
         reason = WaitingReason.MERGE_AWAITED
-        unblock = ways.show(Fix("merge the pull request, or close it to end the wave"))
+        way_out = ways.show(Fix("merge the pull request, or close it to end the wave"))
     elif hop is not None and hop.environment_held:
         reason = WaitingReason.ENVIRONMENT_HELD
-        unblock = ways.show(Fix(f"let its holder release {name_of_target(hop)}"))
+        way_out = ways.show(Fix(f"let its holder release {name_of_target(hop)}"))
     elif hop is not None and hop.blocked:
         reason = WaitingReason.SYNC_WINDOW
     elif hop is not None and hop.remedy and hop.remedy != NO_ACTION:
-        reason, unblock = WaitingReason.NOT_ARRIVING, ways.show(Fix(hop.remedy))
+        reason, way_out = WaitingReason.NOT_ARRIVING, ways.show(Fix(hop.remedy))
     waiting = wait(
         story,
         Waiting.DELIVERY,
         name_of_target(hop),
         reason=reason,
         observed=observed,
-        unblock_with=unblock,
+        way_out=way_out,
         wanted=wanted_of(hop),
     )
     return replace(waiting, until=until)

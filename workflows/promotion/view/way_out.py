@@ -49,6 +49,29 @@ NOTHING = Fix(NO_ACTION)
 """The fix of what ends without a person."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class WayOut:
+    """What a person does to end a wait, as it is shown."""
+
+    text: str
+    command: str = ""
+    """The command line that the text is, or ends with; empty where it ends with none."""
+
+    @classmethod
+    def by(cls, command: str) -> "WayOut":
+        """Return the way out that is a command line alone."""
+        return cls(text=command, command=command)
+
+    @classmethod
+    def shown_by(cls, text: str, command: str) -> "WayOut":
+        """Return a sentence with the command that shows what it is about."""
+        return cls(text=ending(text, f": {command}"), command=command)
+
+
+BY_ITSELF = WayOut(text=NO_ACTION)
+"""The way out of a wait that ends without a person."""
+
+
 def joined(fixes: Iterable[Fix]) -> Fix:
     """Return what persons do, each once; NOTHING where that is nothing."""
     asked = [fix for fix in fixes if fix.text != NO_ACTION]
@@ -76,11 +99,11 @@ class WaysOut:
         """Return the ways out of a promotion's waits."""
         return cls(command=command, environment=story.hop.policy.target if story.hop is not None else story.environment)
 
-    def show(self, fix: Fix) -> str:
+    def show(self, fix: Fix) -> WayOut:
         """Return a fix with the command that shows what it is about; where that is no object, what runs."""
         if fix.text == NO_ACTION:
-            return NO_ACTION
-        return ending(fix.text, f": {self._shown_by(fix)}")
+            return BY_ITSELF
+        return WayOut.shown_by(fix.text, self._shown_by(fix))
 
     def _shown_by(self, fix: Fix) -> str:
         for one in fix.about:

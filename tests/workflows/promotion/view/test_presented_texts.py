@@ -68,7 +68,7 @@ def story(text: str) -> PromotionState:
 
 @given(TEXTS)
 def test_the_comment_shows_text_of_others_and_does_nothing(text: str) -> None:
-    waiting = WaitingFor(what=Waiting.RETEST, object=text, observed=text, unblock_with=text)
+    waiting = WaitingFor(what=Waiting.RETEST, object=text, observed=text, unblock_with=f"{text}: {text}", command=text)
     presented = present_input(REQUEST, story(text), State.TESTS_FAILED, waiting)
     for shown in (presented.comment, details(story(text), State.TESTS_FAILED, waiting)):
         tokens = PARSER.parse(shown)

@@ -52,6 +52,7 @@ WAITING = WaitingFor(
     since=NOON,
     observed="tests passed",
     unblock_with="pilotage -n shop promote web-412",
+    command="pilotage -n shop promote web-412",
 )
 
 
@@ -136,19 +137,26 @@ def test_the_comment_is_complete_state_wait_tests_with_links_and_records() -> No
 
 
 @pytest.mark.parametrize(
-    ("way_out", "line"),
+    ("way_out", "command", "line"),
     [
         (
             "fix TestRunner/ci: kubectl -n shop describe testrunner.pilotage.dev ci",
+            "kubectl -n shop describe testrunner.pilotage.dev ci",
             "fix TestRunner/ci: `kubectl -n shop describe testrunner.pilotage.dev ci`",
         ),
-        ("read the log: it names a file", "read the log: it names a file"),
-        ("fix `a`: kubectl get prt", "fix `a`: kubectl get prt"),
-        ("fix <b>: pilotage doctor", "fix \\<b\\>: `pilotage doctor`"),
+        ("read the log: kubectl of theirs", "", "read the log: kubectl of theirs"),
+        (
+            "create job `a`, then pilotage retest web",
+            "pilotage retest web",
+            "create job `a`, then `pilotage retest web`",
+        ),
+        ("create job `a`b`: pilotage doctor", "pilotage doctor", "create job `a`b\\`: `pilotage doctor`"),
+        ("fix <b>: pilotage doctor", "pilotage doctor", "fix \\<b\\>: `pilotage doctor`"),
     ],
 )
-def test_the_command_of_a_way_out_can_be_copied(way_out: str, line: str) -> None:
-    shown = comment(in_hop(State.READY_TO_PROMOTE, auto=False), replace(WAITING, unblock_with=way_out))
+def test_the_command_of_a_way_out_can_be_copied(way_out: str, command: str, line: str) -> None:
+    waiting = replace(WAITING, unblock_with=way_out, command=command)
+    shown = comment(in_hop(State.READY_TO_PROMOTE, auto=False), waiting)
     assert f"- next: {line}" in shown.splitlines()
 
 
