@@ -10,6 +10,7 @@ from temporalio import activity
 
 from activities.contracts import CommitStatusActivities, PostRecordActivities, SupersessionActivities
 from activities.failures import reported
+from activities.flux.contexts import renewed_context
 from activities.metrics import Count, count
 from activities.models.commit_statuses import (
     PENDING,
@@ -40,8 +41,9 @@ SUPERSEDED_LIMIT = 20
 class CommitStatusPosts(CommitStatusActivities):
     """Post through Providers."""
 
-    def __init__(self, connections: PostingOpener) -> None:
-        self._connections = connections
+    def __init__(self, opener: PostingOpener, workflows: CommitStatusWorkflows) -> None:
+        self._opener = opener
+        self._workflows = workflows
 
     @activity.defn
     @reported
@@ -49,22 +51,29 @@ class CommitStatusPosts(CommitStatusActivities):
         """Post one status, or find that it is there, or that something newer is. Safe to retry if it looks first."""
         outcome = "Failed"
         try:
-            found = await self._post(request)
-            outcome = found.value
+            result = await self._post(request)
+            outcome = result.outcome.value
         finally:
             slot = request.slot
             count(Count.COMMIT_STATUSES, namespace=slot.namespace, provider=slot.provider, outcome=outcome)
-        return PostCommitStatusResult(outcome=found)
+        return result
 
-    async def _post(self, request: PostCommitStatusInput) -> PostOutcome:
-        slot, verdict = request.slot, request.verdict
-        provider = await self._opened(request, fresh=False)
-        if isinstance(provider, PostOutcome):
+    async def _post(self, request: PostCommitStatusInput) -> PostCommitStatusResult:
+        slot = request.slot
+        provider = await self._opened(slot, fresh=False)
+        if provider is None or provider.suspended or provider.uid != slot.provider_uid:
             # A worker's memory may be older than the Provider that was made again, or resumed.
-            provider = await self._opened(request, fresh=True)
-        if isinstance(provider, PostOutcome):
-            return provider
-        wanted = host_status(slot, verdict)
+            provider = await self._opened(slot, fresh=True)
+        if provider is None:
+            return PostCommitStatusResult(outcome=PostOutcome.GONE)
+        if provider.uid != slot.provider_uid:
+            await self._hand_on(request, provider.uid)
+            return PostCommitStatusResult(outcome=PostOutcome.GONE, handed_on=True)
+        outcome = PostOutcome.SUSPENDED if provider.suspended else await self._post_through(provider, request)
+        return PostCommitStatusResult(outcome=outcome)
+
+    async def _post_through(self, provider: PostingProvider, request: PostCommitStatusInput) -> PostOutcome:
+        slot, wanted = request.slot, host_status(request.slot, request.verdict)
         statuses = provider.host.commit_statuses
         if request.look_first:
             async with _within(provider.timeout):
@@ -78,19 +87,20 @@ class CommitStatusPosts(CommitStatusActivities):
             await statuses.set(slot.commit, wanted)
         return PostOutcome.POSTED
 
-    async def _opened(self, request: PostCommitStatusInput, *, fresh: bool) -> PostingProvider | PostOutcome:
-        """Return the provider, or why a verdict is never posted."""
-        slot = request.slot
+    async def _opened(self, slot: StatusSlot, *, fresh: bool) -> PostingProvider | None:
+        """Return the Provider of that name; None where there is none."""
         try:
             with read_through(when=fresh):
-                found = await self._connections.posting_provider(slot.namespace, slot.provider, flux=slot.flux)
+                return await self._opener.posting_provider(slot.namespace, slot.provider, flux=slot.flux)
         except ReferenceMissing as error:
             if error.reason is MissingReason.NOT_FOUND:
-                return PostOutcome.GONE
+                return None
             raise
-        if found.uid != slot.provider_uid:
-            return PostOutcome.GONE
-        return PostOutcome.SUSPENDED if found.suspended else found
+
+    async def _hand_on(self, request: PostCommitStatusInput, uid: str) -> None:
+        """Have the workflow of the Provider that was made again post it, in the order of its own events."""
+        context = renewed_context(request.slot.context, before=request.slot.provider_uid, now=uid)
+        await self._workflows.signal(replace(request.slot, provider_uid=uid, context=context), request.verdict)
 
 
 class Supersession(SupersessionActivities):

@@ -17,7 +17,13 @@ _CLASSES = {"Ll": "lower", "Lu": "upper", "Nd": "digit"}
 def default_context(event: FluxEvent, *, provider_uid: str) -> str:
     """Return the context as Flux makes it: two objects of one name in two namespaces have the same one."""
     involved = event.involved
-    return f"{involved.kind}/{involved.name}/{provider_uid.partition('-')[0]}".lower()
+    return f"{involved.kind}/{involved.name}/{_first_part(provider_uid)}".lower()
+
+
+def renewed_context(context: str, *, before: str, now: str) -> str:
+    """Return a context as it is for a Provider that was made again: one that was not made of its uid stays."""
+    end = f"/{_first_part(before)}".lower()
+    return context.removesuffix(end) + f"/{_first_part(now)}".lower() if context.endswith(end) else context
 
 
 def prefixed_context(subscription: Subscription, event: FluxEvent) -> str:
@@ -54,3 +60,7 @@ def flux_description(event: FluxEvent) -> str:
 
 def _class(character: str) -> str:
     return _CLASSES.get(category(character), "other")
+
+
+def _first_part(uid: str) -> str:
+    return uid.partition("-")[0]

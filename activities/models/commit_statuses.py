@@ -7,6 +7,7 @@ from typing import Annotated
 
 from activities.models import budgets
 from activities.models.bounds import Bounded, Last, Line, Link, Short, Text
+from activities.models.reconciliations import FLUX_CLOCK
 from activities.models.tracking import Timings
 from crds.texts.plain import short_revision
 
@@ -67,11 +68,13 @@ class CommitVerdict(Bounded):
         """Return whether it happened before another one, which was received earlier.
 
         Events of one clock compare by it, however wrong it is. A clock that was put right has events behind those that
-        it had stamped with times to come: of these it counts when they were received.
+        it had stamped with times to come: of these it counts when they were received. What ended has begun before:
+        of one object `pending` is the older one within a second, whichever came first.
         """
         if other.received is not None and other.is_ahead and not self.is_ahead:
             return self.at < other.received - CLOCK_SKEW
-        return self.at < other.at
+        begins = self.state == PENDING and other.state != PENDING and self.object == other.object
+        return self.at < other.at + (FLUX_CLOCK if begins else timedelta(0))
 
     @property
     def is_ahead(self) -> bool:
@@ -104,6 +107,8 @@ class CommitStatusInput(Bounded):
     refused_since: datetime | None = None
     failures: int = 0
     not_before: datetime | None = None
+    poked: bool = False
+    """Whether it was poked since the last post began."""
     unpublished: "PublishPostInput | None" = None
     history_limit: int = 1000
     """Events after which the run continues as new."""
@@ -145,6 +150,8 @@ class PostCommitStatusResult:
     """What became of it."""
 
     outcome: PostOutcome
+    handed_on: bool = False
+    """Whether the workflow of a Provider that was made again posts it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,13 @@
 """What events of Flux report of Kustomizations, as receivers signal it and places keep it."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from activities.models.bounds import Bounded, Line, Short
+
+FLUX_CLOCK = timedelta(seconds=1)
+"""Of events that are closer the order is not known by their times: Flux names whole seconds."""
 
 
 class Reconciled(StrEnum):
@@ -39,6 +42,15 @@ class FluxReport(Bounded):
         """Return which Kustomization of which cluster it is about."""
         return self.cluster, self.kustomization
 
+    def is_older(self, other: "FluxReport") -> bool:
+        """Return whether it happened before another one of the same Kustomization, which came earlier.
+
+        Flux names whole seconds. A reconciliation that ended has begun before, whichever of both came first.
+        """
+        begins = self.phase is Reconciled.PROGRESSING and other.phase is not Reconciled.PROGRESSING
+        same = begins and (self.revision, self.commit) == (other.revision, other.commit)
+        return self.at < other.at + (FLUX_CLOCK if same else timedelta(0))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Applied:
@@ -57,11 +69,11 @@ class Reconciliation:
     applied: Applied | None = None
 
     def after(self, report: FluxReport) -> "Reconciliation":
-        """Return what is known after one more event: the newest counts by its time, then by its arrival."""
+        """Return what is known after one more event: the newest counts."""
         known = self
         if report.phase is Reconciled.APPLIED and (self.applied is None or report.at >= self.applied.at):
             known = replace(known, applied=_applied(report))
-        return replace(known, newest=report) if report.at >= self.newest.at else known
+        return known if report.is_older(self.newest) else replace(known, newest=report)
 
     def shows_the_same(self, other: "Reconciliation | None") -> bool:
         """Return whether a deployment would be judged, and shown, as before."""

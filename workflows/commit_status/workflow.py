@@ -20,6 +20,7 @@ from activities.models.commit_statuses import (
     CommitStatusInput,
     CommitVerdict,
     PostCommitStatusInput,
+    PostCommitStatusResult,
     PostOutcome,
     PublishPostInput,
 )
@@ -62,7 +63,7 @@ class CommitStatusWorkflow:
         self._fresh = start.fresh
         self._tried = start.tried
         self._error = ""
-        self._poked = False
+        self._poked = start.poked
         self._publisher = self._make_publisher()
 
     @workflow.run
@@ -121,10 +122,11 @@ class CommitStatusWorkflow:
         """Keep the quiet that the host asked for, or the pause after a failure; events that come meanwhile gather."""
         if self._not_before is None or (left := self._not_before - workflow.now()) <= timedelta(0):
             return
-        self._poked = False
         await wait_until(lambda: self._poked, at_most=left, why="post again")
 
     async def _post(self, verdict: CommitVerdict) -> None:
+        # Taken before anything is awaited: what is fixed meanwhile must cause another attempt.
+        self._poked = False
         start, slot = self._start, self._slot
         request = PostCommitStatusInput(
             namespace=start.slot.namespace,
@@ -142,13 +144,13 @@ class CommitStatusWorkflow:
         except ActivityError as refusal:
             self._refused(failure_of(refusal), verdict)
         else:
-            self._answered(result.outcome, verdict)
+            self._answered(result, verdict)
             await self._close_superseded(verdict)
         workflow.set_current_details(details(self.progress()))
 
-    def _answered(self, outcome: PostOutcome, verdict: CommitVerdict) -> None:
+    def _answered(self, result: PostCommitStatusResult, verdict: CommitVerdict) -> None:
         self._failures, self._refused_since, self._not_before, self._error = 0, None, None, ""
-        match outcome:
+        match result.outcome:
             case PostOutcome.POSTED | PostOutcome.UNCHANGED:
                 self._fresh, self._tried = False, ()
                 self._slot.shown()
@@ -156,6 +158,10 @@ class CommitStatusWorkflow:
             case PostOutcome.OVERTAKEN:
                 # What the host shows no event of ours describes.
                 self._slot.dropped(unknown=True)
+            case PostOutcome.GONE if not result.handed_on:
+                self._slot.dropped()
+                self._error = f"Provider/{self._start.slot.provider} does not exist any more: this is never posted"
+                self._publisher.offer(record(self._start.slot, verdict, at=workflow.now(), error=self._error))
             case PostOutcome.SUSPENDED | PostOutcome.GONE:
                 self._slot.dropped()
 
@@ -213,6 +219,7 @@ class CommitStatusWorkflow:
                 failures=self._failures,
                 refused_since=self._refused_since,
                 not_before=self._not_before,
+                poked=self._poked,
                 unpublished=unpublished,
             )
         )

@@ -92,3 +92,13 @@ def test_a_success_that_shows_the_same_again_is_no_news_and_another_reason_is() 
     assert not failed.shows_the_same(known)
     assert not failed.after(made(Reconciled.FAILED, 4)).shows_the_same(failed)
     assert not known.shows_the_same(None)
+
+
+@pytest.mark.parametrize("ended", [Reconciled.APPLIED, Reconciled.FAILED])
+def test_of_two_events_of_one_second_the_one_that_ends_a_reconciliation_counts(ended: Reconciled) -> None:
+    began, over = made(Reconciled.PROGRESSING, 1), made(ended, 1)
+    assert first(began).after(over).newest == over
+    assert first(over).after(began).newest == over
+    following = made(Reconciled.PROGRESSING, 1, "d" * 40)
+    assert first(over).after(following).newest == following
+    assert first(over).after(made(Reconciled.PROGRESSING, 2)).newest.phase is Reconciled.PROGRESSING

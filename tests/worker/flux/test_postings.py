@@ -4,7 +4,7 @@ import asyncio
 import base64
 import ssl
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from activities.models.commit_statuses import (
 )
 from deploy.local.environment.certificates import write_certificates
 from tests.activities.cluster import Cluster, shop
-from tests.workflows.commit_status.world import NOON
+from tests.workflows.commit_status.world import NOON, SentVerdicts
 from worker.opening.resources import ClusterOpener, open_clients
 from worker.settings import Settings
 
@@ -100,14 +100,19 @@ async def post(
 
 
 async def post_verdict(
-    cluster: Cluster, slot: StatusSlot, verdict: CommitVerdict, *, settings: dict[str, Any] | None = None
+    cluster: Cluster,
+    slot: StatusSlot,
+    verdict: CommitVerdict,
+    *,
+    settings: dict[str, Any] | None = None,
+    workflows: SentVerdicts | None = None,
 ) -> PostCommitStatusResult:
     """Post as the workflow of a slot does."""
     given = Settings(installation="tls", allowed_hosts=("127.0.0.1",), **(settings or {}))
     request = PostCommitStatusInput(namespace=slot.namespace, slot=slot, verdict=verdict, look_first=False)
     async with open_clients(given) as clients:
         opener = ClusterOpener(cluster.port(), clients, system_namespace="shop", flux_alerts=given.flux_alerts)
-        posts = CommitStatusPosts(opener)
+        posts = CommitStatusPosts(opener, workflows or SentVerdicts())
         return await ActivityEnvironment().run(posts.post_commit_status, request)
 
 
@@ -275,11 +280,37 @@ async def test_a_call_takes_no_longer_than_the_provider_declares(host: Host) -> 
         await post(declared(host, timeout="1s"))
 
 
-async def test_a_suspended_provider_and_another_one_of_its_name_post_nothing(host: Host) -> None:
+async def test_a_suspended_provider_and_one_that_is_gone_post_nothing(host: Host) -> None:
     assert (await post(declared(host, suspend=True))).outcome is PostOutcome.SUSPENDED
     cluster = declared(host)
     cluster.remove("Provider", "host")
     assert (await post(cluster)).outcome is PostOutcome.GONE
+    assert host.asked == []
+
+
+@pytest.mark.parametrize(
+    ("context", "renewed"),
+    [
+        ("kustomization/webapp/0c9c2e41", "kustomization/webapp/uid"),
+        ("dev/kustomization/flux-system/webapp", "dev/kustomization/flux-system/webapp"),
+    ],
+    ids=["by default", "with a prefix"],
+)
+async def test_a_verdict_for_a_provider_that_was_made_again_goes_to_the_workflow_of_the_present_one(
+    host: Host, context: str, renewed: str
+) -> None:
+    slot = StatusSlot(
+        namespace="shop",
+        provider="host",
+        provider_uid="0c9c2e41-7d5a",
+        repository="127.0.0.1/acme/web",
+        commit=SHA,
+        context=context,
+    )
+    verdict, workflows = CommitVerdict(at=NOON, state="success", description="ok"), SentVerdicts()
+    found = await post_verdict(declared(host), slot, verdict, workflows=workflows)
+    assert (found.outcome, found.handed_on) == (PostOutcome.GONE, True)
+    assert workflows.sent == [(replace(slot, provider_uid="uid-host", context=renewed), verdict)]
     assert host.asked == []
 
 

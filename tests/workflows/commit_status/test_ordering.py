@@ -73,3 +73,23 @@ def test_a_clock_that_was_ahead_and_is_put_right_does_not_hide_what_happens_from
     slot = Slot()
     assert slot.take(first)
     assert slot.take(second) is taken
+
+
+@pytest.mark.parametrize("posted", [False, True], ids=["waiting", "posted"])
+@pytest.mark.parametrize("ended", ["success", "failure"])
+def test_of_two_events_of_one_second_the_one_that_ends_a_reconciliation_counts(ended: str, posted: bool) -> None:
+    began, over = verdict("pending"), verdict(ended)
+    for arriving in itertools.permutations((began, over)):
+        slot = Slot()
+        for one in arriving:
+            slot.take(one)
+            if posted and slot.wanted is not None:
+                slot.begin()
+                slot.shown()
+        assert (slot.wanted or slot.posted) == over
+
+
+def test_what_begins_a_second_later_or_is_of_another_object_is_shown() -> None:
+    for arrived in (verdict("pending", at=1), replace(verdict("pending"), object="Kustomization/flux-system/api")):
+        slot = Slot(posted=verdict("success"))
+        assert slot.take(arrived)

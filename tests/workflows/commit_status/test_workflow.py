@@ -167,6 +167,37 @@ async def test_a_suspended_or_deleted_provider_posts_nothing_later(temporal_serv
         assert world.writes == []
 
 
+async def test_a_verdict_whose_provider_is_gone_is_shown_as_never_posted(temporal_server: str) -> None:
+    async with playing(temporal_server) as world:
+        world.outcome = PostOutcome.GONE
+        await world.send(verdict("success"))
+        await world.until(lambda: bool(world.published))
+        (shown,) = world.published
+        assert (shown.subscription, shown.record.state) == ("webapp", "success")
+        assert shown.record.error == (await world.settled()).last_error
+        assert "Provider/github does not exist any more" in shown.record.error
+
+
+async def test_a_verdict_that_another_workflow_posts_is_no_error(temporal_server: str) -> None:
+    async with playing(temporal_server) as world:
+        world.outcome, world.handed_on = PostOutcome.GONE, True
+        await world.send(verdict("success"))
+        progress = await world.settled()
+        assert (progress.last_error, progress.last_post, world.published) == ("", None, [])
+
+
+async def test_a_poke_that_comes_during_a_post_has_it_tried_again_at_once(temporal_server: str) -> None:
+    async with playing(temporal_server) as world:
+        world.gate.clear()
+        world.refusals = [ProviderRateLimited("asked to wait", retry_after=timedelta(hours=1))]
+        await world.send(verdict("success"))
+        await world.until(lambda: world.asked == 1)
+        await world.handle.signal("poke")
+        world.gate.set()
+        await world.until(lambda: bool(world.writes))
+        assert world.descriptions == ["success at 0"]
+
+
 async def test_a_commit_that_was_overtaken_gets_a_closing_status(temporal_server: str) -> None:
     def closing(world: World) -> Any:
         return Supersession(world.port).close_superseded

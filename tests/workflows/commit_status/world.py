@@ -59,6 +59,19 @@ def verdict(state: str, *, at: int = 0, description: str = "", closes: bool = Fa
 
 
 @dataclass
+class SentVerdicts:
+    """Note what workflows of commit statuses are signalled."""
+
+    sent: list[tuple[StatusSlot, CommitVerdict]] = field(default_factory=list)
+
+    async def others(self, slot: StatusSlot, *, limit: int) -> tuple[str, ...]:
+        return ()
+
+    async def signal(self, slot: StatusSlot, verdict: CommitVerdict) -> None:
+        self.sent.append((slot, verdict))
+
+
+@dataclass
 class World(CommitStatusActivities, PostRecordActivities, SupersessionActivities):
     """The host and the API server as activities see them."""
 
@@ -68,6 +81,8 @@ class World(CommitStatusActivities, PostRecordActivities, SupersessionActivities
     """What the host shows, by commit."""
     writes: list[tuple[str, str]] = field(default_factory=list)
     """Descriptions that were written, each with its commit."""
+    asked: int = 0
+    """Posts that were asked for."""
     reads: int = 0
     refusals: list[Exception] = field(default_factory=list)
     """What the next calls raise, before anything is written."""
@@ -75,6 +90,7 @@ class World(CommitStatusActivities, PostRecordActivities, SupersessionActivities
     """How many of the next writes arrive although their answer does not."""
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     """Posts wait for it."""
+    handed_on: bool = False
     outcome: PostOutcome | None = None
     """What is answered instead of posting, where set."""
     published: list[PublishPostInput] = field(default_factory=list)
@@ -88,11 +104,12 @@ class World(CommitStatusActivities, PostRecordActivities, SupersessionActivities
     @activity.defn
     @reported
     async def post_commit_status(self, request: PostCommitStatusInput) -> PostCommitStatusResult:
+        self.asked += 1
         await self.gate.wait()
         if self.refusals:
             raise self.refusals.pop(0)
         if self.outcome is not None:
-            return PostCommitStatusResult(outcome=self.outcome)
+            return PostCommitStatusResult(outcome=self.outcome, handed_on=self.handed_on)
         commit, wanted = request.slot.commit, request.verdict
         status = models.CommitStatus(
             context=request.slot.context, state=models.StatusState(wanted.state), description=wanted.description
