@@ -15,13 +15,13 @@ _COMPARED_AT_ONCE = 5
 class RevisionComparison:
     """Compare pairs of commits, a few at a time; what was learned of full hashes is not asked again."""
 
-    def __init__(self, connections: ResourceOpener) -> None:
-        self._connections = connections
+    def __init__(self, opener: ResourceOpener) -> None:
+        self._opener = opener
         self._relations: HostMemory[Relation] = HostMemory()
 
     async def compare(self, request: CompareRevisionsInput) -> CompareRevisionsResult:
         """Return the relation of each pair; raises what the host or its connection refuses."""
-        repository = await self._connections.repository(request.namespace, request.repository)
+        repository = await self._opener.repository(request.namespace, request.repository)
         gate = asyncio.Semaphore(_COMPARED_AT_ONCE)
 
         async def compare(pair: RevisionPair) -> Relation:

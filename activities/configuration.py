@@ -86,15 +86,15 @@ class ResourceConfigActivities(ConfigActivities):
     def __init__(
         self,
         kubernetes: Kubernetes,
-        connections: ResourceOpener,
+        opener: ResourceOpener,
         places: Places,
         comparison: RevisionComparison | None = None,
     ) -> None:
         self._kubernetes = kubernetes
-        self._connections = connections
+        self._opener = opener
         self._places = places
-        self._reads = DeploymentReads(connections)
-        self._comparison = comparison or RevisionComparison(connections)
+        self._reads = DeploymentReads(opener)
+        self._comparison = comparison or RevisionComparison(opener)
         self._shared = SharedApplications(kubernetes)
         self._joining = Joining(places, self._read_environment, self._reads)
 
@@ -157,7 +157,7 @@ class ResourceConfigActivities(ConfigActivities):
         return await self._read_environment(request)
 
     async def _read_environment(self, request: ReadEnvironmentInput) -> ReadEnvironmentResult:
-        reader = EnvironmentReader(self._kubernetes, self._connections, request, self._shared)
+        reader = EnvironmentReader(self._kubernetes, self._opener, request, self._shared)
         try:
             return ReadEnvironmentResult(environment=await _confirmed(reader.read, fresh=request.fresh))
         except ReferenceMissing as missing:
@@ -173,7 +173,7 @@ class ResourceConfigActivities(ConfigActivities):
             declared = await read_resource(self._kubernetes, GitRepository, request.namespace, request.repository)
             if errors := validate_repository(declared):
                 raise _invalid(request.repository, errors)
-            return (await self._connections.repository(request.namespace, request.repository)).view
+            return (await self._opener.repository(request.namespace, request.repository)).view
 
         try:
             view = await _confirmed(read, fresh=request.fresh)
@@ -189,7 +189,7 @@ class ResourceConfigActivities(ConfigActivities):
         if request.number is None:
             return None
         asked = ReadPullRequestInput(namespace=request.namespace, repository=request.repository, number=request.number)
-        return await parts.attempt(read_pull_request(self._connections, asked))
+        return await parts.attempt(read_pull_request(self._opener, asked))
 
     @activity.defn
     @reported

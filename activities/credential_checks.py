@@ -56,10 +56,10 @@ class CredentialProofs(ConnectionActivities):
     """Prove connections with the ports' `check`."""
 
     def __init__(
-        self, kubernetes: Kubernetes, connections: ResourceOpener, *, postings: PostingOpener | None = None
+        self, kubernetes: Kubernetes, opener: ResourceOpener, *, postings: PostingOpener | None = None
     ) -> None:
         self._kubernetes = kubernetes
-        self._connections = connections
+        self._opener = opener
         self._postings = postings
 
     @activity.defn
@@ -112,15 +112,15 @@ class CredentialProofs(ConnectionActivities):
         namespace, name = connection.namespace, connection.name
         match connection.kind:
             case "GitRepository":
-                return await (await self._connections.repository_check(namespace, name)).check()
+                return await (await self._opener.repository_check(namespace, name)).check()
             case "TestRunner":
-                return await (await self._connections.ci_runs(namespace, name)).check()
+                return await (await self._opener.ci_runs(namespace, name)).check()
             case "ArgoCDInstance":
-                return await (await self._connections.deployments(namespace, name)).check()
+                return await (await self._opener.deployments(namespace, name)).check()
             case "Provider" if self._postings is not None:
                 return await (await self._postings.posting_provider(namespace, name)).host.check()
             case _:
-                return await (await self._connections.provider_check(namespace, name)).check()
+                return await (await self._opener.provider_check(namespace, name)).check()
 
 
 class CredentialConditions(ConditionActivities):

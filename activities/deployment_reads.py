@@ -14,10 +14,10 @@ from activities.rights import with_rights
 class DeploymentReads:
     """Read what deployments run, for every activity that needs it."""
 
-    def __init__(self, connections: ResourceOpener) -> None:
-        self._connections = connections
-        self._revisions = FullRevisions(connections)
-        self._observer: Observer = EachObserver(connections)
+    def __init__(self, opener: ResourceOpener) -> None:
+        self._opener = opener
+        self._revisions = FullRevisions(opener)
+        self._observer: Observer = EachObserver(opener)
 
     async def read(self, request: ReadDeploymentsInput) -> ReadDeploymentsResult:
         """Read the deployments, in their order; what one of them misses is its observation's problem."""
@@ -27,7 +27,5 @@ class DeploymentReads:
         answer = await self._revisions.complete(request.namespace, request.repository, answer)
         return replace(
             answer,
-            observations=await with_rights(
-                self._connections, request.namespace, request.deployments, answer.observations
-            ),
+            observations=await with_rights(self._opener, request.namespace, request.deployments, answer.observations),
         )

@@ -31,10 +31,10 @@ _WRITTEN = "the write is ours"
 class ArgoCDActivities(DeliveryActivities):
     """Move applications of named Argo CD instances."""
 
-    def __init__(self, connections: ResourceOpener) -> None:
-        self._connections = connections
-        self._reads = DeploymentReads(connections)
-        self._writer: Writer = ArgoCDWriter(connections)
+    def __init__(self, opener: ResourceOpener) -> None:
+        self._opener = opener
+        self._reads = DeploymentReads(opener)
+        self._writer: Writer = ArgoCDWriter(opener)
 
     @activity.defn
     @reported
@@ -82,9 +82,9 @@ class ArgoCDActivities(DeliveryActivities):
 
     async def _refused(self, namespace: str, deployment: DeploymentSpec, environment: str) -> WriteResult | None:
         """Return why nothing is written, or synced: somebody holds the environment, or the repository is observed."""
-        if environment and (hold := await self._connections.held(namespace, environment)) is not None:
+        if environment and (hold := await self._opener.held(namespace, environment)) is not None:
             return held_by(hold, environment)
-        named = deployment.repository and await self._connections.observed(namespace, deployment.repository)
+        named = deployment.repository and await self._opener.observed(namespace, deployment.repository)
         return observed_only(deployment.name, named) if named else None
 
 

@@ -100,13 +100,13 @@ class EnvironmentReader:
     def __init__(
         self,
         kubernetes: Kubernetes,
-        connections: ResourceOpener,
+        opener: ResourceOpener,
         request: ReadEnvironmentInput,
         shared: SharedApplications,
     ) -> None:
         self._kubernetes = kubernetes
         self._shared = shared
-        self._connections = connections
+        self._opener = opener
         self._request = request
 
     async def read(self) -> EnvironmentView:
@@ -165,7 +165,7 @@ class EnvironmentReader:
             return one
         namespace, bare = split_name(one.application)
         try:
-            port = await self._connections.deployments(self._request.namespace, one.instance)
+            port = await self._opener.deployments(self._request.namespace, one.instance)
             usual = (await port.get(ApplicationRef(project=one.project, name=bare))).namespace
         except (ProviderUnauthorized, ProviderNotFound):
             # What is not there, or not to be seen, under its bare name is another one than what is to be written.
@@ -232,7 +232,7 @@ class EnvironmentReader:
 
     async def _applications(self, deployment: Deployment, argocd: ArgoCDDeployment) -> Sequence[str]:
         # Opening proves the instance and its Secret also where no selector asks the server.
-        port = await self._connections.deployments(self._request.namespace, argocd.instance_ref.name)
+        port = await self._opener.deployments(self._request.namespace, argocd.instance_ref.name)
         if argocd.selector is None:
             return (argocd.application or "",)
         selector = argocd.selector.to_query()

@@ -21,8 +21,8 @@ Meanings = dict[str, str | None]
 class FullRevisions:
     """Complete observations; what an abbreviation means is asked once per process and repository."""
 
-    def __init__(self, connections: ResourceOpener) -> None:
-        self._hosts = OpenHosts(connections)
+    def __init__(self, opener: ResourceOpener) -> None:
+        self._hosts = OpenHosts(opener)
         self._known: HostMemory[str] = HostMemory()
 
     async def complete(self, namespace: str, repository: str, answer: ReadDeploymentsResult) -> ReadDeploymentsResult:

@@ -44,8 +44,8 @@ class HostMemory(Generic[V]):
 class OpenHosts:
     """Know whose answers count for a repository, without a read of its Secret each time."""
 
-    def __init__(self, connections: ResourceOpener) -> None:
-        self._connections = connections
+    def __init__(self, opener: ResourceOpener) -> None:
+        self._opener = opener
         self._open: OrderedDict[tuple[str, str], tuple[ScmHost, float]] = OrderedDict()
 
     async def known(self, namespace: str, repository: str) -> ScmHost:
@@ -58,7 +58,7 @@ class OpenHosts:
     async def open(self, namespace: str, repository: str) -> ScmHost:
         """Open a repository at its host, with its credential as it is now. Raises what opening it raises."""
         key, now = (namespace, repository), time.monotonic()
-        host = (await self._connections.repository(namespace, repository)).host
+        host = (await self._opener.repository(namespace, repository)).host
         self._open[key] = host, now
         self._open.move_to_end(key)
         if len(self._open) > _OPEN:

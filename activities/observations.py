@@ -38,24 +38,24 @@ _SETTLING = timedelta(milliseconds=200)
 class StreamActivities(ObservationActivities):
     """Follow applications of named Argo CD instances."""
 
-    def __init__(self, connections: ResourceOpener) -> None:
-        self._connections = connections
-        self._revisions = FullRevisions(connections)
-        self._observer: Observer = EachObserver(connections)
+    def __init__(self, opener: ResourceOpener) -> None:
+        self._opener = opener
+        self._revisions = FullRevisions(opener)
+        self._observer: Observer = EachObserver(opener)
 
     @activity.defn
     @reported
     async def watch_deployments(self, request: WatchDeploymentsInput) -> ReadDeploymentsResult:
         """Return at the first change that matters, after the duration or when the worker stops; with a fresh read."""
         heartbeat = asyncio.create_task(_beat())
-        watch = _Watch(self._connections, self._observer, self._revisions, request)
+        watch = _Watch(self._opener, self._observer, self._revisions, request)
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(request.duration.total_seconds()):
                     await watch.until_changed()
             answer = await self._observer.observe(request.namespace, request.deployments, refresh=True)
             answer = await self._revisions.complete(request.namespace, request.repository, answer)
-            seen = await with_rights(self._connections, request.namespace, request.deployments, answer.observations)
+            seen = await with_rights(self._opener, request.namespace, request.deployments, answer.observations)
             return replace(answer, observations=seen)
         finally:
             await _stop([heartbeat])
@@ -64,12 +64,12 @@ class StreamActivities(ObservationActivities):
 class _Watch:
     def __init__(
         self,
-        connections: ResourceOpener,
+        opener: ResourceOpener,
         observer: Observer,
         revisions: FullRevisions,
         request: WatchDeploymentsInput,
     ) -> None:
-        self._connections = connections
+        self._opener = opener
         self._observer = observer
         self._revisions = revisions
         self._request = request
@@ -92,7 +92,7 @@ class _Watch:
         target = target_of(deployment)
         while True:
             with suppress(ProviderError, ReferenceMissing, ApiError):
-                port = await self._connections.deployments(self._request.namespace, deployment.instance)
+                port = await self._opener.deployments(self._request.namespace, deployment.instance)
                 states = cast(AsyncGenerator[ApplicationState, None], port.stream(reference(deployment)))
                 async with aclosing(states):
                     async for state in states:
@@ -118,7 +118,7 @@ class _Watch:
     async def _compare(self, *seen: Observation) -> None:
         request = self._request
         full = await self._revisions.complete_all(request.namespace, request.repository, seen)
-        for one in await with_rights(self._connections, request.namespace, request.deployments, full):
+        for one in await with_rights(self._opener, request.namespace, request.deployments, full):
             if one.passing:
                 continue
             if differs(self._known.get(one.deployment), one, request.artifacts):

@@ -46,17 +46,17 @@ half a second. The most that a repository may declare would need an hour, in a t
 class ScmHostActivities(ScmActivities):
     """Call SCM hosts by way of named repositories."""
 
-    def __init__(self, connections: ResourceOpener, comparison: RevisionComparison | None = None) -> None:
-        self._connections = connections
-        self._comparison = comparison or RevisionComparison(connections)
-        self._git = GitDelivery(connections)
+    def __init__(self, opener: ResourceOpener, comparison: RevisionComparison | None = None) -> None:
+        self._opener = opener
+        self._comparison = comparison or RevisionComparison(opener)
+        self._git = GitDelivery(opener)
         self._rights = KnownRights()
 
     @activity.defn
     @reported
     async def read_pull_request(self, request: ReadPullRequestInput) -> ReadPullRequestResult:
         """Read one pull request."""
-        found = await read_pull_request(self._connections, request)
+        found = await read_pull_request(self._opener, request)
         return ReadPullRequestResult(pull_request=found)
 
     @activity.defn
@@ -67,7 +67,7 @@ class ScmHostActivities(ScmActivities):
         All are where the host does not list every file, as GitHub beyond 3000, and those whose globs are not compared
         in time: waiting in sight for a component too many is better than ending as if there were nothing to deploy.
         """
-        repository = await self._connections.repository(request.namespace, request.repository)
+        repository = await self._opener.repository(request.namespace, request.repository)
         changed = await repository.host.pull_requests.changed_files(request.number)
         touched = await in_thread(partial(_touched, repository.view.components, changed))
         return ListChangedFilesResult(components=touched, files=len(changed.paths))
@@ -83,7 +83,7 @@ class ScmHostActivities(ScmActivities):
     async def deliver_files(self, request: DeliverFilesInput) -> DeliverFilesResult:
         """Write files of a Git repository that something else deploys from."""
         share_no_secrets()
-        if name := await self._connections.observed(request.namespace, request.repository):
+        if name := await self._opener.observed(request.namespace, request.repository):
             return DeliverFilesResult(
                 written=tuple(
                     FilesWritten(deployment=one.name, result=observed_only(one.name, name))
@@ -91,7 +91,7 @@ class ScmHostActivities(ScmActivities):
                 )
             )
         environment = "" if request.prepares else request.environment
-        if environment and (hold := await self._connections.held(request.namespace, environment)) is not None:
+        if environment and (hold := await self._opener.held(request.namespace, environment)) is not None:
             held = held_by(hold, environment)
             return DeliverFilesResult(
                 written=tuple(FilesWritten(deployment=one.name, result=held) for one in request.deployments)
@@ -133,7 +133,7 @@ class ScmHostActivities(ScmActivities):
         return replace(presented.result, refused=refused)
 
     async def _coordinator(self, namespace: str, name: str) -> Coordinator:
-        repository = await self._connections.repository(namespace, name)
+        repository = await self._opener.repository(namespace, name)
         return Coordinator(repository=repository, namespace=namespace, rights=self._rights)
 
 
@@ -144,9 +144,9 @@ def _outcome(found: SyncResult) -> str:
     return "repaired" if found.reason is LabelsReason.IN_SYNC else str(found.reason)
 
 
-async def read_pull_request(connections: ResourceOpener, request: ReadPullRequestInput) -> PullRequest:
+async def read_pull_request(opener: ResourceOpener, request: ReadPullRequestInput) -> PullRequest:
     """Read a pull request through its repository. Raises ReferenceMissing and ProviderError."""
-    repository = await connections.repository(request.namespace, request.repository)
+    repository = await opener.repository(request.namespace, request.repository)
     with polling():
         return to_pull_request(await repository.host.pull_requests.get(request.number))
 

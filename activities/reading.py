@@ -67,8 +67,8 @@ class _Reading:
 class ArgoCDObserver:
     """Show what deployments run by the Applications of named Argo CD instances."""
 
-    def __init__(self, connections: ResourceOpener) -> None:
-        self._connections = connections
+    def __init__(self, opener: ResourceOpener) -> None:
+        self._opener = opener
 
     async def observe(
         self,
@@ -82,7 +82,7 @@ class ArgoCDObserver:
 
         What was not read `within` that time is unreadable; None = however long it takes.
         """
-        connections = self._connections
+        opener = self._opener
         readings = [_Reading(deployment=one, failure=one.failure) for one in deployments]
         groups: defaultdict[tuple[str, str], list[_Reading]] = defaultdict(list)
         for reading in readings:
@@ -91,10 +91,7 @@ class ArgoCDObserver:
         gates: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_ONCE))
         until = None if within is None else asyncio.get_running_loop().time() + within.total_seconds()
         await asyncio.gather(
-            *(
-                _read_group(connections, namespace, group, gates[instance], until)
-                for (instance, _), group in groups.items()
-            )
+            *(_read_group(opener, namespace, group, gates[instance], until) for (instance, _), group in groups.items())
         )
         if refresh:
             await _refresh(readings, gates, until)
@@ -104,7 +101,7 @@ class ArgoCDObserver:
 
 
 async def _read_group(
-    connections: ResourceOpener,
+    opener: ResourceOpener,
     namespace: str,
     group: Sequence[_Reading],
     gate: asyncio.Semaphore,
@@ -127,7 +124,7 @@ async def _read_group(
 
     try:
         async with asyncio.timeout_at(until):
-            port = await connections.deployments(namespace, one.instance)
+            port = await opener.deployments(namespace, one.instance)
             listed = await _list(port, one.project, len(group))
             await asyncio.gather(*(read(port, listed, number) for number in range(len(group))))
     except TimeoutError:

@@ -53,14 +53,14 @@ class RepositorySyncs(RepositorySyncActivities):
     def __init__(
         self,
         kubernetes: Kubernetes,
-        connections: ResourceOpener,
+        opener: ResourceOpener,
         receivers: NewsReceivers,
         sink: RecordSink,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._kubernetes = kubernetes
-        self._connections = connections
+        self._opener = opener
         self._receivers = receivers
         self._finished = FinishedTrackers(kubernetes, sink, clock)
         self._clock = clock
@@ -75,7 +75,7 @@ class RepositorySyncs(RepositorySyncActivities):
         declared = await self._declared(request.namespace, request.repository, request.uid)
         if declared is None:
             return SyncRepositoryResult(gone=True)
-        repository = await self._connections.repository(request.namespace, request.repository)
+        repository = await self._opener.repository(request.namespace, request.repository)
         rival = await self._rival(declared) if declared.spec.discovery is not None else None
         look = _Look(
             kubernetes=self._kubernetes,

@@ -18,7 +18,7 @@ _AT_ONCE = 4
 
 
 async def with_rights(
-    connections: ResourceOpener, namespace: str, deployments: Sequence[DeploymentSpec], seen: Sequence[Observation]
+    opener: ResourceOpener, namespace: str, deployments: Sequence[DeploymentSpec], seen: Sequence[Observation]
 ) -> tuple[Observation, ...]:
     """Return the observations; those that could be written but for a missing right state it."""
     declared = {one.name: one for one in deployments}
@@ -31,7 +31,7 @@ async def with_rights(
         if deployment.write.kind.in_git:
             return one
         async with gate:
-            denied = await asyncio.gather(*(_is_denied(connections, namespace, deployment, verb) for verb in VERBS))
+            denied = await asyncio.gather(*(_is_denied(opener, namespace, deployment, verb) for verb in VERBS))
         missing = [verb for verb, refused in zip(VERBS, denied, strict=True) if refused]
         if not missing:
             return one
@@ -40,10 +40,10 @@ async def with_rights(
     return tuple(await asyncio.gather(*map(complete, seen)))
 
 
-async def _is_denied(connections: ResourceOpener, namespace: str, deployment: DeploymentSpec, verb: str) -> bool:
+async def _is_denied(opener: ResourceOpener, namespace: str, deployment: DeploymentSpec, verb: str) -> bool:
     """Return whether the server denies it; what it does not answer is no denial."""
     try:
-        port = await connections.deployments(namespace, deployment.instance)
+        port = await opener.deployments(namespace, deployment.instance)
         return await port.may(reference(deployment), verb) is False
     except (ProviderError, ReferenceMissing, ApiError):
         return False

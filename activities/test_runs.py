@@ -62,9 +62,9 @@ _FINAL = frozenset(state.value for state in RunState if state.final)
 class CiActivities(TestRunActivities):
     """Call CI systems by way of named runners."""
 
-    def __init__(self, connections: ResourceOpener) -> None:
-        self._connections = connections
-        self._reads = DeploymentReads(connections)
+    def __init__(self, opener: ResourceOpener) -> None:
+        self._opener = opener
+        self._reads = DeploymentReads(opener)
 
     # Without `reported`: what its part below raises, a slot that it did not get included, is judged first.
     @activity.defn
@@ -101,7 +101,7 @@ class CiActivities(TestRunActivities):
         async def poll(runner: str) -> list[RunReport]:
             refs = [ref for ref in request.runs if ref.runner == runner]
             try:
-                runs = await parts.bounded(self._connections.ci_runs(request.namespace, runner))
+                runs = await parts.bounded(self._opener.ci_runs(request.namespace, runner))
             except ApplicationError as refusal:
                 return [_unread(ref, _of_runner(carried(refusal), runner)) for ref in refs]
             gate = asyncio.Semaphore(_ASKED_AT_ONCE)
@@ -136,7 +136,7 @@ class CiActivities(TestRunActivities):
         """
         share_no_secrets()
         clock = ServerClock()
-        runs = await self._connections.ci_runs(request.namespace, request.runner)
+        runs = await self._opener.ci_runs(request.namespace, request.runner)
         gate = asyncio.Semaphore(_ASKED_AT_ONCE)
 
         async def cancel(ref: RunRef) -> bool | None:
@@ -201,7 +201,7 @@ class CiActivities(TestRunActivities):
     async def _find_or_create(
         self, request: TriggerTestInput, sending: TriggerAttempts, clock: ServerClock
     ) -> TriggerTestResult:
-        if request.repository and (name := await self._connections.observed(request.namespace, request.repository)):
+        if request.repository and (name := await self._opener.observed(request.namespace, request.repository)):
             text = "it has `mode: Observe`, so that no test is started: set `mode: Act`"
             raise ReferenceMissing(f"GitRepository/{name}", MissingReason.INVALID, text)
         parameters = _rendered(request)
@@ -211,7 +211,7 @@ class CiActivities(TestRunActivities):
                 "an earlier trigger may have been accepted; its run is looked for once the lists must show it",
                 retry_after=hidden,
             )
-        runs = await self._connections.ci_runs(request.namespace, request.runner)
+        runs = await self._opener.ci_runs(request.namespace, request.runner)
         origin = Origin(began=clock.monotonic(request.began) if request.began else None, parameters=parameters)
         shown = await runs.find(request.job, request.key, origin)
         found = own(shown)

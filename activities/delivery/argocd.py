@@ -29,8 +29,8 @@ _REFUSALS = (ProviderUnauthorized, ProviderNotFound, ProviderRejected, ProviderM
 class ArgoCDWriter:
     """Write and sync Applications of named Argo CD instances; each is an order by itself."""
 
-    def __init__(self, connections: ResourceOpener) -> None:
-        self._connections = connections
+    def __init__(self, opener: ResourceOpener) -> None:
+        self._opener = opener
 
     async def write(self, order: Order) -> Written:
         """Write the artifact if the Application still wants what the caller compared."""
@@ -52,7 +52,7 @@ class ArgoCDWriter:
         if deployment.write is None or not wanted:
             why = "is only observed" if deployment.write is None else "needs an image tag, and the artifact has none"
             return WriteResult(outcome=WriteOutcome.REFUSED, message=f"deployment {deployment.name} {why}")
-        port, target = await self._connections.deployments(namespace, deployment.instance), target_of(deployment)
+        port, target = await self._opener.deployments(namespace, deployment.instance), target_of(deployment)
         try:
             state = await port.get(reference(deployment))
             place = port.locate(target, state)
@@ -74,7 +74,7 @@ class ArgoCDWriter:
     async def _sync(self, order: Order, deployment: DeploymentSpec, artifact: Artifact) -> WriteResult:
         if deployment.taken_by:
             return WriteResult(outcome=WriteOutcome.REFUSED, message=taken(deployment))
-        port, target = await self._connections.deployments(order.namespace, deployment.instance), target_of(deployment)
+        port, target = await self._opener.deployments(order.namespace, deployment.instance), target_of(deployment)
         ref = reference(deployment)
         try:
             state = await port.get(ref)

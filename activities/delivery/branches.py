@@ -47,15 +47,15 @@ _REFUSALS = (ProviderUnauthorized, ProviderNotFound, ProviderRejected, ProviderM
 class BranchWriter:
     """Merge branches of named repositories; all deployments of an order follow the same one."""
 
-    def __init__(self, connections: ResourceOpener) -> None:
-        self._connections = connections
+    def __init__(self, opener: ResourceOpener) -> None:
+        self._opener = opener
 
     async def write(self, order: Order) -> Written:
         """Open the pull request, show the gates, and merge what was tested where the Environment states it."""
         branch = _branch_of(order.deployments)
         if (theirs := next((one for one in order.deployments if one.taken_by), None)) is not None:
             return answered(order, Proposed(result=refused(taken(theirs))), only=theirs.name)
-        host = (await self._connections.repository(order.namespace, branch.repository)).host
+        host = (await self._opener.repository(order.namespace, branch.repository)).host
         if host.changes is None:
             text = f"GitRepository {branch.repository} is at a host where this version opens no pull requests"
             return answered(order, Proposed(result=refused(text)))
@@ -75,7 +75,7 @@ class BranchWriter:
 
     async def start(self, order: Order) -> Written:
         """Have Argo CD look at the branch now rather than at its next poll."""
-        await refresh(self._connections, order)
+        await refresh(self._opener, order)
         return answered(order, Proposed(result=WriteResult(outcome=WriteOutcome.DONE)))
 
 

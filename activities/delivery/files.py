@@ -36,8 +36,8 @@ _REFUSALS = (ProviderUnauthorized, ProviderNotFound, ProviderRejected, ProviderM
 class FileWriter:
     """Write files of named repositories, all deployments of an order in one commit."""
 
-    def __init__(self, connections: ResourceOpener) -> None:
-        self._connections = connections
+    def __init__(self, opener: ResourceOpener) -> None:
+        self._opener = opener
 
     async def write(self, order: Order) -> Written:
         """Write the files; one deployment that cannot be written keeps all of them from being written."""
@@ -52,12 +52,12 @@ class FileWriter:
 
     async def start(self, order: Order) -> Written:
         """Have Argo CD look at the branch now rather than at its next poll."""
-        await refresh(self._connections, order)
+        await refresh(self._opener, order)
         return answered(order, Proposed(result=WriteResult(outcome=WriteOutcome.DONE)))
 
     async def _written(self, order: Order, git: GitWriteSpec) -> Proposed:
         edits = edits_of(order.deployments, order.artifacts, order.variables)
-        host = (await self._connections.repository(order.namespace, git.repository)).host
+        host = (await self._opener.repository(order.namespace, git.repository)).host
         if host.branches is None:
             return Proposed(
                 result=refused(f"GitRepository {git.repository} is at a host where this version writes no files")
@@ -100,7 +100,7 @@ class FileWriter:
             if revision is None or any(full.startswith(revision) for full in (wanted, *order.allowed)):
                 continue
             if (revision, wanted) not in known:
-                repository = repository or await self._connections.repository(order.namespace, order.repository)
+                repository = repository or await self._opener.repository(order.namespace, order.repository)
                 found = await repository.host.revisions.compare(revision, wanted)
                 known[revision, wanted] = found in (Ancestry.AHEAD, Ancestry.IDENTICAL)
             if not known[revision, wanted]:

@@ -54,9 +54,9 @@ class _Unread(Exception):
 class FluxObserver:
     """Show what deployments run by the events of their Kustomizations."""
 
-    def __init__(self, connections: ResourceOpener) -> None:
-        self._connections = connections
-        self._hosts = OpenHosts(connections)
+    def __init__(self, opener: ResourceOpener) -> None:
+        self._opener = opener
+        self._hosts = OpenHosts(opener)
         self._known: HostMemory[str] = HostMemory()
         """What commits hold, and that they exist: neither changes."""
 
@@ -95,7 +95,7 @@ class FluxObserver:
 
     async def _reports(self, namespace: str, environment: str, repository: str) -> Reports | Failure:
         try:
-            known = await self._connections.reconciliations(namespace, environment, repository)
+            known = await self._opener.reconciliations(namespace, environment, repository)
         except PlaceSilent as error:
             return Failure(kind=FailureKind.EXPIRED, object=f"Environment/{environment}", message=describe(error))
         return {one.newest.key: one for one in known}

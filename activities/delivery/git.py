@@ -16,10 +16,10 @@ from providers.errors import ProviderMisconfigured
 class GitDelivery:
     """Write to branches of named repositories."""
 
-    def __init__(self, connections: ResourceOpener) -> None:
+    def __init__(self, opener: ResourceOpener) -> None:
         self._writers: Mapping[WriteKind, Writer] = {
-            WriteKind.GIT: FileWriter(connections),
-            WriteKind.BRANCH: BranchWriter(connections),
+            WriteKind.GIT: FileWriter(opener),
+            WriteKind.BRANCH: BranchWriter(opener),
         }
 
     async def deliver(self, request: DeliverFilesInput) -> DeliverFilesResult:

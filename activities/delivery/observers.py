@@ -14,9 +14,9 @@ from activities.reading import ArgoCDObserver
 class EachObserver:
     """Implement the seam's Observer: each deployment is asked for where it is deployed."""
 
-    def __init__(self, connections: ResourceOpener) -> None:
-        self._argocd = ArgoCDObserver(connections)
-        self._flux = FluxObserver(connections)
+    def __init__(self, opener: ResourceOpener) -> None:
+        self._argocd = ArgoCDObserver(opener)
+        self._flux = FluxObserver(opener)
 
     async def observe(
         self,

@@ -15,14 +15,14 @@ _WITHIN_SECONDS = 15.0
 """What all refreshes may take together; Argo CD finds the commit without them, only later."""
 
 
-async def refresh(connections: ResourceOpener, order: Order) -> None:
+async def refresh(opener: ResourceOpener, order: Order) -> None:
     """Ask for a refresh of each deployment's Application; one that cannot be asked is left to the next poll."""
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def ask(one: DeploymentSpec) -> None:
         async with gate:
             with suppress(ProviderError, ReferenceMissing, ApiError):
-                port = await connections.deployments(order.namespace, one.instance)
+                port = await opener.deployments(order.namespace, one.instance)
                 await port.get(reference(one), refresh=True)
 
     with suppress(TimeoutError):

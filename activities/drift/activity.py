@@ -34,12 +34,12 @@ from crds.v1alpha1.drift_monitor import AutoRemediate, DriftMonitor
 class PromotedChanges(DriftActivities):
     """Watch applications of named Argo CD instances."""
 
-    def __init__(self, kubernetes: Kubernetes, connections: ResourceOpener) -> None:
+    def __init__(self, kubernetes: Kubernetes, opener: ResourceOpener) -> None:
         self._kubernetes = kubernetes
-        self._connections = connections
-        self._looks = DriftLooks(kubernetes, connections)
+        self._opener = opener
+        self._looks = DriftLooks(kubernetes, opener)
         self._shared = SharedApplications(kubernetes)
-        self._writer = ArgoCDWriter(connections)
+        self._writer = ArgoCDWriter(opener)
 
     @activity.defn
     @reported
@@ -57,7 +57,7 @@ class PromotedChanges(DriftActivities):
     @reported
     async def present_drift(self, request: PresentDriftInput) -> PresentDriftResult:
         """Show on a pull request what the monitors of its tracker report."""
-        return await presenting.present(self._kubernetes, self._connections, request)
+        return await presenting.present(self._kubernetes, self._opener, request)
 
     @activity.defn
     @reported
@@ -85,9 +85,9 @@ class PromotedChanges(DriftActivities):
                 f"deployment {deployment.name} is only observed: no promotion syncs {deployment.application} either"
             )
             return WriteResult(outcome=WriteOutcome.REFUSED, message=message)
-        if (hold := await self._connections.held(request.namespace, environment.metadata.name)) is not None:
+        if (hold := await self._opener.held(request.namespace, environment.metadata.name)) is not None:
             return held_by(hold, environment.metadata.name)
-        port = await self._connections.deployments(request.namespace, deployment.instance)
+        port = await self._opener.deployments(request.namespace, deployment.instance)
         if (await port.get(reference(deployment))).sync_status == "Synced":
             return WriteResult(outcome=WriteOutcome.ALREADY)
         spec = monitor.spec

@@ -53,10 +53,10 @@ _PROJECTS_AT_ONCE = 4
 class DriftLooks:
     """Look for drift, for the activity."""
 
-    def __init__(self, kubernetes: Kubernetes, connections: ResourceOpener) -> None:
+    def __init__(self, kubernetes: Kubernetes, opener: ResourceOpener) -> None:
         self._kubernetes = kubernetes
-        self._connections = connections
-        self._reader = ApplicationReader(kubernetes, connections)
+        self._opener = opener
+        self._reader = ApplicationReader(kubernetes, opener)
 
     async def look(self, request: LookForDriftInput) -> LookForDriftResult:
         """Return what differs from the monitors' statuses."""
@@ -65,7 +65,7 @@ class DriftLooks:
             return LookForDriftResult(gone=True)
         monitors = await self._monitors(request)
         try:
-            port = await self._connections.deployments(instance.namespace, instance.name)
+            port = await self._opener.deployments(instance.namespace, instance.name)
         except (ReferenceMissing, ProviderError) as error:
             return LookForDriftResult(monitors=len(monitors), silent=(_silence("", instance, error),))
         projects = request.projects if request.again else {one.spec.project for one in monitors}

@@ -22,9 +22,7 @@ NOTHING = DriftNotice(drifted=False)
 """What is shown where nothing is watched any more."""
 
 
-async def present(
-    kubernetes: Kubernetes, connections: ResourceOpener, request: PresentDriftInput
-) -> PresentDriftResult:
+async def present(kubernetes: Kubernetes, opener: ResourceOpener, request: PresentDriftInput) -> PresentDriftResult:
     """Show it, or return what the promotion is to show."""
     gone = request.gone
     try:
@@ -32,7 +30,7 @@ async def present(
     except ApiNotFound:
         tracker = None
     if gone is not None and (tracker is None or not _follows(tracker, gone)):
-        await _show(connections, request, gone.repository, gone.number, NOTHING)
+        await _show(opener, request, gone.repository, gone.number, NOTHING)
         return PresentDriftResult(notice=NOTHING)
     if tracker is None:
         return PresentDriftResult()
@@ -45,7 +43,7 @@ async def present(
     if not (request.ended or _is_over(tracker, attempt)):
         ref = TrackerRef(namespace=request.namespace, name=request.tracker, uid=metadata["uid"], attempt=attempt)
         return PresentDriftResult(promotion=ref, notice=notice)
-    await _show(connections, request, spec["repositoryRef"]["name"], int(spec["number"]), notice)
+    await _show(opener, request, spec["repositoryRef"]["name"], int(spec["number"]), notice)
     return PresentDriftResult(notice=notice)
 
 
@@ -64,9 +62,9 @@ def _follows(tracker: Document, gone: GoneTracker) -> bool:
 
 
 async def _show(
-    connections: ResourceOpener, request: PresentDriftInput, name: str, number: int, notice: DriftNotice
+    opener: ResourceOpener, request: PresentDriftInput, name: str, number: int, notice: DriftNotice
 ) -> None:
-    repository = await connections.repository(request.namespace, name)
+    repository = await opener.repository(request.namespace, name)
     if repository.mode is RepositoryMode.OBSERVE:
         return
     marker = f"{request.installation}/{request.namespace}/{request.tracker}"

@@ -59,9 +59,9 @@ class _Application:
 class ApplicationReader:
     """Read and judge applications."""
 
-    def __init__(self, kubernetes: Kubernetes, connections: ResourceOpener) -> None:
+    def __init__(self, kubernetes: Kubernetes, opener: ResourceOpener) -> None:
         self._kubernetes = kubernetes
-        self._revisions = FullRevisions(connections)
+        self._revisions = FullRevisions(opener)
 
     async def read(self, port: Deployments, monitors: Sequence[DriftMonitor]) -> Found:
         """Read the application of each monitor once."""

@@ -20,8 +20,8 @@ ENOUGH_SECONDS = 25.0
 class EventDeliveries(EventSinkActivities):
     """Send through what sinks declare."""
 
-    def __init__(self, connections: SinkOpener) -> None:
-        self._connections = connections
+    def __init__(self, opener: SinkOpener) -> None:
+        self._opener = opener
 
     @activity.defn
     @reported
@@ -54,7 +54,7 @@ class EventDeliveries(EventSinkActivities):
         """Return the sink, or why nothing of the queue is ever sent."""
         try:
             with read_through(when=fresh):
-                found = await self._connections.event_sink(request.namespace, request.sink.name)
+                found = await self._opener.event_sink(request.namespace, request.sink.name)
         except ReferenceMissing as error:
             if (error.what, error.reason) == (f"EventSink/{request.sink.name}", MissingReason.NOT_FOUND):
                 return SinkOutcome.GONE

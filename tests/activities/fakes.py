@@ -478,7 +478,7 @@ WEB = RepositoryView(
 
 
 @dataclass
-class FakeConnections:
+class FakeOpener:
     """Open the fakes; what is None is missing."""
 
     scm: ScmHost | None = None

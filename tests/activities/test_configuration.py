@@ -39,13 +39,13 @@ from providers.errors import (
 )
 from providers.ports import Deployments
 from tests.activities.cluster import Cluster, environment, policy, shop
-from tests.activities.fakes import NEW, FakeConnections, FakeDeployments, FakePlaces, FakeScm, application
+from tests.activities.fakes import NEW, FakeDeployments, FakeOpener, FakePlaces, FakeScm, application
 
 
-def activities(cluster: Cluster, connections: FakeConnections | None = None) -> ResourceConfigActivities:
+def activities(cluster: Cluster, opener: FakeOpener | None = None) -> ResourceConfigActivities:
     argocd = FakeDeployments(applications={f"web-{n}": application(f"web-{n}") for n in ("eu", "us")})
-    everything = FakeConnections(scm=FakeScm(), argocd=argocd)
-    return ResourceConfigActivities(cluster.port(), connections or everything, FakePlaces())
+    everything = FakeOpener(scm=FakeScm(), argocd=argocd)
+    return ResourceConfigActivities(cluster.port(), opener or everything, FakePlaces())
 
 
 async def find(cluster: Cluster, source: str = "dev") -> FindPolicyResult:
@@ -54,17 +54,17 @@ async def find(cluster: Cluster, source: str = "dev") -> FindPolicyResult:
 
 
 async def read_place(
-    cluster: Cluster, name: str = "staging", connections: FakeConnections | None = None
+    cluster: Cluster, name: str = "staging", opener: FakeOpener | None = None
 ) -> ReadEnvironmentResult:
     request = ReadEnvironmentInput(namespace="shop", environment=name, repository="web")
-    return await ActivityEnvironment().run(activities(cluster, connections).read_environment, request)
+    return await ActivityEnvironment().run(activities(cluster, opener).read_environment, request)
 
 
 async def read_repository(
-    cluster: Cluster, connections: FakeConnections | None = None, *, number: int | None = None
+    cluster: Cluster, opener: FakeOpener | None = None, *, number: int | None = None
 ) -> ReadRepositoryResult:
     request = ReadRepositoryInput(namespace="shop", repository="web", number=number)
-    return await ActivityEnvironment().run(activities(cluster, connections).read_repository, request)
+    return await ActivityEnvironment().run(activities(cluster, opener).read_repository, request)
 
 
 async def test_a_policy_is_found_with_all_places_ahead() -> None:
@@ -188,7 +188,7 @@ async def test_the_first_missing_thing_is_named(spoil: Any, what: str, named: st
 
 
 async def test_a_missing_argo_cd_instance_is_a_problem_of_the_environment() -> None:
-    failure = (await read_place(shop(), connections=FakeConnections(scm=FakeScm()))).failure
+    failure = (await read_place(shop(), opener=FakeOpener(scm=FakeScm()))).failure
     assert failure is not None
     assert failure.object == "ArgoCDInstance/argocd"
 
@@ -196,10 +196,10 @@ async def test_a_missing_argo_cd_instance_is_a_problem_of_the_environment() -> N
 @pytest.mark.parametrize("chosen", [{"application": "web-far"}, {"selector": {"matchLabels": {"app": "web"}}}])
 async def test_a_missing_instance_of_one_deployment_leaves_the_others_readable(chosen: dict[str, Any]) -> None:
     @dataclass
-    class OneMissing(FakeConnections):
+    class OneMissing(FakeOpener):
         async def deployments(self, namespace: str, instance: str) -> Deployments:
             if instance == "far":
-                return await FakeConnections().deployments(namespace, instance)
+                return await FakeOpener().deployments(namespace, instance)
             return await super().deployments(namespace, instance)
 
     cluster = shop()
@@ -207,7 +207,7 @@ async def test_a_missing_instance_of_one_deployment_leaves_the_others_readable(c
     far = {"instanceRef": {"name": "far"}, "project": "shop", **chosen}
     spec["deployments"].append({"name": "far", "repositoryRef": {"name": "web"}, "argocd": far})
     cluster.add("Environment", "staging", spec)
-    view = (await read_place(cluster, connections=OneMissing(argocd=FakeDeployments()))).environment
+    view = (await read_place(cluster, opener=OneMissing(argocd=FakeDeployments()))).environment
     assert view is not None
     assert [(one.name, one.application) for one in view.deployments] == [
         ("far", chosen.get("application", "")),
@@ -241,7 +241,7 @@ async def test_an_instance_that_does_not_answer_makes_only_its_own_deployments_u
     argocd: FakeDeployments, passing: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @dataclass
-    class Two(FakeConnections):
+    class Two(FakeOpener):
         async def deployments(self, namespace: str, instance: str) -> Deployments:
             return argocd if instance == "far" else await super().deployments(namespace, instance)
 
@@ -253,7 +253,7 @@ async def test_an_instance_that_does_not_answer_makes_only_its_own_deployments_u
         spec["deployments"].insert(0, {"name": name, "repositoryRef": {"name": "web"}, "argocd": where})
     cluster.add("Environment", "staging", spec)
     near = FakeDeployments(applications={f"web-{n}": application(f"web-{n}") for n in ("eu", "us")})
-    view = (await read_place(cluster, connections=Two(argocd=near))).environment
+    view = (await read_place(cluster, opener=Two(argocd=near))).environment
     assert view is not None
     found = {one.name: one for one in view.deployments}
     assert [name for name, one in found.items() if not one.unresolved] == ["web/web-eu", "web/web-us"]
@@ -268,7 +268,7 @@ async def test_a_selector_that_yields_nothing_gives_the_reason(refused: bool) ->
     cluster = shop()
     cluster.add("Environment", "staging", environment("staging", selector={"matchLabels": {"app": "web"}}))
     argocd = FakeDeployments(errors={"names": [ProviderUnauthorized("permission denied")]} if refused else {})
-    failure = (await read_place(cluster, connections=FakeConnections(argocd=argocd))).failure
+    failure = (await read_place(cluster, opener=FakeOpener(argocd=argocd))).failure
     assert failure is not None
     assert failure.object == ("ArgoCDInstance/argocd" if refused else "Environment/staging")
     assert ("permission denied" if refused else "`app=web`") in failure.message
@@ -294,7 +294,7 @@ async def test_a_pull_request_is_read_alongside_its_repository_only_where_it_is_
 async def test_a_pull_request_that_cannot_be_read_now_hides_nothing_of_its_repository(error: ProviderError) -> None:
     scm = FakeScm()
     scm.errors["get"] = [error]
-    found = await read_repository(shop(), FakeConnections(scm=scm), number=412)
+    found = await read_repository(shop(), FakeOpener(scm=scm), number=412)
     assert found.repository is not None
     assert found.pull_request is None
 
@@ -309,7 +309,7 @@ async def test_a_repository_that_contradicts_itself_is_a_problem_with_fields() -
 
 
 async def test_a_missing_provider_is_a_problem() -> None:
-    failure = (await read_repository(shop(), FakeConnections())).failure
+    failure = (await read_repository(shop(), FakeOpener())).failure
     assert failure is not None
     assert failure.kind is FailureKind.REFERENCE_MISSING
 
@@ -399,14 +399,14 @@ async def test_what_no_promotion_could_carry_is_refused_whole() -> None:
         cluster = shop()
         cluster.add("Environment", "staging", environment("staging", selector={"matchLabels": {"app": "web"}}))
         argocd = FakeDeployments(applications={f"web-{n}": application(f"web-{n}") for n in range(selected)})
-        result = await read_place(cluster, connections=FakeConnections(argocd=argocd))
+        result = await read_place(cluster, opener=FakeOpener(argocd=argocd))
         assert (result.failure is not None) is bool(named)
         assert named in (result.failure.message if result.failure else "")
 
 
 async def test_a_place_is_signalled() -> None:
     places = FakePlaces()
-    configured = ResourceConfigActivities(shop().port(), FakeConnections(), places)
+    configured = ResourceConfigActivities(shop().port(), FakeOpener(), places)
     tracker = TrackerRef(namespace="shop", name="web-412", uid="u", attempt=1)
     signal = MemberSignal(
         tracker=tracker,

@@ -22,12 +22,12 @@ from providers.errors import (
     ProviderUnavailable,
 )
 from tests.activities.cluster import Cluster, shop
-from tests.activities.fakes import FakeConnections, FakeDeployments, FakeRuns, FakeScm
+from tests.activities.fakes import FakeDeployments, FakeOpener, FakeRuns, FakeScm
 
 ALL = (("GitRepository", "web"), ("ScmProvider", "github"), ("TestRunner", "jenkins"), ("ArgoCDInstance", "argocd"))
 
 
-class Broken(FakeConnections):
+class Broken(FakeOpener):
     """Open nothing, for one reason."""
 
     def __init__(self, error: Exception) -> None:
@@ -38,13 +38,13 @@ class Broken(FakeConnections):
         raise self._error
 
 
-def connections() -> FakeConnections:
-    return FakeConnections(scm=FakeScm(), runs=FakeRuns(), argocd=FakeDeployments())
+def opener() -> FakeOpener:
+    return FakeOpener(scm=FakeScm(), runs=FakeRuns(), argocd=FakeDeployments())
 
 
-def refusing(error: ProviderError) -> FakeConnections:
+def refusing(error: ProviderError) -> FakeOpener:
     errors = {"check": [error]}
-    return FakeConnections(
+    return FakeOpener(
         scm=FakeScm(errors=dict(errors)), runs=FakeRuns(errors=dict(errors)), argocd=FakeDeployments(errors=errors)
     )
 
@@ -65,7 +65,7 @@ async def check(
 
 @pytest.mark.parametrize(("kind", "name"), ALL)
 async def test_an_accepted_credential_is_proved_by_one_call(kind: str, name: str) -> None:
-    opened = connections()
+    opened = opener()
     result = await check(opened, kind, name)
     assert (result.outcome.accepted, result.outcome.reason, result.generation) == (True, "CredentialAccepted", 3)
     made = [call for port in (opened.scm, opened.runs, opened.argocd) for call in getattr(port, "calls", ())]
@@ -77,7 +77,7 @@ async def test_a_cluster_scoped_provider_is_checked_too() -> None:
     cluster = shop()
     spec = {"github": {}, "secretRef": {"name": "shared"}}
     cluster.add("ClusterScmProvider", "shared", spec, namespace="")
-    assert (await check(connections(), "ClusterScmProvider", "shared", cluster=cluster)).outcome.accepted
+    assert (await check(opener(), "ClusterScmProvider", "shared", cluster=cluster)).outcome.accepted
     result = await check(
         refusing(ProviderUnauthorized("no", status=401)), "ClusterScmProvider", "shared", cluster=cluster
     )
@@ -154,9 +154,9 @@ async def test_a_missing_right_in_the_cluster_is_shown() -> None:
 
 async def test_a_resource_that_is_gone_or_recreated_ends_the_matter() -> None:
     cluster = shop()
-    assert (await check(connections(), cluster=cluster, uid="uid-before")).gone
+    assert (await check(opener(), cluster=cluster, uid="uid-before")).gone
     cluster.remove("TestRunner", "jenkins")
-    opened = connections()
+    opened = opener()
     assert (await check(opened, cluster=cluster)).gone
     assert isinstance(opened.runs, FakeRuns)
     assert opened.runs.calls == []

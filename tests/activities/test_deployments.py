@@ -31,7 +31,7 @@ from providers.errors import (
     ProviderUnavailable,
 )
 from tests.activities.conftest import bounded_environment
-from tests.activities.fakes import NEW, NOON, OLD, OTHER, FakeConnections, FakeDeployments, application, observe
+from tests.activities.fakes import NEW, NOON, OLD, OTHER, FakeDeployments, FakeOpener, application, observe
 
 SPEC = DeploymentSpec(
     name="web",
@@ -60,17 +60,17 @@ async def deliver(
     request = DeliverApplicationInput(
         namespace="shop", deployment=deployment, artifact=ARTIFACT, expected=expected, key="k", allowed=(OLD,)
     )
-    return await environment.run(ArgoCDActivities(FakeConnections(argocd=argocd)).deliver_application, request)
+    return await environment.run(ArgoCDActivities(FakeOpener(argocd=argocd)).deliver_application, request)
 
 
 async def sync(argocd: FakeDeployments, *, deployment: DeploymentSpec = SPEC) -> WriteResult:
     request = SyncApplicationInput(namespace="shop", deployment=deployment, artifact=ARTIFACT, key="k", allowed=(OLD,))
-    return await ActivityEnvironment().run(ArgoCDActivities(FakeConnections(argocd=argocd)).sync_application, request)
+    return await ActivityEnvironment().run(ArgoCDActivities(FakeOpener(argocd=argocd)).sync_application, request)
 
 
 async def read(argocd: FakeDeployments, *specs: DeploymentSpec, refresh: bool = False) -> tuple[Observation, ...]:
     request = ReadDeploymentsInput(namespace="shop", repository="web", deployments=specs, refresh=refresh)
-    activities = ArgoCDActivities(FakeConnections(argocd=argocd))
+    activities = ArgoCDActivities(FakeOpener(argocd=argocd))
     return (await ActivityEnvironment().run(activities.read_deployments, request)).observations
 
 
@@ -164,7 +164,7 @@ async def test_a_sync_that_auto_sync_did_not_begin_is_ours() -> None:
     request = SyncApplicationInput(
         namespace="shop", deployment=SPEC, artifact=ARTIFACT, key="k", allowed=(OLD,), insist=True
     )
-    done = await ActivityEnvironment().run(ArgoCDActivities(FakeConnections(argocd=argocd)).sync_application, request)
+    done = await ActivityEnvironment().run(ArgoCDActivities(FakeOpener(argocd=argocd)).sync_application, request)
     assert (done.outcome, argocd.pruned) == (WriteOutcome.DONE, [True])
 
 
@@ -182,7 +182,7 @@ async def test_a_sync_follows_a_tag_that_abbreviates_what_was_compared() -> None
     argocd = server(images=(f"acme/web:{OLD[:8]}",), helm_parameters=(parameter,))
     artifact = Artifact(component="web", revision=NEW, tag=NEW[:8])
     request = SyncApplicationInput(namespace="shop", deployment=image, artifact=artifact, key="k", allowed=(OLD,))
-    done = await ActivityEnvironment().run(ArgoCDActivities(FakeConnections(argocd=argocd)).sync_application, request)
+    done = await ActivityEnvironment().run(ArgoCDActivities(FakeOpener(argocd=argocd)).sync_application, request)
     assert (done.outcome, argocd.syncs) == (WriteOutcome.DONE, [("web-staging", (), "k")])
 
 
@@ -272,7 +272,7 @@ async def test_many_deployments_cost_one_list() -> None:
 
 async def test_a_missing_instance_is_the_problem_of_its_deployments() -> None:
     request = ReadDeploymentsInput(namespace="shop", repository="web", deployments=(SPEC,))
-    activities = ArgoCDActivities(FakeConnections())
+    activities = ArgoCDActivities(FakeOpener())
     result = await ActivityEnvironment().run(activities.read_deployments, request)
     assert result.observations[0].problem == "ArgoCDInstance/argocd: it does not exist: create it"
 

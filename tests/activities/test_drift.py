@@ -41,7 +41,7 @@ from providers.application_models import HelmParameter
 from providers.errors import ProviderBlocked, ProviderError, ProviderMalformed, ProviderUnavailable
 from providers.models import Comment
 from tests.activities.cluster import environment, shop
-from tests.activities.fakes import NEW, OLD, OTHER, FakeConnections, FakeDeployments, FakeScm, application
+from tests.activities.fakes import NEW, OLD, OTHER, FakeDeployments, FakeOpener, FakeScm, application
 from tests.watcher.fakes import FakeDriftObserver, FakeKubernetes, FakeRollbacks
 from workflows.drift import rules
 from workflows.runtime.ancestry import KnownAncestry
@@ -69,10 +69,10 @@ class World:
     observer: FakeDriftObserver = field(default_factory=FakeDriftObserver)
     rollbacks: FakeRollbacks = field(default_factory=FakeRollbacks)
     ancestry: KnownAncestry = field(default_factory=KnownAncestry)
-    connections: FakeConnections = field(init=False)
+    opener: FakeOpener = field(init=False)
 
     def __post_init__(self) -> None:
-        self.connections = FakeConnections(scm=self.scm, argocd=self.argocd)
+        self.opener = FakeOpener(scm=self.scm, argocd=self.argocd)
         for (kind, _, _), document in shop().objects.items():
             self.kubernetes.put(resource_of(BY_KIND[kind].definition), document)
         for one in (TRACKER, LATER):
@@ -80,7 +80,7 @@ class World:
 
     @property
     def activities(self) -> PromotedChanges:
-        return PromotedChanges(self.kubernetes, self.connections)
+        return PromotedChanges(self.kubernetes, self.opener)
 
     def apply(self, kind: str, name: str, spec: dict[str, Any], **content: Any) -> None:
         metadata = {"name": name, "namespace": "shop", "uid": f"uid-{name}", "generation": 1}
@@ -394,7 +394,7 @@ async def test_a_missing_secret_makes_the_monitors_of_its_instance_unknown_and_n
     other = replace(WEB, deployment="api", application="api", instance="other")
     await world.create(WEB, other)
     await world.show()
-    world.connections.argocd = None
+    world.opener.argocd = None
     (silence,) = (await world.look()).silent
     await world.publish(silent=(silence,))
     assert world.status["kind"] == "Unknown"
@@ -702,7 +702,7 @@ async def test_what_a_promotion_wrote_as_a_tag_is_synced_as_long_as_it_stands_th
 async def test_an_observed_repository_shows_nothing_on_its_pull_request_and_requests_no_sync() -> None:
     world = World()
     finished(world)
-    world.connections.mode = RepositoryMode.OBSERVE
+    world.opener.mode = RepositoryMode.OBSERVE
     repository = {"scmProviderRef": {"name": "github"}, "github": {"owner": "acme", "name": "web"}}
     world.apply("GitRepository", "web", {**repository, "mode": "Observe"})
     await remediated(world, sync_status="OutOfSync")
@@ -727,12 +727,12 @@ async def test_no_sync_is_requested_while_a_person_holds_the_environment() -> No
     world = World()
     await remediated(world, sync_status="OutOfSync")
     until = NOON + timedelta(hours=2)
-    world.connections.holds["staging"] = EnvironmentHold(id="hold-1", by="alice", since=NOON, until=until)
+    world.opener.holds["staging"] = EnvironmentHold(id="hold-1", by="alice", since=NOON, until=until)
     held = await sync(world)
     assert (held.outcome, held.until) == (WriteOutcome.HELD, until)
     assert "staging is held by alice" in held.message
     assert world.argocd.syncs == []
-    world.connections.holds.clear()
+    world.opener.holds.clear()
     assert (await sync(world)).outcome is WriteOutcome.DONE
 
 

@@ -15,7 +15,7 @@ from activities.record_sinks import FileSink, RecordLine, RecordSink
 from activities.repository_sync import RepositorySyncs
 from crds.fields import format_time
 from tests.activities.cluster import Cluster, shop
-from tests.activities.fakes import NOON, FakeConnections, FakeReceivers, FakeSink
+from tests.activities.fakes import NOON, FakeOpener, FakeReceivers, FakeSink
 
 WEEK = timedelta(days=7)
 RECORD = {"promoted": True, "result": "Promoted", "source": "dev", "target": "staging", "at": format_time(NOON - WEEK)}
@@ -34,7 +34,7 @@ def track(cluster: Cluster, number: int, *, state: str = "Completed", ago: timed
 
 
 async def tidy(cluster: Cluster, sink: RecordSink) -> TidyRepositoryResult:
-    syncs = RepositorySyncs(cluster.port(), FakeConnections(), FakeReceivers(), sink, clock=lambda: NOON)
+    syncs = RepositorySyncs(cluster.port(), FakeOpener(), FakeReceivers(), sink, clock=lambda: NOON)
     request = TidyRepositoryInput(namespace="shop", repository="web", uid="uid-web")
     result: TidyRepositoryResult = await ActivityEnvironment().run(syncs.tidy_repository, request)
     return result

@@ -23,7 +23,7 @@ from crds.reasons.vocabulary import Health
 from providers.errors import ProviderNotFound, ProviderUnavailable
 from providers.models import BranchCommit, NewCommit
 from tests.activities.cluster import shop
-from tests.activities.fakes import NEW, OLD, FakeConnections, FakeDeployments, FakePlaces, FakeScm, application
+from tests.activities.fakes import NEW, OLD, FakeDeployments, FakeOpener, FakePlaces, FakeScm, application
 
 CONFIG = "f" * 40
 """A commit of the repository of configuration."""
@@ -93,8 +93,8 @@ async def observed(
     files: Files | None = None,
     observer: FluxObserver | None = None,
 ) -> Observation:
-    connections = FakeConnections(scm=FakeScm(branches=files), reconciled=reports)
-    answer = await (observer or FluxObserver(connections)).observe("shop", [deployment])
+    opener = FakeOpener(scm=FakeScm(branches=files), reconciled=reports)
+    answer = await (observer or FluxObserver(opener)).observe("shop", [deployment])
     return answer.observations[0]
 
 
@@ -144,11 +144,11 @@ async def test_a_commit_that_the_repository_does_not_have_is_a_problem_and_no_ar
 
 async def test_of_configuration_the_tag_in_the_file_of_the_applied_commit_runs() -> None:
     files = Files({CONFIG: kustomization(f"sha-{NEW}"), "d" * 40: kustomization(f"sha-{OLD}")})
-    connections = FakeConnections(scm=FakeScm(branches=files), reconciled=known(report(revision=CONFIG)))
-    observer = FluxObserver(connections)
+    opener = FakeOpener(scm=FakeScm(branches=files), reconciled=known(report(revision=CONFIG)))
+    observer = FluxObserver(opener)
     seen = (await observer.observe("shop", [BY_IMAGE])).observations[0]
     assert (seen.runs, seen.tag, seen.config_revision, seen.settled) == (NEW, f"sha-{NEW}", CONFIG, True)
-    connections.reconciled = known(report(revision="d" * 40), report(Reconciled.FAILED, minute=1, revision=CONFIG))
+    opener.reconciled = known(report(revision="d" * 40), report(Reconciled.FAILED, minute=1, revision=CONFIG))
     failed = (await observer.observe("shop", [BY_IMAGE])).observations[0]
     assert (failed.runs, failed.written) == (OLD, NEW)
     # A commit never changes: each was read once.
@@ -191,10 +191,10 @@ async def test_what_a_commit_holds_is_believed_of_the_host_that_answered_alone(
     monkeypatch.setattr(host_memory, "OPENED_AGAIN", timedelta(0))
     forged, real = (Files(at={CONFIG: kustomization(f"sha-{revision}")}) for revision in (NEW, OLD))
     reports = known(report(revision=CONFIG))
-    connections = FakeConnections(scm=FakeScm(branches=forged), reconciled=reports)
-    observer = FluxObserver(connections)
+    opener = FakeOpener(scm=FakeScm(branches=forged), reconciled=reports)
+    observer = FluxObserver(opener)
     assert [one.runs for one in (await observer.observe("shop", [BY_IMAGE])).observations] == [NEW]
-    connections.scm = FakeScm(branches=real)
+    opener.scm = FakeScm(branches=real)
     assert [one.runs for one in (await observer.observe("shop", [BY_IMAGE])).observations] == [OLD]
 
 
@@ -206,13 +206,13 @@ async def test_a_place_that_gives_no_answer_is_a_failure_that_passes() -> None:
 
 async def test_deployments_of_argo_cd_and_of_flux_are_read_side_by_side_in_their_order() -> None:
     argocd = FakeDeployments(applications={"web-staging": application()})
-    connections = FakeConnections(scm=FakeScm(), argocd=argocd, reconciled=known(report()))
+    opener = FakeOpener(scm=FakeScm(), argocd=argocd, reconciled=known(report()))
     own = replace(BY_REVISION, name="own", instance="main", project="web", application="web-staging", flux=None)
-    answer = await EachObserver(connections).observe("shop", [BY_REVISION, own])
+    answer = await EachObserver(opener).observe("shop", [BY_REVISION, own])
     assert [(one.deployment, bool(one.problem)) for one in answer.observations] == [("web", False), ("own", False)]
     order = Order(namespace="shop", deployments=(BY_REVISION,), artifacts=(), key="k")
     asked = len(argocd.calls)
-    await refresh(connections, order)
+    await refresh(opener, order)
     assert len(argocd.calls) == asked
 
 
@@ -222,7 +222,7 @@ async def read(*deployments: Mapping[str, Any], components: Sequence[Mapping[str
     if components:
         spec = {"scmProviderRef": {"name": "github"}, "github": {"owner": "acme", "name": "web"}}
         cluster.add("GitRepository", "web", {**spec, "components": list(components)})
-    activities = ResourceConfigActivities(cluster.port(), FakeConnections(scm=FakeScm()), FakePlaces())
+    activities = ResourceConfigActivities(cluster.port(), FakeOpener(scm=FakeScm()), FakePlaces())
     request = ReadEnvironmentInput(namespace="shop", environment="flux", repository="web")
     return await ActivityEnvironment().run(activities.read_environment, request)
 

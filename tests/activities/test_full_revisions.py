@@ -9,13 +9,13 @@ from activities import host_memory
 from activities.full_revisions import FullRevisions
 from activities.models.delivery import Observation
 from providers.errors import ProviderBusy, ProviderUnavailable
-from tests.activities.fakes import NEW, OLD, FakeConnections, FakeScm, Slots
+from tests.activities.fakes import NEW, OLD, FakeOpener, FakeScm, Slots
 
 SEEN = Observation(deployment="web", component="web", application="web-dev", runs=OLD[:7], written=NEW[:8], tag="x")
 
 
 async def complete(scm: FakeScm | None, *seen: Observation) -> tuple[Observation, ...]:
-    return await FullRevisions(FakeConnections(scm=scm)).complete_all("shop", "web", seen)
+    return await FullRevisions(FakeOpener(scm=scm)).complete_all("shop", "web", seen)
 
 
 async def test_abbreviations_become_full_hashes() -> None:
@@ -25,7 +25,7 @@ async def test_abbreviations_become_full_hashes() -> None:
 
 async def test_each_abbreviation_is_asked_for_once() -> None:
     scm = FakeScm()
-    revisions = FullRevisions(FakeConnections(scm=scm))
+    revisions = FullRevisions(FakeOpener(scm=scm))
     for _ in range(3):
         await revisions.complete_all("shop", "web", (SEEN, replace(SEEN, deployment="other")))
     assert scm.calls == ["resolve", "resolve"]
@@ -36,10 +36,10 @@ async def test_what_an_abbreviation_means_is_believed_of_the_host_that_answered_
 ) -> None:
     forged = OLD[:39] + ("0" if OLD[39] != "0" else "1")
     theirs, ours, seen = FakeScm(commits=(forged,)), FakeScm(), replace(SEEN, written=None)
-    connections = FakeConnections(scm=theirs)
-    revisions = FullRevisions(connections)
+    opener = FakeOpener(scm=theirs)
+    revisions = FullRevisions(opener)
     assert [one.runs for one in await revisions.complete_all("shop", "web", (seen,))] == [forged]
-    connections.scm = ours
+    opener.scm = ours
     monkeypatch.setattr(host_memory, "OPENED_AGAIN", timedelta(0))
     assert [one.runs for one in await revisions.complete_all("shop", "web", (seen,))] == [OLD]
 
@@ -92,7 +92,7 @@ async def test_more_abbreviations_than_calls_may_be_in_flight_are_all_completed(
 async def test_what_was_answered_next_to_a_failure_is_not_asked_for_again() -> None:
     scm, seen = many(3)
     scm.errors["resolve"] = [ProviderBusy("busy")]
-    revisions = FullRevisions(FakeConnections(scm=scm))
+    revisions = FullRevisions(FakeOpener(scm=scm))
     with pytest.raises(ProviderBusy):
         await revisions.complete_all("shop", "web", seen)
     await revisions.complete_all("shop", "web", seen)

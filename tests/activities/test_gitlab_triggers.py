@@ -16,7 +16,7 @@ from deploy.local.sandbox.script import Action
 from deploy.local.sandbox.server import Sandbox, running_sandbox
 from providers.http import HttpClients, HttpOptions
 from tests.activities.conftest import bounded_environment
-from tests.activities.fakes import FakeConnections
+from tests.activities.fakes import FakeOpener
 from tests.providers.hosts import gitlab_ci
 
 TOKEN = "sandbox-gitlab-developer"
@@ -70,7 +70,7 @@ class Story:
             parameters={"REVISION": "${revision}"},
             variables={"revision": "abc"},
         )
-        activities = CiActivities(FakeConnections(runs=runs))
+        activities = CiActivities(FakeOpener(runs=runs))
         return await bounded_environment(attempt=attempt).run(activities.trigger_test, request)
 
     async def refused(self, attempt: int) -> ApplicationError:

@@ -15,7 +15,7 @@ from activities.pull_requests import ScmHostActivities
 from crds.v1alpha1.environment_status import EnvironmentHold
 from providers.http import HttpClients, HttpOptions
 from tests.activities.cluster import shop
-from tests.activities.fakes import NEW, OLD, FakeConnections, FakeDeployments, FakeScm, application
+from tests.activities.fakes import NEW, OLD, FakeDeployments, FakeOpener, FakeScm, application
 from tests.activities.test_git_delivery import deployment
 from worker.opening.resources import ClusterOpener
 
@@ -25,12 +25,12 @@ HOLD = EnvironmentHold(id="hold-prod-1", by="alice", since=SINCE, until=SINCE + 
 
 
 @pytest.fixture
-def held() -> FakeConnections:
+def held() -> FakeOpener:
     argocd = FakeDeployments(applications={"web-prod": application("web-prod")})
-    return FakeConnections(scm=FakeScm(), argocd=argocd, holds={"prod": HOLD})
+    return FakeOpener(scm=FakeScm(), argocd=argocd, holds={"prod": HOLD})
 
 
-async def test_nothing_is_written_or_synced_and_who_holds_it_is_named(held: FakeConnections) -> None:
+async def test_nothing_is_written_or_synced_and_who_holds_it_is_named(held: FakeOpener) -> None:
     one, environment = deployment(), ActivityEnvironment()
     activities = ArgoCDActivities(held)
     delivery = DeliverApplicationInput(
@@ -57,7 +57,7 @@ async def test_nothing_is_written_or_synced_and_who_holds_it_is_named(held: Fake
     assert held.argocd.calls == []
 
 
-async def test_another_environment_is_written_to(held: FakeConnections) -> None:
+async def test_another_environment_is_written_to(held: FakeOpener) -> None:
     sync = SyncApplicationInput(
         namespace="shop", deployment=deployment(), artifact=ARTIFACT, key="k", environment="staging"
     )

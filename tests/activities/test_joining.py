@@ -15,7 +15,7 @@ from activities.models.memberships import JoinPlaceInput, JoinPlaceResult, SendV
 from activities.models.places import Counter, PlaceReading, Role, SendViewInput
 from crds.reasons.vocabulary import Phase
 from tests.activities.cluster import Cluster, shop
-from tests.activities.fakes import OLD, FakeConnections, FakeDeployments, FakePlaces, application
+from tests.activities.fakes import OLD, FakeDeployments, FakeOpener, FakePlaces, application
 from tests.activities.test_memberships import AnsweringPlaces, Hanging, opens, view
 
 
@@ -28,8 +28,8 @@ async def brought(
 ) -> PlaceReading | None:
     """Return what comes with a view that is sent."""
     places = FakePlaces()
-    connections = FakeConnections(argocd=argocd or running())
-    serving = ResourceConfigActivities((cluster or shop()).port(), connections, places)
+    opener = FakeOpener(argocd=argocd or running())
+    serving = ResourceConfigActivities((cluster or shop()).port(), opener, places)
     await ActivityEnvironment().run(serving.send_view, request)
     [sent] = places.sent
     assert replace(sent, signal=replace(sent.signal, reading=None)) == request
@@ -45,7 +45,7 @@ async def test_who_joins_brings_what_is_declared_and_runs_there() -> None:
 
 async def test_who_joins_as_a_hop_opens_or_with_other_views_brings_it_too() -> None:
     places = FakePlaces()
-    serving = ResourceConfigActivities(shop().port(), FakeConnections(argocd=running()), places)
+    serving = ResourceConfigActivities(shop().port(), FakeOpener(argocd=running()), places)
     opened = await ActivityEnvironment().run(serving.open_hop, replace(opens(), received={}))
     assert opened.environment is not None
     views = SendViewsInput(namespace="shop", repository="web", views=(view("staging", Phase.WORKING),))
@@ -54,7 +54,7 @@ async def test_who_joins_as_a_hop_opens_or_with_other_views_brings_it_too() -> N
 
 
 async def joined(places: AnsweringPlaces, cluster: Cluster | None = None) -> JoinPlaceResult:
-    serving = ResourceConfigActivities((cluster or shop()).port(), FakeConnections(argocd=running()), places)
+    serving = ResourceConfigActivities((cluster or shop()).port(), FakeOpener(argocd=running()), places)
     request = JoinPlaceInput(namespace="shop", repository="web", view=view("staging", Phase.WORKING))
     return await ActivityEnvironment().run(serving.join_place, request)
 
@@ -133,6 +133,6 @@ async def test_what_flux_deploys_only_the_place_knows() -> None:
         "write": {"git": {"repositoryRef": {"name": "web"}, "branch": "main", "edits": [edit]}},
     }
     asked = ReadEnvironmentInput(namespace="shop", environment="staging", repository="web")
-    serving = ResourceConfigActivities(cluster.port(), FakeConnections(argocd=running()), FakePlaces())
+    serving = ResourceConfigActivities(cluster.port(), FakeOpener(argocd=running()), FakePlaces())
     assert (await ActivityEnvironment().run(serving.read_environment, asked)).environment is not None
     assert await brought(view("staging", Phase.WORKING), cluster=cluster) is None

@@ -21,7 +21,7 @@ from providers.application_models import ApplicationRef, ApplicationState
 from providers.errors import ProviderError, ProviderUnavailable
 from providers.models import Ancestry
 from tests.activities.cluster import Cluster, shop
-from tests.activities.fakes import FakeConnections, FakeDeployments, FakeScm, application
+from tests.activities.fakes import FakeDeployments, FakeOpener, FakeScm, application
 
 VIEW, READY, EARLIER = Counter(epoch=1, n=3), Counter(epoch=1, n=8), Counter(epoch=1, n=7)
 
@@ -87,7 +87,7 @@ def view(environment: str, phase: Phase, role: Role = Role.TARGET) -> SendViewIn
 def serving(
     places: AnsweringPlaces, argocd: FakeDeployments | None = None, cluster: Cluster | None = None
 ) -> ResourceConfigActivities:
-    return ResourceConfigActivities((cluster or shop()).port(), FakeConnections(argocd=argocd), places)
+    return ResourceConfigActivities((cluster or shop()).port(), FakeOpener(argocd=argocd), places)
 
 
 TAKES = TakeLaneInput(
@@ -207,7 +207,7 @@ async def test_what_the_target_runs_is_compared_as_the_hop_is_opened(
 ) -> None:
     scm = FakeScm(relations={("a" * 40, "c" * 40): Ancestry.AHEAD, ("b" * 40, "c" * 40): Ancestry.DIVERGED})
     scm.errors["compare"] = refused
-    configured = ResourceConfigActivities(shop().port(), FakeConnections(scm=scm), AnsweringPlaces(observed=(RUNS,)))
+    configured = ResourceConfigActivities(shop().port(), FakeOpener(scm=scm), AnsweringPlaces(observed=(RUNS,)))
     artifacts = (Artifact(component="web", revision="c" * 40), Artifact(component="db", revision="d" * 40))
     opened = await ActivityEnvironment().run(configured.open_hop, replace(opens(), artifacts=artifacts))
     assert (opened.sent, opened.compared, opened.relations) == (True, compared, relations)

@@ -7,7 +7,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.deployments import ArgoCDActivities
 from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import ReadDeploymentsInput
-from tests.activities.fakes import NEW, OLD, FakeConnections
+from tests.activities.fakes import NEW, OLD, FakeOpener
 from tests.providers.hosts import FakeHost, answer, argocd
 
 
@@ -53,7 +53,7 @@ async def test_few_and_many_deployments_are_read_alike(host: FakeHost, prefix: s
         )
         for number in range(count)
     )
-    activities = ArgoCDActivities(FakeConnections(argocd=argocd(host.http())))
+    activities = ArgoCDActivities(FakeOpener(argocd=argocd(host.http())))
     request = ReadDeploymentsInput(namespace="shop", repository="web", deployments=deployments)
     seen = (await ActivityEnvironment().run(activities.read_deployments, request)).observations
     assert [one.runs for one in seen] == [runs] * count

@@ -14,7 +14,7 @@ from activities.observations import StreamActivities
 from activities.observing import differs
 from providers.application_models import ApplicationRef, ApplicationState
 from providers.errors import ProviderUnavailable
-from tests.activities.fakes import NEW, NOON, OLD, FakeConnections, FakeDeployments, application, observe
+from tests.activities.fakes import NEW, NOON, OLD, FakeDeployments, FakeOpener, application, observe
 from tests.activities.test_deployments import ARTIFACT, SPEC
 from tests.workflows.environment.puppets import eventually
 
@@ -35,7 +35,7 @@ def watching(
         duration=timedelta(seconds=seconds),
         artifacts=artifacts,
     )
-    activities = StreamActivities(FakeConnections(argocd=argocd))
+    activities = StreamActivities(FakeOpener(argocd=argocd))
     return asyncio.create_task((environment or ActivityEnvironment()).run(activities.watch_deployments, request))
 
 

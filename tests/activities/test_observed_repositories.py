@@ -17,7 +17,7 @@ from activities.test_runs import CiActivities
 from crds.v1alpha1.git_repository import RepositoryMode
 from providers.http import HttpClients, HttpOptions
 from tests.activities.cluster import shop
-from tests.activities.fakes import NEW, OLD, FakeConnections, FakeDeployments, FakeRuns, FakeScm, application
+from tests.activities.fakes import NEW, OLD, FakeDeployments, FakeOpener, FakeRuns, FakeScm, application
 from tests.activities.test_git_delivery import deployment
 from worker.opening.resources import ClusterOpener
 
@@ -35,12 +35,12 @@ TRIGGER = TriggerTestInput(
 
 
 @pytest.fixture
-def observed() -> FakeConnections:
+def observed() -> FakeOpener:
     argocd = FakeDeployments(applications={"web-prod": application("web-prod")})
-    return FakeConnections(scm=FakeScm(), argocd=argocd, runs=FakeRuns(), mode=RepositoryMode.OBSERVE)
+    return FakeOpener(scm=FakeScm(), argocd=argocd, runs=FakeRuns(), mode=RepositoryMode.OBSERVE)
 
 
-async def test_nothing_is_written_or_synced(observed: FakeConnections) -> None:
+async def test_nothing_is_written_or_synced(observed: FakeOpener) -> None:
     one = replace(deployment(), repository="acme/web")
     activities, environment = ArgoCDActivities(observed), ActivityEnvironment()
     delivery = DeliverApplicationInput(namespace="shop", deployment=one, artifact=ARTIFACT, expected=OLD, key="k")
@@ -57,7 +57,7 @@ async def test_nothing_is_written_or_synced(observed: FakeConnections) -> None:
     assert observed.argocd.calls == []
 
 
-async def test_no_test_is_started_and_the_reason_is_shown(observed: FakeConnections) -> None:
+async def test_no_test_is_started_and_the_reason_is_shown(observed: FakeOpener) -> None:
     with pytest.raises(ApplicationError) as raised:
         await ActivityEnvironment().run(CiActivities(observed).trigger_test, TRIGGER)
     assert (raised.value.type, "mode: Act" in raised.value.message) == ("ReferenceMissing", True)

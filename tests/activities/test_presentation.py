@@ -32,7 +32,7 @@ from providers.errors import (
 )
 from providers.models import Capabilities, Comment, DeploymentRecord, DeploymentState
 from tests.activities.conftest import bounded_environment
-from tests.activities.fakes import NEW, FakeConnections, FakeScm
+from tests.activities.fakes import NEW, FakeOpener, FakeScm
 
 WANTED = PresentInput(
     namespace="shop",
@@ -53,7 +53,7 @@ def scm() -> FakeScm:
 
 
 async def present(scm: FakeScm, request: PresentInput, environment: ActivityEnvironment) -> PresentResult:
-    return await environment.run(ScmHostActivities(FakeConnections(scm=scm)).present_on_pull_request, request)
+    return await environment.run(ScmHostActivities(FakeOpener(scm=scm)).present_on_pull_request, request)
 
 
 async def test_the_state_label_replaces_its_predecessor_and_foreign_labels_stay(
@@ -74,7 +74,7 @@ async def test_a_label_of_our_prefix_that_stands_for_no_state_is_left_alone(
 async def test_on_the_pull_request_of_an_observed_repository_nothing_is_read_or_written(
     scm: FakeScm, environment: ActivityEnvironment
 ) -> None:
-    activities = ScmHostActivities(FakeConnections(scm=scm, mode=RepositoryMode.OBSERVE))
+    activities = ScmHostActivities(FakeOpener(scm=scm, mode=RepositoryMode.OBSERVE))
     result = await environment.run(activities.present_on_pull_request, WANTED)
     assert (result.withheld, result.writes, scm.calls) == (True, 0, [])
 
@@ -379,6 +379,6 @@ async def test_what_the_repository_turns_off_is_not_written(scm: FakeScm, part: 
 
 async def test_a_repository_calls_our_labels_as_it_declares(scm: FakeScm, environment: ActivityEnvironment) -> None:
     scm.label_names = ["bug", "ship/synced", "pilotage/synced"]
-    opened = ScmHostActivities(FakeConnections(scm=scm, label_prefix="ship/"))
+    opened = ScmHostActivities(FakeOpener(scm=scm, label_prefix="ship/"))
     await environment.run(opened.present_on_pull_request, WANTED)
     assert scm.label_names == ["bug", "pilotage/synced", "ship/testing", "promoted/staging"]

@@ -19,18 +19,18 @@ from activities.models.revisions import (
 from activities.models.tracking import Component, PullRequestState
 from activities.pull_requests import ScmHostActivities
 from providers.models import Ancestry
-from tests.activities.fakes import NEW, OLD, OTHER, WEB, FakeConnections, FakeScm
+from tests.activities.fakes import NEW, OLD, OTHER, WEB, FakeOpener, FakeScm
 
 
 async def test_a_pull_request_is_mapped(environment: ActivityEnvironment) -> None:
-    activities = ScmHostActivities(FakeConnections(scm=FakeScm()))
+    activities = ScmHostActivities(FakeOpener(scm=FakeScm()))
     request = ReadPullRequestInput(namespace="shop", repository="web", number=412)
     pull_request = (await environment.run(activities.read_pull_request, request)).pull_request
     assert (pull_request.state, pull_request.merge_sha) == (PullRequestState.MERGED, NEW)
 
 
 async def test_a_pull_request_that_does_not_exist_is_not_found(environment: ActivityEnvironment) -> None:
-    activities = ScmHostActivities(FakeConnections(scm=FakeScm()))
+    activities = ScmHostActivities(FakeOpener(scm=FakeScm()))
     with pytest.raises(ApplicationError, match="no pull request 7") as caught:
         await environment.run(
             activities.read_pull_request, ReadPullRequestInput(namespace="shop", repository="web", number=7)
@@ -43,7 +43,7 @@ async def test_components_are_touched_by_their_globs(environment: ActivityEnviro
     view = WEB.__class__(
         name="web", owner="acme", repository="web", full_name="acme/web", components=(api, site, Component(name="all"))
     )
-    activities = ScmHostActivities(FakeConnections(scm=FakeScm(files=("services/api/a/b.py", "README.md")), view=view))
+    activities = ScmHostActivities(FakeOpener(scm=FakeScm(files=("services/api/a/b.py", "README.md")), view=view))
     result = await environment.run(
         activities.list_changed_files, ListChangedFilesInput(namespace="shop", repository="web", number=412)
     )
@@ -54,7 +54,7 @@ async def test_every_component_is_touched_where_the_host_leaves_files_out(enviro
     view = replace(
         WEB, components=(Component(name="api", paths=("api/**",)), Component(name="site", paths=("site/**",)))
     )
-    activities = ScmHostActivities(FakeConnections(scm=FakeScm(files=("api/a.py",), lists_all_files=False), view=view))
+    activities = ScmHostActivities(FakeOpener(scm=FakeScm(files=("api/a.py",), lists_all_files=False), view=view))
     result = await environment.run(
         activities.list_changed_files, ListChangedFilesInput(namespace="shop", repository="web", number=412)
     )
@@ -64,7 +64,7 @@ async def test_every_component_is_touched_where_the_host_leaves_files_out(enviro
 async def touched_by_one_file(environment: ActivityEnvironment) -> tuple[str, ...]:
     components = tuple(Component(name=f"c{number}", paths=(f"folder-{number}/**",)) for number in range(40))
     activities = ScmHostActivities(
-        FakeConnections(scm=FakeScm(files=("folder-7/a",)), view=replace(WEB, components=components))
+        FakeOpener(scm=FakeScm(files=("folder-7/a",)), view=replace(WEB, components=components))
     )
     request = ListChangedFilesInput(namespace="shop", repository="web", number=412)
     return (await environment.run(activities.list_changed_files, request)).components
@@ -95,7 +95,7 @@ async def test_globs_are_let_go_with_the_files_that_they_were_compared_with(envi
 
 async def test_an_answer_for_full_hashes_is_asked_for_once(environment: ActivityEnvironment) -> None:
     scm = FakeScm(relations={(OLD, NEW): Ancestry.AHEAD})
-    activities = ScmHostActivities(FakeConnections(scm=scm))
+    activities = ScmHostActivities(FakeOpener(scm=scm))
     pairs = (
         RevisionPair(base=OLD, head=NEW),
         RevisionPair(base=OLD, head=OLD),
@@ -112,10 +112,10 @@ async def test_an_answer_for_full_hashes_is_asked_for_once(environment: Activity
 async def test_what_one_host_or_credential_answered_is_believed_of_no_other_one(
     environment: ActivityEnvironment,
 ) -> None:
-    connections = FakeConnections(scm=FakeScm(relations={(OLD, NEW): Ancestry.AHEAD}))
-    activities = ScmHostActivities(connections)
+    opener = FakeOpener(scm=FakeScm(relations={(OLD, NEW): Ancestry.AHEAD}))
+    activities = ScmHostActivities(opener)
     request = CompareRevisionsInput(namespace="shop", repository="web", pairs=(RevisionPair(base=OLD, head=NEW),))
     assert (await environment.run(activities.compare_revisions, request)).relations == (Relation.AHEAD,)
     # Of the same full name: at another host, or through another proxy.
-    connections.scm = FakeScm(relations={(OLD, NEW): Ancestry.DIVERGED})
+    opener.scm = FakeScm(relations={(OLD, NEW): Ancestry.DIVERGED})
     assert (await environment.run(activities.compare_revisions, request)).relations == (Relation.DIVERGED,)

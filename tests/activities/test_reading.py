@@ -18,7 +18,7 @@ from providers.application_models import ApplicationRef, ApplicationState
 from providers.errors import ProviderBusy, ProviderError, ProviderMalformed, ProviderNotFound, ProviderUnavailable
 from providers.ports import Deployments
 from tests.activities.conftest import bounded_environment
-from tests.activities.fakes import NOON, FakeConnections, FakeDeployments, application, observe
+from tests.activities.fakes import NOON, FakeDeployments, FakeOpener, application, observe
 from tests.activities.test_deployments import SPEC
 from tests.worlds.refusals import missing, unread
 
@@ -37,7 +37,7 @@ def server(number: int, *, favoured: bool = True) -> FakeDeployments:
 
 async def read(argocd: Deployments, number: int, *, refresh: bool = False) -> tuple[Observation, ...]:
     return (
-        await ArgoCDObserver(FakeConnections(argocd=argocd)).observe("shop", specs(number), refresh=refresh)
+        await ArgoCDObserver(FakeOpener(argocd=argocd)).observe("shop", specs(number), refresh=refresh)
     ).observations
 
 
@@ -135,7 +135,7 @@ async def test_a_watch_beats_until_its_answer_is_complete(monkeypatch: pytest.Mo
         known=(observe(SPEC, application()),),
         duration=timedelta(seconds=30),
     )
-    watch = StreamActivities(FakeConnections(argocd=SlowServer(applications={"web-staging": application()})))
+    watch = StreamActivities(FakeOpener(argocd=SlowServer(applications={"web-staging": application()})))
     answer = await asyncio.wait_for(environment.run(watch.watch_deployments, request), timeout=10)
     assert answer.observations[0].problem == ""
 
@@ -150,29 +150,29 @@ async def test_a_deployment_whose_application_is_not_known_is_not_followed() -> 
         known=(unreadable(unresolved, unread("NothingSelected")), observe(SPEC, application())),
         duration=timedelta(milliseconds=50),
     )
-    watch = StreamActivities(FakeConnections(argocd=argocd))
+    watch = StreamActivities(FakeOpener(argocd=argocd))
     answer = await ActivityEnvironment().run(watch.watch_deployments, request)
     assert [one.problem for one in answer.observations] == ["NothingSelected", ""]
     assert argocd.calls.count("stream") == 1
 
 
 @dataclass
-class Instances(FakeConnections):
+class Instances(FakeOpener):
     """Several instances, of which one may be missing."""
 
     missing: str = ""
 
     async def deployments(self, namespace: str, instance: str) -> Deployments:
         if instance == self.missing:
-            return await FakeConnections().deployments(namespace, instance)
+            return await FakeOpener().deployments(namespace, instance)
         return await super().deployments(namespace, instance)
 
 
 async def test_what_could_not_be_resolved_is_unreadable_and_the_others_are_observed() -> None:
-    connections = Instances(argocd=server(2), missing="far")
+    opener = Instances(argocd=server(2), missing="far")
     far, near = (replace(one, instance=instance) for one, instance in zip(specs(2), ("far", "near"), strict=True))
     unresolved = replace(SPEC, name="eu", application="", failure=missing("Secret/argocd-eu").brief())
-    observed = (await ArgoCDObserver(connections).observe("shop", [far, near, unresolved], refresh=True)).observations
+    observed = (await ArgoCDObserver(opener).observe("shop", [far, near, unresolved], refresh=True)).observations
     assert [one.deployment for one in observed] == ["web-0", "web-1", "eu"]
     assert [one.problem.partition(":")[0] for one in observed] == ["ArgoCDInstance/far", "", "Secret/argocd-eu"]
 
@@ -187,7 +187,7 @@ class Slow(FakeDeployments):
 
 
 @dataclass
-class NearAndFar(FakeConnections):
+class NearAndFar(FakeOpener):
     far: Deployments = field(default_factory=Slow)
 
     async def deployments(self, namespace: str, instance: str) -> Deployments:
@@ -196,8 +196,8 @@ class NearAndFar(FakeConnections):
 
 async def test_an_argo_cd_that_does_not_answer_in_time_makes_only_its_own_deployments_unreadable() -> None:
     far = [replace(one, name=f"far-{one.name}", instance="far") for one in specs(40)]
-    connections = NearAndFar(argocd=server(20, favoured=False), far=Slow(favoured=False))
-    answer = await ArgoCDObserver(connections).observe(
+    opener = NearAndFar(argocd=server(20, favoured=False), far=Slow(favoured=False))
+    answer = await ArgoCDObserver(opener).observe(
         "shop", [*far, *specs(20)], refresh=True, within=timedelta(milliseconds=200)
     )
     unread = {one.deployment: one.passing for one in answer.observations if one.problem}

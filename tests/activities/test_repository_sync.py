@@ -30,7 +30,7 @@ from providers.models import Capabilities, ChangeState, HostPullRequest
 from providers.ports import ScmHost
 from providers.pull_request_lists import ListedPullRequest
 from tests.activities.cluster import Cluster, shop
-from tests.activities.fakes import NEW, NOON, OLD, FakeConnections, FakeReceivers, FakeScm, FakeSink
+from tests.activities.fakes import NEW, NOON, OLD, FakeOpener, FakeReceivers, FakeScm, FakeSink
 from tests.providers.hosts import github
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -132,7 +132,7 @@ class Scene:
         """Look once; without `keep` as if the answer had been lost."""
         syncs = RepositorySyncs(
             self.cluster.port(),
-            FakeConnections(scm=self.host or self.scm),
+            FakeOpener(scm=self.host or self.scm),
             self.receivers,
             FakeSink(),
             clock=lambda: self.now,

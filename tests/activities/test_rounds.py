@@ -28,7 +28,7 @@ from providers.errors import ProviderNotFound, ProviderRateLimited, ProviderUnav
 from providers.models import RunPhase
 from providers.ports import TestRuns
 from tests.activities.conftest import bounded_environment
-from tests.activities.fakes import FakeConnections, FakeDeployments, FakeRuns
+from tests.activities.fakes import FakeDeployments, FakeOpener, FakeRuns
 from tests.activities.test_deployments import SPEC, server
 from tests.activities.test_trigger_attempts import UntraceableRuns
 
@@ -54,7 +54,7 @@ class HangingRuns(FakeRuns):
 
 
 @dataclass
-class Hosts(FakeConnections):
+class Hosts(FakeOpener):
     """CI systems by runner."""
 
     hosts: dict[str, TestRuns] = field(default_factory=dict)
@@ -81,7 +81,7 @@ def a_round(*tests: RoundTest, source: ReadDeploymentsInput | None = None) -> Tr
 class Round:
     """Run one attempt after the other, handing on the heartbeats between them."""
 
-    connections: Hosts
+    opener: Hosts
     details: tuple[Any, ...] = ()
     delivered: bool = True
     number: int = 0
@@ -106,7 +106,7 @@ class Round:
         return environment
 
     async def trigger(self, request: TriggerRoundInput) -> TriggerRoundResult:
-        return await self.environment().run(CiActivities(self.connections).trigger_round, request)
+        return await self.environment().run(CiActivities(self.opener).trigger_round, request)
 
 
 async def test_each_test_has_its_run_of_its_own_runner_with_what_all_have_in_common() -> None:

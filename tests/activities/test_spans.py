@@ -14,7 +14,7 @@ from activities.spans import RESULTS, describe_delivery
 from activities.test_runs import CiActivities
 from providers.errors import ProviderUnauthorized
 from providers.models import RunPhase
-from tests.activities.fakes import FakeConnections, FakeRuns
+from tests.activities.fakes import FakeOpener, FakeRuns
 
 REQUEST = TriggerTestInput(
     namespace="shop",
@@ -36,7 +36,7 @@ def attributes(spans: InMemorySpanExporter, name: str) -> dict[str, object]:
 async def test_a_trigger_names_pipeline_test_environment_and_run(
     environment: ActivityEnvironment, spans: InMemorySpanExporter
 ) -> None:
-    await environment.run(CiActivities(FakeConnections(runs=FakeRuns())).trigger_test, REQUEST)
+    await environment.run(CiActivities(FakeOpener(runs=FakeRuns())).trigger_test, REQUEST)
     shown = attributes(spans, "RUN web/e2e")
     assert shown["cicd.pipeline.name"] == "web/e2e"
     assert shown["cicd.pipeline.task.name"] == "e2e"
@@ -50,7 +50,7 @@ async def test_a_trigger_that_is_refused_is_an_error_without_its_text(
     runs = FakeRuns()
     runs.errors["create"] = [ProviderUnauthorized("bad token s3cr3t")]
     with pytest.raises(ApplicationError):
-        await environment.run(CiActivities(FakeConnections(runs=runs)).trigger_test, REQUEST)
+        await environment.run(CiActivities(FakeOpener(runs=runs)).trigger_test, REQUEST)
     [span] = [one for one in spans.get_finished_spans() if one.name == "RUN web/e2e"]
     assert span.status.status_code is StatusCode.ERROR
     assert "s3cr3t" not in span.to_json()
@@ -63,7 +63,7 @@ async def test_a_poll_that_reads_a_verdict_names_the_result(
     runs = FakeRuns()
     runs.add("k1", phase)
     request = PollTestsInput(namespace="shop", runs=(REF,))
-    await environment.run(CiActivities(FakeConnections(runs=runs)).poll_tests, request)
+    await environment.run(CiActivities(FakeOpener(runs=runs)).poll_tests, request)
     assert attributes(spans, "poll web/e2e")["cicd.pipeline.result"] == result
 
 
@@ -71,7 +71,7 @@ async def test_a_run_that_goes_on_has_no_result(environment: ActivityEnvironment
     runs = FakeRuns()
     runs.add("k1", RunPhase.RUNNING)
     request = PollTestsInput(namespace="shop", runs=(replace(REF, url="https://ci.example/1"),))
-    await environment.run(CiActivities(FakeConnections(runs=runs)).poll_tests, request)
+    await environment.run(CiActivities(FakeOpener(runs=runs)).poll_tests, request)
     assert "cicd.pipeline.result" not in attributes(spans, "poll web/e2e")
 
 

@@ -32,6 +32,7 @@ from providers.models import CommitStatus, EventMessage
 from tests.activities.event_sinks.samples import event
 from tests.activities.test_drift import INSTANCE, World
 from tests.watcher.fakes import FakeKubernetes
+from tests.workflows.commit_status.world import SentVerdicts
 
 OLDER = pytest.mark.parametrize("older", [{"uid": "uid-before"}, {"suspend": True}], ids=["made again", "resumed"])
 
@@ -101,6 +102,7 @@ async def test_an_event_is_sent_to_a_sink_that_was_made_again_or_resumed(older: 
 async def test_a_verdict_is_posted_by_a_provider_that_was_made_again_or_resumed(older: dict[str, Any]) -> None:
     spec = {"type": "github", "address": "https://github.com/acme/web", "secretRef": {"name": "token"}}
     providers = Opener(lagging(Provider, spec, older))
+    posts = CommitStatusPosts(providers, SentVerdicts())
     slot = StatusSlot(
         namespace="shop",
         provider="it",
@@ -111,7 +113,7 @@ async def test_a_verdict_is_posted_by_a_provider_that_was_made_again_or_resumed(
     )
     verdict = CommitVerdict(at=datetime.now(UTC), state="success", description="applied")
     request = PostCommitStatusInput(namespace="shop", slot=slot, verdict=verdict, look_first=False)
-    found = await ActivityEnvironment().run(CommitStatusPosts(providers).post_commit_status, request)
+    found = await ActivityEnvironment().run(posts.post_commit_status, request)
     assert (found.outcome, providers.taken) == (PostOutcome.POSTED, ["applied"])
 
 
@@ -120,7 +122,7 @@ async def test_an_instance_that_was_made_again_is_looked_at() -> None:
     await world.create()
     now = await world.kubernetes.get(resource_of(ArgoCDInstance.definition), "shop", INSTANCE.name)
     older = {**now, "metadata": {**now["metadata"], "uid": "uid-before"}}
-    looks = DriftLooks(remembered(world.kubernetes, ArgoCDInstance, older), world.connections)
+    looks = DriftLooks(remembered(world.kubernetes, ArgoCDInstance, older), world.opener)
     found = await looks.look(LookForDriftInput(instance=replace(INSTANCE, uid=now["metadata"]["uid"])))
     assert (found.gone, found.monitors) == (False, 1)
     assert (await looks.look(LookForDriftInput(instance=replace(INSTANCE, uid="uid-of-none")))).gone

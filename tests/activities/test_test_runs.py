@@ -30,7 +30,7 @@ from providers.errors import (
 )
 from providers.models import RunPhase
 from tests.activities.conftest import bounded_environment
-from tests.activities.fakes import FakeConnections, FakeRuns, Slots
+from tests.activities.fakes import FakeOpener, FakeRuns, Slots
 
 REQUEST = TriggerTestInput(
     namespace="shop",
@@ -47,7 +47,7 @@ def ref(key: str, number: str = "") -> RunRef:
 
 
 async def trigger(runs: FakeRuns, environment: ActivityEnvironment) -> TriggerTestResult:
-    return await environment.run(CiActivities(FakeConnections(runs=runs)).trigger_test, REQUEST)
+    return await environment.run(CiActivities(FakeOpener(runs=runs)).trigger_test, REQUEST)
 
 
 async def test_a_run_is_created_with_rendered_parameters(environment: ActivityEnvironment) -> None:
@@ -71,7 +71,7 @@ async def test_a_refused_trigger_is_reported_at_once(environment: ActivityEnviro
     runs = FakeRuns(errors={"create": [ProviderUnauthorized("no")]})
     request = replace(REQUEST, listing_lag=timedelta(hours=1))
     with pytest.raises(ApplicationError, match="no"):
-        await environment.run(CiActivities(FakeConnections(runs=runs)).trigger_test, request)
+        await environment.run(CiActivities(FakeOpener(runs=runs)).trigger_test, request)
 
 
 async def test_of_two_runs_with_one_key_the_oldest_counts(environment: ActivityEnvironment) -> None:
@@ -87,7 +87,7 @@ async def test_a_template_that_cannot_be_rendered_is_final_and_names_the_paramet
     environment: ActivityEnvironment,
 ) -> None:
     runs = FakeRuns()
-    activities = CiActivities(FakeConnections(runs=runs))
+    activities = CiActivities(FakeOpener(runs=runs))
     request = TriggerTestInput(
         namespace="shop", runner="jenkins", job="j", key="k", parameters={"X": "${pullRequest.url}"}, variables={}
     )
@@ -101,7 +101,7 @@ async def test_one_unreadable_run_does_not_hide_the_others(environment: Activity
     runs = FakeRuns()
     passed = runs.add("k1", RunPhase.PASSED)
     request = PollTestsInput(namespace="shop", runs=(ref("k1", passed.id), ref("k2", "99")))
-    result = await environment.run(CiActivities(FakeConnections(runs=runs)).poll_tests, request)
+    result = await environment.run(CiActivities(FakeOpener(runs=runs)).poll_tests, request)
     assert [(report.state.final, report.failure is not None) for report in result.reports] == [
         (True, False),
         (False, True),
@@ -118,7 +118,7 @@ async def test_cancelling_finds_every_run_by_key_and_leaves_finished_ones(enviro
     runs.add("k1", RunPhase.QUEUED)
     runs.add("k2", RunPhase.PASSED)
     request = CancelTestsInput(namespace="shop", runner="jenkins", runs=(ref("k1"), ref("k2"), ref("unknown")))
-    result = await environment.run(CiActivities(FakeConnections(runs=runs)).cancel_tests, request)
+    result = await environment.run(CiActivities(FakeOpener(runs=runs)).cancel_tests, request)
     assert result.cancelled == ("k1",)
     assert [reading.phase for reading in runs.runs] == [RunPhase.CANCELLED, RunPhase.CANCELLED, RunPhase.PASSED]
 
@@ -127,7 +127,7 @@ async def test_runs_are_cancelled_with_no_secret_that_was_read_before(environmen
     """A refusal is final: it would leave the runs to themselves."""
     request = CancelTestsInput(namespace="shop", runner="jenkins", runs=(ref("k1"),))
     with following() as reached:
-        await environment.run(CiActivities(FakeConnections(runs=FakeRuns())).cancel_tests, request)
+        await environment.run(CiActivities(FakeOpener(runs=FakeRuns())).cancel_tests, request)
     assert reached.shares_none
 
 
@@ -138,7 +138,7 @@ async def test_a_run_that_may_have_begun_is_looked_for_until_the_lists_must_show
     runs = FakeRuns()
     request = CancelTestsInput(namespace="shop", runner="jenkins", runs=(ref("k1"), ref("k2")), listing_lag=lag)
     runs.add("k2", RunPhase.RUNNING)
-    cancel_tests = CiActivities(FakeConnections(runs=runs)).cancel_tests
+    cancel_tests = CiActivities(FakeOpener(runs=runs)).cancel_tests
     first = bounded_environment(attempts=10, initial=2)
     if not lag:
         assert (await first.run(cancel_tests, request)).cancelled == ("k2",)
@@ -163,7 +163,7 @@ async def test_one_key_that_cannot_be_cancelled_does_not_spare_the_others(enviro
     runs.add("k2", RunPhase.RUNNING)
     request = CancelTestsInput(namespace="shop", runner="jenkins", runs=(ref("k1"), ref("k2")))
     with pytest.raises(ApplicationError, match="down"):
-        await environment.run(CiActivities(FakeConnections(runs=runs)).cancel_tests, request)
+        await environment.run(CiActivities(FakeOpener(runs=runs)).cancel_tests, request)
     assert runs.runs[0].phase is RunPhase.CANCELLED
 
 
@@ -173,13 +173,13 @@ async def test_more_runs_than_calls_may_be_in_flight_are_all_cancelled(environme
     for key in keys:
         runs.add(key, RunPhase.RUNNING)
     request = CancelTestsInput(namespace="shop", runner="jenkins", runs=tuple(map(ref, keys)))
-    result = await environment.run(CiActivities(FakeConnections(runs=runs)).cancel_tests, request)
+    result = await environment.run(CiActivities(FakeOpener(runs=runs)).cancel_tests, request)
     assert list(result.cancelled) == keys
 
 
 async def test_a_missing_runner_is_named(environment: ActivityEnvironment) -> None:
     with pytest.raises(ApplicationError, match="TestRunner/jenkins"):
-        await environment.run(CiActivities(FakeConnections()).trigger_test, REQUEST)
+        await environment.run(CiActivities(FakeOpener()).trigger_test, REQUEST)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ async def test_a_refusal_of_a_repetition_shows_that_it_proves_nothing_about_the_
 @pytest.mark.parametrize(("attempt", "began"), [(1, False), (2, True)])
 async def test_a_runner_that_is_gone_shows_as_little_about_the_attempts_before(attempt: int, began: bool) -> None:
     with pytest.raises(ApplicationError, match="TestRunner/jenkins") as caught:
-        await bounded_environment(attempt=attempt).run(CiActivities(FakeConnections()).trigger_test, REQUEST)
+        await bounded_environment(attempt=attempt).run(CiActivities(FakeOpener()).trigger_test, REQUEST)
     failure = carried(caught.value)
     assert (failure.kind, failure.began) == (FailureKind.REFERENCE_MISSING, began)
     assert failure.object == "TestRunner/jenkins"

@@ -30,7 +30,7 @@ from providers.errors import (
 )
 from providers.ports import TestRuns
 from tests.activities.conftest import bounded_environment
-from tests.activities.fakes import FakeConnections, FakeRuns
+from tests.activities.fakes import FakeOpener, FakeRuns
 from worker.serving.deadlines import ActivityDeadline
 from worker.temporal.conversion import DATA_CONVERTER
 
@@ -73,7 +73,7 @@ class ListingRuns(UntraceableRuns):
 
 
 @dataclass
-class FailingConnections(FakeConnections):
+class FailingOpener(FakeOpener):
     """Connections that fail to be opened, as often as errors are queued."""
 
     failures: list[Exception] = field(default_factory=list)
@@ -109,9 +109,9 @@ class Attempts:
                 self.details = details
 
         environment.on_heartbeat = noted
-        connections = FailingConnections(runs=self.runs, failures=self.failures)
+        opener = FailingOpener(runs=self.runs, failures=self.failures)
         request = replace(REQUEST, listing_lag=self.lag)
-        return await environment.run(CiActivities(connections).trigger_test, request)
+        return await environment.run(CiActivities(opener).trigger_test, request)
 
     async def refused(self) -> tuple[str | None, bool | None]:
         with pytest.raises(ApplicationError) as caught:
@@ -223,7 +223,7 @@ async def test_what_an_earlier_activity_may_have_sent_is_not_forgotten_for_want_
     runs = UntraceableRuns()
     request = replace(REQUEST, again=True)
     with pytest.raises(ApplicationError) as caught:
-        await bounded_environment().run(CiActivities(FakeConnections(runs=runs)).trigger_test, request)
+        await bounded_environment().run(CiActivities(FakeOpener(runs=runs)).trigger_test, request)
     assert (caught.value.type, runs.created) == ("TriggerUnknown", 0)
 
 
@@ -246,7 +246,7 @@ async def triggering(
 ) -> AsyncIterator[Callable[[], Any]]:
     """Serve the trigger from a real worker."""
     client, queue = await Client.connect(server, data_converter=DATA_CONVERTER), f"sending-{uuid.uuid4()}"
-    activities = CiActivities(FailingConnections(runs=runs, failures=failures or []))
+    activities = CiActivities(FailingOpener(runs=runs, failures=failures or []))
     async with Worker(
         client,
         task_queue=queue,

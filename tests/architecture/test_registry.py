@@ -20,7 +20,7 @@ from activities.models.tracking import TrackerRef
 from activities.resources import KubernetesResources
 from providers.shares import namespace_of
 from tests.activities.cluster import shop
-from tests.activities.fakes import FakeConnections, FakePlaces, FakeReceivers, FakeSink
+from tests.activities.fakes import FakeOpener, FakePlaces, FakeReceivers, FakeSink
 from worker.serving.registry import WORKFLOWS, Dependencies, build_activities
 from workflows.identity import (
     COMMIT_STATUS_WORKFLOW,
@@ -75,7 +75,7 @@ def registered() -> dict[str, list[str]]:
     """Return the wire names by queue, those of the watcher included."""
     dependencies = Dependencies(
         kubernetes=shop().port(),
-        connections=FakeConnections(),
+        opener=FakeOpener(),
         places=FakePlaces(),
         receivers=FakeReceivers(),
         records=FakeSink(),

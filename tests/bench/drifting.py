@@ -22,7 +22,7 @@ from crds.fields import format_time
 from providers.argocd.wire import read_fingerprints
 from providers.documents import document
 from tests.activities.cluster import shop
-from tests.activities.fakes import FakeConnections
+from tests.activities.fakes import FakeOpener
 from tests.bench.rows import Row
 from tests.providers.hosts import FakeHost, argocd
 
@@ -104,7 +104,7 @@ async def look() -> dict[str, object]:
         200, json={"metadata": {"name": "web-0", "namespace": "argocd"}, "spec": {"project": "shop-0"}}
     )
     host.on("GET", r"/api/v1/applications/.*", first)
-    looks = DriftLooks(cast("Kubernetes", monitors), FakeConnections(argocd=argocd(host.http())))
+    looks = DriftLooks(cast("Kubernetes", monitors), FakeOpener(argocd=argocd(host.http())))
     request = LookForDriftInput(instance=InstanceRef(namespace="shop", name="argocd", uid="uid-argocd"))
     began = time.monotonic()
     found = [await looks.look(request) for _ in range(LOOKS)]

@@ -21,7 +21,7 @@ from providers.http import HttpClients
 from providers.models import Run
 from providers.ports import TestRuns
 from tests.activities.conftest import bounded_environment
-from tests.activities.fakes import FakeConnections
+from tests.activities.fakes import FakeOpener
 from tests.providers.actions import DISPATCH, FLOW, WITH_KEY, WITHOUT_KEY, dispatches, run, world
 from tests.providers.hosts import Answer, FakeHost, answer, github_actions
 
@@ -48,7 +48,7 @@ async def traceable(runs: TestRuns) -> bool:
 
 async def trigger(host: FakeHost, http: HttpClients, attempt: int) -> TriggerTestResult:
     request = TriggerTestInput(namespace="shop", runner="actions", job="e2e.yml", key="k", parameters={}, variables={})
-    activities = CiActivities(FakeConnections(runs=github_actions(http)))
+    activities = CiActivities(FakeOpener(runs=github_actions(http)))
     return await bounded_environment(attempt=attempt).run(activities.trigger_test, request)
 
 

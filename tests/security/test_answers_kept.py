@@ -15,7 +15,7 @@ from providers.callers import calling_for
 from providers.errors import ProviderBusy, ProviderUnavailable
 from providers.http import HttpClients
 from providers.messages import Reply, Request
-from tests.activities.fakes import FakeConnections, FakeDeployments, application
+from tests.activities.fakes import FakeDeployments, FakeOpener, application
 from tests.activities.test_deployments import SPEC
 from tests.activities.test_drift import WEB, World
 from tests.providers.hosts import FakeHost
@@ -109,7 +109,7 @@ def names(number: int) -> list[str]:
 async def test_to_have_the_answers_about_all_applications_of_an_environment_kept_at_a_time() -> None:
     argocd = Kept(applications={one: application(name=one) for one in names(MANY)}, favoured=False)
     deployments: Sequence[DeploymentSpec] = [replace(SPEC, name=one, application=one) for one in names(MANY)]
-    answer = await ArgoCDObserver(FakeConnections(argocd=argocd)).observe("shop", deployments)
+    answer = await ArgoCDObserver(FakeOpener(argocd=argocd)).observe("shop", deployments)
     assert len(answer.observations) == argocd.read == MANY
     assert argocd.most <= 2 * AT_ONCE
 

@@ -31,7 +31,7 @@ from deploy.local.sandbox.server import Sandbox, running_sandbox
 from providers.http import HttpClients, HttpOptions
 from providers.ports import TestRuns
 from tests.activities.conftest import bounded_environment
-from tests.activities.fakes import FakeConnections
+from tests.activities.fakes import FakeOpener
 from tests.providers.apps import github_app
 from tests.providers.hosts import github_actions, gitlab_ci, jenkins
 from workflows.promotion.rules import rounds
@@ -81,7 +81,7 @@ class Gate:
     async def _run(self, activity: str, request: Any) -> Any:
         environment = bounded_environment()
         environment.info = replace(environment.info, started_time=datetime.now(UTC))
-        return await environment.run(getattr(CiActivities(FakeConnections(runs=self.runs)), activity), request)
+        return await environment.run(getattr(CiActivities(FakeOpener(runs=self.runs)), activity), request)
 
     async def start(
         self,

@@ -22,7 +22,7 @@ from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
 from tests.activities.cluster import Cluster, environment, shop
-from tests.activities.fakes import NEW, OLD, FakeConnections, FakeDeployments, FakePlaces, FakeScm, application, observe
+from tests.activities.fakes import NEW, OLD, FakeDeployments, FakeOpener, FakePlaces, FakeScm, application, observe
 from tests.watcher.test_declarations import Scene
 from tests.watcher.test_declarations import environment as declared
 
@@ -54,8 +54,8 @@ def with_thief(server: str = "https://cd.example", name: str = "web-prod", *, at
 
 async def read(cluster: Cluster, name: str, *, namespace: str = "shop", **applications: Any) -> list[DeploymentSpec]:
     argocd = FakeDeployments(applications={"web-prod": application("web-prod"), **applications})
-    connections = FakeConnections(scm=FakeScm(), argocd=argocd)
-    activities = ResourceConfigActivities(cluster.port(), connections, FakePlaces())
+    opener = FakeOpener(scm=FakeScm(), argocd=argocd)
+    activities = ResourceConfigActivities(cluster.port(), opener, FakePlaces())
     request = ReadEnvironmentInput(namespace=namespace, environment=name, repository="web")
     answer = await ActivityEnvironment().run(activities.read_environment, request)
     assert answer.environment is not None, answer.failure
@@ -165,7 +165,7 @@ async def test_who_was_there_first_keeps_it_and_of_one_second_the_first_by_name(
 
 async def test_nothing_is_written_or_synced_by_the_younger_one() -> None:
     argocd = FakeDeployments(applications={"web-prod": application("web-prod")})
-    activities = ArgoCDActivities(FakeConnections(scm=FakeScm(), argocd=argocd))
+    activities = ArgoCDActivities(FakeOpener(scm=FakeScm(), argocd=argocd))
     (mine,) = await read(with_thief(), "mine", namespace="thief")
     artifact = Artifact(component="web", revision=NEW)
     delivery = DeliverApplicationInput(namespace="thief", deployment=mine, artifact=artifact, expected=OLD, key="k")

@@ -33,7 +33,7 @@ from providers.errors import ProviderBusy
 from providers.http import HttpClients, HttpOptions
 from providers.learned import Learned
 from tests.activities.cluster import Cluster, policy, shop
-from tests.activities.fakes import FakeConnections, FakePlaces, FakeRuns
+from tests.activities.fakes import FakeOpener, FakePlaces, FakeRuns
 from tests.worlds.serving import Crowd, serving
 from tests.worlds.ticking import one_hop, promote
 from worker.serving.process import build_worker
@@ -192,7 +192,7 @@ async def test_to_hold_the_event_loop_of_a_worker_with_many_large_policies(monke
     for number in range(300):
         spec = policy("dev", "staging", repositoryRefs=[{"name": f"other-{number}"}])
         cluster.add("PromotionPolicy", f"mine-{number}", spec)
-    config = ResourceConfigActivities(cluster.port(), FakeConnections(), FakePlaces())
+    config = ResourceConfigActivities(cluster.port(), FakeOpener(), FakePlaces())
     request = FindPolicyInput(namespace="shop", environment="dev", repository="web")
     assert await turns_during(config.find_policy(request)) >= 300
 
@@ -282,7 +282,7 @@ def test_to_be_served_without_the_key_of_one_s_namespace() -> None:
     assert keyed == starts - 1
 
 
-class DeadHosts(FakeConnections):
+class DeadHosts(FakeOpener):
     """The attacker's hosts accept and never answer."""
 
     def __init__(self) -> None:

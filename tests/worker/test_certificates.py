@@ -46,8 +46,8 @@ async def check(cluster: Cluster, kind: str, name: str) -> CredentialCheckOutcom
     namespace = "" if kind == "ClusterScmProvider" else "shop"
     settings = SETTINGS
     async with open_clients(settings) as clients:
-        connections = ClusterOpener(cluster.port(), clients, system_namespace=settings.system_namespace)
-        proofs = CredentialProofs(cluster.port(), connections)
+        opener = ClusterOpener(cluster.port(), clients, system_namespace=settings.system_namespace)
+        proofs = CredentialProofs(cluster.port(), opener)
         ref = CheckedResource(kind=kind, namespace=namespace, name=name, uid=f"uid-{name}")
         return (await ActivityEnvironment().run(proofs.check_connection, CheckConnectionInput(connection=ref))).outcome
 

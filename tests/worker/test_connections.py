@@ -29,10 +29,10 @@ def connect(cluster: Cluster, open_http: Opener, handler: Any = None) -> Cluster
     return ClusterOpener(cluster.port(), http, system_namespace="pilotage")
 
 
-async def missing_in(connections: ClusterOpener, kind: str) -> tuple[str, str]:
+async def missing_in(opener: ClusterOpener, kind: str) -> tuple[str, str]:
     name = {"repository": "web", "ci_runs": "jenkins", "deployments": "argocd"}[kind]
     with pytest.raises(ReferenceMissing) as caught:
-        await getattr(connections, kind)("shop", name)
+        await getattr(opener, kind)("shop", name)
     return caught.value.what, caught.value.reason
 
 
@@ -42,20 +42,20 @@ async def test_a_rotated_secret_is_used_by_the_next_call(open_http: Opener) -> N
         return httpx.Response(200 if good else 401, json=APP if good else {"error": "invalid session"})
 
     cluster = shop()
-    connections = connect(cluster, open_http, check)
+    opener = connect(cluster, open_http, check)
     with pytest.raises(ProviderUnauthorized):
-        await (await connections.deployments("shop", "argocd")).get(REF)
+        await (await opener.deployments("shop", "argocd")).get(REF)
     cluster.secrets["shop", "argocd-token"] = {"token": b"rotated-argocd-token"}
-    assert (await (await connections.deployments("shop", "argocd")).get(REF)).name == "web-dev"
+    assert (await (await opener.deployments("shop", "argocd")).get(REF)).name == "web-dev"
 
 
 async def test_what_did_not_change_stays_open(open_http: Opener) -> None:
     cluster = shop()
-    connections = connect(cluster, open_http)
-    first = await connections.repository("shop", "web")
-    assert (await connections.repository("shop", "web")).host is first.host
+    opener = connect(cluster, open_http)
+    first = await opener.repository("shop", "web")
+    assert (await opener.repository("shop", "web")).host is first.host
     cluster.secrets["shop", "github-token"] = {"token": b"another-token-value"}
-    assert (await connections.repository("shop", "web")).host is not first.host
+    assert (await opener.repository("shop", "web")).host is not first.host
 
 
 async def test_the_values_of_a_read_secret_are_cut_out_of_every_text(open_http: Opener) -> None:
@@ -187,10 +187,10 @@ async def test_a_gitlab_runner_sends_parameters_as_it_declares(
     cluster.add("ScmProvider", "github", {"gitlab": {}, "secretRef": {"name": "github-token"}})
     repository = {"scmProviderRef": {"name": "github"}, "gitlab": {"namespace": "acme", "name": "web"}}
     cluster.add("GitRepository", "web", repository)
-    connections = connect(cluster, open_http, answer)
+    opener = connect(cluster, open_http, answer)
     for spec in ({}, block):
         cluster.add("TestRunner", "jenkins", {"gitlabCI": {"repositoryRef": {"name": "web"}, **spec}})
-        await (await connections.ci_runs("shop", "jenkins")).create("main", "k", {})
+        await (await opener.ci_runs("shop", "jenkins")).create("main", "k", {})
     assert [set(body) - {"ref"} for body in bodies] == [{"variables"}, {field}]
 
 

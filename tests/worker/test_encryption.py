@@ -126,7 +126,7 @@ async def test_a_promotion_leaves_nothing_readable_and_is_read_with_the_keys_alo
     kubernetes = shop().port()
     dependencies = Dependencies(
         kubernetes=kubernetes,
-        connections=ClusterOpener(kubernetes, http, system_namespace="pilotage"),
+        opener=ClusterOpener(kubernetes, http, system_namespace="pilotage"),
         places=TemporalPlaces(client, settings.installation),
         receivers=FakeReceivers(),
         records=FakeSink(),

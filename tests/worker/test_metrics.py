@@ -19,7 +19,7 @@ from activities.models.testing import PollTestsInput, RunRef, TriggerTestInput
 from activities.test_runs import CiActivities
 from providers import metrics as provider_metrics
 from providers.models import RunPhase
-from tests.activities.fakes import FakeConnections, FakeRuns
+from tests.activities.fakes import FakeOpener, FakeRuns
 from worker.health import Health, HealthServer
 from worker.receiver.metrics import FluxMetrics, ReceiverMetrics
 from worker.settings import describe_settings
@@ -60,7 +60,7 @@ async def test_triggers_polls_and_duplicates_of_a_worker_are_on_its_metrics_page
     runs = FakeRuns()
     runs.add("twice", RunPhase.PASSED)
     runs.add("twice", RunPhase.QUEUED)
-    ci = CiActivities(FakeConnections(runs=runs))
+    ci = CiActivities(FakeOpener(runs=runs))
     server = HealthServer(Health(), host="127.0.0.1", port=0, sdk_metrics_url=telemetry.metrics_url)
     worker = Worker(
         client,

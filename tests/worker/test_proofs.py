@@ -38,10 +38,10 @@ class Hosts:
 
 
 async def check(cluster: Cluster, open_http: Opener, hosts: Answer, kind: str, name: str) -> CredentialCheckOutcome:
-    connections = ClusterOpener(cluster.port(), open_http(hosts), system_namespace="pilotage")
+    opener = ClusterOpener(cluster.port(), open_http(hosts), system_namespace="pilotage")
     namespace = "" if kind == "ClusterScmProvider" else "shop"
     ref = CheckedResource(kind=kind, namespace=namespace, name=name, uid=f"uid-{name}")
-    proofs = CredentialProofs(cluster.port(), connections)
+    proofs = CredentialProofs(cluster.port(), opener)
     return (await ActivityEnvironment().run(proofs.check_connection, CheckConnectionInput(connection=ref))).outcome
 
 

@@ -50,11 +50,11 @@ def cluster_with(spec: dict[str, Any]) -> Cluster:
 
 async def trigger(host: Host, open_http: Opener, *, attempt: int, again: bool = False) -> TriggerTestResult:
     http = open_http(host.answer)
-    connections = ClusterOpener(cluster_with(AT_RELEASE).port(), http, system_namespace="pilotage")
+    opener = ClusterOpener(cluster_with(AT_RELEASE).port(), http, system_namespace="pilotage")
     request = TriggerTestInput(
         namespace="shop", runner="ci", job="e2e.yml", key="k1", parameters={}, variables={}, again=again
     )
-    return await bounded_environment(attempt=attempt).run(CiActivities(connections).trigger_test, request)
+    return await bounded_environment(attempt=attempt).run(CiActivities(opener).trigger_test, request)
 
 
 @pytest.mark.parametrize(("attempt", "again"), [(2, False), (1, True)])

@@ -171,12 +171,12 @@ async def test_the_secret_of_the_cluster_s_provider_is_in_the_namespace_of_the_s
     cluster.secrets["here", "token"] = {"token": b"ghp_0123456789abcdef"}
     chosen = settings(allow_http=True, system_namespace=namespace)
     async with open_clients(chosen) as clients:
-        connections = ClusterOpener(cluster.port(), clients, system_namespace=chosen.system_namespace)
+        opener = ClusterOpener(cluster.port(), clients, system_namespace=chosen.system_namespace)
         if accepted:
-            await connections.provider_check("", "shared")
+            await opener.provider_check("", "shared")
         else:
             with pytest.raises(ReferenceMissing, match="namespace elsewhere"):
-                await connections.provider_check("", "shared")
+                await opener.provider_check("", "shared")
 
 
 @workflow.defn

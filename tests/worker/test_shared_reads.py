@@ -100,9 +100,9 @@ def deployment(name: str) -> DeploymentSpec:
 
 async def test_a_round_of_three_tests_at_one_runner_reads_its_secret_once(open_http: Opener) -> None:
     cluster = counting()
-    connections = connect(cluster, open_http)
+    opener = connect(cluster, open_http)
     with activity():
-        await asyncio.gather(*(connections.ci_runs("shop", "jenkins") for _ in range(3)))
+        await asyncio.gather(*(opener.ci_runs("shop", "jenkins") for _ in range(3)))
     assert cluster.reads == {"jenkins-token": 1}
 
 
@@ -119,10 +119,10 @@ async def test_activities_that_follow_each_other_share_a_read_and_each_keeps_its
     open_http: Opener,
 ) -> None:
     cluster = counting()
-    connections = connect(cluster, open_http)
+    opener = connect(cluster, open_http)
     for _ in range(3):
         with activity():
-            await connections.deployments("shop", "argocd")
+            await opener.deployments("shop", "argocd")
             assert redact("Argo CD refuses argocd-account-token") == "Argo CD refuses ***"
     assert cluster.reads == {"argocd-token": 1}
 
@@ -156,19 +156,19 @@ async def test_a_secret_that_was_rotated_or_withdrawn_counts_within_five_seconds
 ) -> None:
     assert SHARED.total_seconds() <= 5
     cluster = counting()
-    connections = connect(cluster, open_http)
+    opener = connect(cluster, open_http)
     with activity():
-        first = await connections.deployments("shop", "argocd")
+        first = await opener.deployments("shop", "argocd")
         cluster.secrets["shop", "argocd-token"] = {"token": b"rotated-argocd-token"}
-        assert await connections.deployments("shop", "argocd") is first
+        assert await opener.deployments("shop", "argocd") is first
         later.seconds += SHARED.total_seconds()
         # Also within an activity that lasts.
-        assert await connections.deployments("shop", "argocd") is not first
+        assert await opener.deployments("shop", "argocd") is not first
         assert "rotated-argocd-token" not in redact("Argo CD refuses rotated-argocd-token")
     cluster.without_consent.add(("shop", "argocd-token"))
     later.seconds += SHARED.total_seconds()
     with activity(), pytest.raises(ReferenceMissing, match="does not consent"):
-        await connections.deployments("shop", "argocd")
+        await opener.deployments("shop", "argocd")
     assert cluster.reads == {"argocd-token": 3}
 
 
@@ -178,15 +178,15 @@ async def test_a_secret_that_a_host_refuses_is_read_again_by_the_next_that_uses_
 ) -> None:
     cluster = counting()
     http = open_http(lambda _request: httpx.Response(status, json={"message": "no"}))
-    connections = ClusterOpener(cluster.port(), http, system_namespace="pilotage")
+    opener = ClusterOpener(cluster.port(), http, system_namespace="pilotage")
     with activity():
         # What asks for rights takes a refusal as no denial: it becomes no failure.
         seen = [Observation(deployment="web", component="web", application="web")]
-        await with_rights(connections, "shop", [deployment("web")], seen)
+        await with_rights(opener, "shop", [deployment("web")], seen)
     reads = cluster.reads["argocd-token"]
     with activity():
-        await connections.deployments("shop", "argocd")
-        await connections.deployments("shop", "argocd")
+        await opener.deployments("shop", "argocd")
+        await opener.deployments("shop", "argocd")
     assert cluster.reads["argocd-token"] == reads + 1
 
 
@@ -194,19 +194,19 @@ ARTIFACT = Artifact(component="web", revision="2" * 40, tag="v2")
 TEST = TestSpec(name="e2e", runner="jenkins", job="web/e2e", parameters={}, required=True, timeout=timedelta(hours=1))
 
 
-def _deliver_application(connections: ClusterOpener) -> Attempt:
+def _deliver_application(opener: ClusterOpener) -> Attempt:
     request = DeliverApplicationInput(
         namespace="shop", deployment=deployment("web"), artifact=ARTIFACT, expected="1" * 40, key="k"
     )
-    return partial(ArgoCDActivities(connections).deliver_application, request)
+    return partial(ArgoCDActivities(opener).deliver_application, request)
 
 
-def _sync_application(connections: ClusterOpener) -> Attempt:
+def _sync_application(opener: ClusterOpener) -> Attempt:
     request = SyncApplicationInput(namespace="shop", deployment=deployment("web"), artifact=ARTIFACT, key="k")
-    return partial(ArgoCDActivities(connections).sync_application, request)
+    return partial(ArgoCDActivities(opener).sync_application, request)
 
 
-def _deliver_files(connections: ClusterOpener) -> Attempt:
+def _deliver_files(opener: ClusterOpener) -> Attempt:
     written = replace(committed("web"), repository="web")
     request = DeliverFilesInput(
         namespace="shop",
@@ -216,17 +216,17 @@ def _deliver_files(connections: ClusterOpener) -> Attempt:
         key="k",
         variables=VARIABLES,
     )
-    return partial(ScmHostActivities(connections).deliver_files, request)
+    return partial(ScmHostActivities(opener).deliver_files, request)
 
 
-def _trigger_test(connections: ClusterOpener) -> Attempt:
-    return partial(CiActivities(connections).trigger_test, TRIGGER)
+def _trigger_test(opener: ClusterOpener) -> Attempt:
+    return partial(CiActivities(opener).trigger_test, TRIGGER)
 
 
-def _trigger_round(connections: ClusterOpener) -> Attempt:
+def _trigger_round(opener: ClusterOpener) -> Attempt:
     asked = RoundTest(spec=TEST, key="0" * 32, variables={})
     request = TriggerRoundInput(namespace="shop", repository="web", tests=(asked,), variables={})
-    return partial(CiActivities(connections).trigger_round, request)
+    return partial(CiActivities(opener).trigger_round, request)
 
 
 @pytest.mark.parametrize(
@@ -243,17 +243,17 @@ async def test_what_only_a_command_starts_again_uses_no_secret_of_a_few_seconds_
 
     cluster = counting()
     cluster.objects["GitRepository", "shop", "config"] = cluster.objects["GitRepository", "shop", "web"]
-    connections = ClusterOpener(cluster.port(), open_http(answer), system_namespace="pilotage")
+    opener = ClusterOpener(cluster.port(), open_http(answer), system_namespace="pilotage")
     with activity():
         # Such as an observation of another promotion, just before somebody fixes it.
-        await connections.deployments("shop", "argocd")
-        await connections.ci_runs("shop", "jenkins")
-        await connections.repository("shop", "web")
+        await opener.deployments("shop", "argocd")
+        await opener.ci_runs("shop", "jenkins")
+        await opener.repository("shop", "web")
     read = cluster.reads.copy()
 
     async def refused() -> None:
         with activity(), suppress(ApplicationError):
-            await attempt(connections)()
+            await attempt(opener)()
 
     for key, entries in cluster.secrets.items():
         cluster.secrets[key] = {**entries, "token": b"fixed-token"}
@@ -267,42 +267,42 @@ async def test_what_only_a_command_starts_again_uses_no_secret_of_a_few_seconds_
 
 async def test_a_failure_has_the_secrets_of_its_attempt_read_again(open_http: Opener) -> None:
     cluster = counting()
-    connections = connect(cluster, open_http)
+    opener = connect(cluster, open_http)
     with activity():
-        await connections.deployments("shop", "argocd")
+        await opener.deployments("shop", "argocd")
     with activity():
-        await connections.ci_runs("shop", "jenkins")
+        await opener.ci_runs("shop", "jenkins")
         note_failure(FailureKind.NOT_FOUND)
     with activity():
-        await connections.deployments("shop", "argocd")
-        await connections.ci_runs("shop", "jenkins")
+        await opener.deployments("shop", "argocd")
+        await opener.ci_runs("shop", "jenkins")
     assert cluster.reads == {"argocd-token": 1, "jenkins-token": 2}
 
 
 async def test_consent_that_was_missing_counts_for_the_next_attempt(open_http: Opener) -> None:
     cluster = counting()
     cluster.without_consent.add(("shop", "argocd-token"))
-    connections = connect(cluster, open_http)
+    opener = connect(cluster, open_http)
     with activity():
         with pytest.raises(ReferenceMissing, match="does not consent") as missing:
-            await connections.deployments("shop", "argocd")
+            await opener.deployments("shop", "argocd")
         failure_from(missing.value)
     cluster.without_consent.clear()
     with activity():
-        await connections.deployments("shop", "argocd")
+        await opener.deployments("shop", "argocd")
 
 
 async def test_who_knows_of_a_change_reads_and_so_do_those_who_come_after(open_http: Opener) -> None:
     cluster = counting()
-    connections = connect(cluster, open_http)
+    opener = connect(cluster, open_http)
     with activity():
-        first = await connections.deployments("shop", "argocd")
+        first = await opener.deployments("shop", "argocd")
     cluster.secrets["shop", "argocd-token"] = {"token": b"rotated-argocd-token"}
     with activity(), read_through():
-        changed = await connections.deployments("shop", "argocd")
-        assert await connections.deployments("shop", "argocd") is changed
+        changed = await opener.deployments("shop", "argocd")
+        assert await opener.deployments("shop", "argocd") is changed
     with activity():
-        assert await connections.deployments("shop", "argocd") is changed
+        assert await opener.deployments("shop", "argocd") is changed
     assert changed is not first
     assert cluster.reads == {"argocd-token": 2}
 
@@ -352,9 +352,9 @@ async def test_a_read_that_began_before_a_refusal_is_not_kept() -> None:
 
 async def test_outside_of_an_activity_each_use_reads(open_http: Opener) -> None:
     cluster = counting()
-    connections = connect(cluster, open_http)
-    await connections.deployments("shop", "argocd")
-    await connections.deployments("shop", "argocd")
+    opener = connect(cluster, open_http)
+    await opener.deployments("shop", "argocd")
+    await opener.deployments("shop", "argocd")
     assert cluster.reads == {"argocd-token": 2}
 
 
@@ -399,9 +399,9 @@ async def test_nothing_of_a_secret_stays_after_five_seconds(monkeypatch: pytest.
 
 
 async def test_nothing_of_an_activity_stays_with_what_it_read(open_http: Opener) -> None:
-    connections = connect(counting(), open_http)
+    opener = connect(counting(), open_http)
     with following(), reading_secrets() as values:
-        await connections.deployments("shop", "argocd")
+        await opener.deployments("shop", "argocd")
         there = weakref.ref(values)
     del values
     gc.collect()

@@ -79,7 +79,7 @@ def _workers(client: Client, settings: Settings, http: HttpClients) -> list[Work
     kubernetes = shop().port()
     dependencies = Dependencies(
         kubernetes=kubernetes,
-        connections=ClusterOpener(kubernetes, http, system_namespace="pilotage"),
+        opener=ClusterOpener(kubernetes, http, system_namespace="pilotage"),
         places=TemporalPlaces(client, settings.installation),
         receivers=FakeReceivers(),
         records=FakeSink(),

@@ -100,8 +100,8 @@ class _Runners:
             if (await read_resource(source, TestRunner, namespace, runner)).spec != spec:
                 message = "the file and the cluster name different Secrets for it: apply the file first"
                 raise ReferenceMissing(f"TestRunner/{runner}", MissingReason.NOT_APPLIED, message)
-        connections = ClusterOpener(source, self.http, system_namespace=self.system_namespace)
-        runs = await connections.ci_runs(namespace, runner)
+        opener = ClusterOpener(source, self.http, system_namespace=self.system_namespace)
+        runs = await opener.ci_runs(namespace, runner)
         return spec.type, runs
 
 

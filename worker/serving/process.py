@@ -230,7 +230,7 @@ def _dependencies(
     )
     return Dependencies(
         kubernetes=kubernetes,
-        connections=opener,
+        opener=opener,
         places=TemporalPlaces(client, installation),
         receivers=TemporalPromotions(client=client, installation=installation, timings=timings),
         records=records,

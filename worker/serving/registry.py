@@ -51,7 +51,7 @@ class Dependencies:
     """What activities reach the world through."""
 
     kubernetes: Kubernetes
-    connections: ResourceOpener
+    opener: ResourceOpener
     places: Places
     receivers: NewsReceivers
     records: RecordSink
@@ -62,17 +62,17 @@ class Dependencies:
 
 def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activity]]:
     """Return the activities by queue; those of the queue `kubernetes` are the watcher's."""
-    connections = dependencies.connections
-    comparison = RevisionComparison(connections)
-    config = ResourceConfigActivities(dependencies.kubernetes, connections, dependencies.places, comparison)
-    scm = ScmHostActivities(connections, comparison)
-    ci = CiActivities(connections)
-    delivery = ArgoCDActivities(connections)
-    syncs = RepositorySyncs(dependencies.kubernetes, connections, dependencies.receivers, dependencies.records)
-    posts = CommitStatusPosts(dependencies.postings)
-    proofs = CredentialProofs(dependencies.kubernetes, connections, postings=dependencies.postings)
+    opener = dependencies.opener
+    comparison = RevisionComparison(opener)
+    config = ResourceConfigActivities(dependencies.kubernetes, opener, dependencies.places, comparison)
+    scm = ScmHostActivities(opener, comparison)
+    ci = CiActivities(opener)
+    delivery = ArgoCDActivities(opener)
+    syncs = RepositorySyncs(dependencies.kubernetes, opener, dependencies.receivers, dependencies.records)
+    posts = CommitStatusPosts(dependencies.postings, dependencies.commit_statuses)
+    proofs = CredentialProofs(dependencies.kubernetes, opener, postings=dependencies.postings)
     check = proofs.check_connection
-    drift = PromotedChanges(dependencies.kubernetes, connections)
+    drift = PromotedChanges(dependencies.kubernetes, opener)
     return {
         "config": (
             config.find_policy,
@@ -113,5 +113,5 @@ def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activi
             delivery.deliver_application,
             delivery.sync_application,
         ),
-        "observation": (StreamActivities(connections).watch_deployments,),
+        "observation": (StreamActivities(opener).watch_deployments,),
     }

@@ -77,7 +77,7 @@ from activities.models.steering import ReadInstructionsInput, ReadInstructionsRe
 from activities.models.tracking import Artifact, Timings, TrackerRef
 from crds.api.ports import ApiForbidden
 from crds.reasons.vocabulary import Health, Phase
-from tests.activities.fakes import FakeConnections, FakeScm
+from tests.activities.fakes import FakeOpener, FakeScm
 from tests.workflows.environment.puppets import MAIN, Puppet, Tracker
 from tests.worlds import declared
 from tests.worlds.played import Server, connected, served
@@ -140,6 +140,10 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     watcher_is_there: asyncio.Event = field(default_factory=_set_event)
     unknown: set[str] = field(default_factory=set)
     """Commits that the SCM host does not know."""
+    declared: asyncio.Event = field(default_factory=_set_event)
+    """Answers of reads of the Environment wait for it, and what is declared meanwhile is none of them."""
+    compared: asyncio.Event = field(default_factory=_set_event)
+    """Answers of comparisons wait for it."""
     flux: bool = False
     """Whether Flux deploys, so that only its events show what runs."""
 
@@ -215,6 +219,7 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
         view = EnvironmentView(
             name="staging", final=False, vars={}, delivery_timeout=timedelta(seconds=20), deployments=deployments
         )
+        await self.declared.wait()
         return ReadEnvironmentResult(environment=view)
 
     @activity.defn
@@ -260,12 +265,12 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     async def compare_revisions(self, request: CompareRevisionsInput) -> CompareRevisionsResult:
         self._refuse()
         self.calls.append("compare_revisions")
-        return CompareRevisionsResult(
-            relations=tuple(
-                Relation.UNKNOWN if self.unknown & {one.base, one.head} else relation(one.base, one.head)
-                for one in request.pairs
-            )
+        relations = tuple(
+            Relation.UNKNOWN if self.unknown & {one.base, one.head} else relation(one.base, one.head)
+            for one in request.pairs
         )
+        await self.compared.wait()
+        return CompareRevisionsResult(relations=relations)
 
     @activity.defn
     async def deliver_files(self, request: DeliverFilesInput) -> DeliverFilesResult:
@@ -326,8 +331,8 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     async def _reported(self, deployments: Sequence[DeploymentSpec]) -> ReadDeploymentsResult:
         """Read what runs as a worker does, from what the place itself keeps."""
         known = await self.reports.reconciliations("shop", "staging", "web")
-        connections = FakeConnections(scm=FakeScm(commits=tuple(MAIN)), reconciled=known)
-        answer = await FluxObserver(connections).observe("shop", deployments)
+        opener = FakeOpener(scm=FakeScm(commits=tuple(MAIN)), reconciled=known)
+        answer = await FluxObserver(opener).observe("shop", deployments)
         return replace(answer, read_at=now())
 
     @activity.defn
