@@ -8,6 +8,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.models.configuration import FindPolicyInput, FindPolicyResult, ReadRepositoryInput, ReadRepositoryResult
+from activities.models.memberships import TakeLaneInput, TakeLaneResult
 from activities.models.promotion import Verb
 from activities.models.revisions import CompareRevisionsInput, CompareRevisionsResult
 from activities.models.tracking import PullRequestState
@@ -27,6 +28,8 @@ class HeldUp(World):
 
     held_up: str = ""
     """Commit of which the host answers late, or what cannot be read at first."""
+    at_lane: dict[str, str] = field(default_factory=dict)
+    """Environment -> what it has come to run, unseen by its place, as its lane is taken."""
     asked: int = 0
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -40,6 +43,12 @@ class HeldUp(World):
         if any(self.held_up in (one.base, one.head) for one in request.pairs):
             await self._hold_up()
         return await super().compare_revisions(request)
+
+    @activity.defn
+    async def take_lane(self, request: TakeLaneInput) -> TakeLaneResult:
+        if (revision := self.at_lane.get(request.view.environment)) is not None:
+            self.runs[request.view.environment] = dict.fromkeys(self.runs[request.view.environment], revision)
+        return await super().take_lane(request)
 
     @activity.defn
     async def read_repository(self, request: ReadRepositoryInput) -> ReadRepositoryResult:
@@ -87,6 +96,21 @@ async def test_a_source_that_is_rolled_back_while_it_is_compared_has_not_the_cha
         await asyncio.sleep(SOON_SECONDS)
         assert world.status.state is State.AWAITING_SYNC
         assert not any(one.startswith(f"{MINE[:12]} runs in") for one in world.sentences)
+
+
+async def test_what_the_holder_reads_counts_as_arrived_only_while_it_is_true(played: Played) -> None:
+    async with promotion_in(HeldUp, played) as (world, start):
+        world.held_up, world.at_lane = NEWER, {"staging": NEWER}
+        await start()
+        await world.reached.wait()
+        assert world.status.state is State.PROMOTING
+        world.runs["staging"] = dict.fromkeys(world.runs["staging"], OLD)
+        # Longer than a read may be old, and shorter than an attempt.
+        await asyncio.sleep(10)
+        world.gate.set()
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert world.runs["staging"] == {"web-0": MINE}
+        assert [one.result for one in world.status.promotions] == ["Promoted"]
 
 
 async def test_what_is_fixed_while_it_is_asked_for_is_asked_for_again_at_once(played: Played) -> None:

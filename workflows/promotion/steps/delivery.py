@@ -29,6 +29,7 @@ from workflows.promotion.rules.boundaries import begin_wave, deadline, end_wave,
 from workflows.promotion.rules.comparison import Comparison
 from workflows.promotion.rules.waves import Act, Facts, Step, Wave
 from workflows.promotion.run import PromotionRun
+from workflows.promotion.standing import AT_ONCE
 from workflows.promotion.state import Hop, Refusal, Touch
 from workflows.promotion.steps.hop import brought_by, end_hop, note_record
 from workflows.promotion.steps.pausing import between_waves, note_window, pause
@@ -194,8 +195,13 @@ async def _look(
     since: datetime | None,
 ) -> Facts:
     """Observe the target, and learn the ancestry that judging it needs."""
-    observed = await _observe(ctx, hop, since=since)
-    await ctx.relate(hop.round.artifacts if hop.round else (), list(observed.values()))
+    while True:
+        observed, read_at = await _observe(ctx, hop, since=since), workflow.now()
+        await ctx.relate(hop.round.artifacts if hop.round else (), list(observed.values()))
+        if workflow.now() - read_at <= AT_ONCE:
+            break
+        # While the host was asked, for hours where it is away, the target may have come to run something else.
+        since = None
     longest = 2 * max(ctx.timings.delivery_refresh, ctx.timings.compare_maximum)
     note_look(hop, workflow.now(), unseen=waves.unseen(hop, wave, observed), longest=longest)
     return Facts(
