@@ -1,13 +1,14 @@
 """Instances whose applications are watched are looked at, and monitors go with their tracker."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from activities.models.drift import GoneTracker, InstanceRef
-from crds.api.ports import ApiConflict, ApiResource, resource_of
+from crds.api.ports import ApiConflict, ApiError, ApiForbidden, ApiNotFound, ApiResource, Page, resource_of
 from crds.api.reflector import Key, ObjectChange
 from crds.resource import Resource
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
@@ -225,14 +226,16 @@ class Writing(FakeKubernetes):
         await super().delete(resource, namespace, name, **seen)
 
 
-def deleting(kubernetes: FakeKubernetes) -> TrackerController:
+def deleting(
+    kubernetes: FakeKubernetes, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> TrackerController:
     """Return the controller of a tracker that is being deleted, with a monitor of its own."""
     tracker = tracker_document(uid="uid-1", deleting=datetime(2026, 1, 1, tzinfo=UTC))
     kubernetes.put(TRACKERS, tracker)
     kubernetes.put(MONITORS, document("own"))
     entry = read_tracker(tracker)
     return TrackerController(
-        kubernetes=kubernetes, promotions=FakePromotions(), find=lambda _key: entry, clear_drift=no_drift
+        kubernetes=kubernetes, promotions=FakePromotions(), find=lambda _key: entry, clear_drift=no_drift, clock=clock
     )
 
 
@@ -255,3 +258,38 @@ async def test_a_tracker_stays_as_long_as_its_monitor_keeps_changing() -> None:
     with pytest.raises(ApiConflict):
         await controller.reconcile(Key("shop", "web-412"))
     assert kubernetes.objects[TRACKERS.plural, "shop", "web-412"]["metadata"]["finalizers"] == [FINALIZER]
+
+
+class Unserved(FakeKubernetes):
+    """Answers nothing about monitors, as without their definition, or without a role that grants them."""
+
+    def __init__(self, error: ApiError) -> None:
+        super().__init__()
+        self.error = error
+
+    async def list_all(
+        self,
+        resource: ApiResource,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> Page:
+        if resource == MONITORS:
+            raise self.error
+        return await super().list_all(resource, namespace, label_selector=label_selector, field_selector=field_selector)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ApiForbidden("driftmonitors is forbidden", status=403), ApiNotFound("404 page not found", status=404)],
+    ids=["forbidden", "not defined"],
+)
+async def test_a_tracker_goes_after_ten_minutes_though_no_monitor_may_be_deleted(error: ApiError) -> None:
+    kubernetes, now = Unserved(error), datetime(2026, 1, 1, tzinfo=UTC)
+    controller = deleting(kubernetes, lambda: now)
+    with pytest.raises(type(error)):
+        await controller.reconcile(Key("shop", "web-412"))
+    now += timedelta(minutes=10)
+    await controller.reconcile(Key("shop", "web-412"))
+    assert kubernetes.objects[TRACKERS.plural, "shop", "web-412"]["metadata"]["finalizers"] == []

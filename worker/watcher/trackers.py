@@ -15,7 +15,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from activities.models.drift import GoneTracker
-from crds.api.ports import REFUSES_EVENT, ApiConflict, ApiNotFound, Document, Kubernetes, resource_of
+from crds.api.ports import (
+    REFUSES_EVENT,
+    ApiConflict,
+    ApiForbidden,
+    ApiInvalid,
+    ApiNotFound,
+    Document,
+    Kubernetes,
+    resource_of,
+)
 from crds.api.publishing import WATCHER_MANAGER, WantedCondition, publish_conditions
 from crds.api.reflector import Key, ObjectChange
 from crds.conditions import ConditionType
@@ -272,7 +281,14 @@ class TrackerController:
             if not late:
                 return DELETION_LOOK
             await self._warn_of_rest(entry, what)
-        await self._monitors.delete(entry, patiently=not late)
+        try:
+            await self._monitors.delete(entry, patiently=not late)
+        except (ApiForbidden, ApiInvalid, ApiNotFound) as error:
+            if not late:
+                raise
+            # Of the cluster's definitions or roles, which may be of an older release: the tracker owns its monitors, so
+            # that the cluster removes them.
+            logger.warning("monitors of %s/%s are left to the cluster: %s", entry.namespace, entry.name, error)
         return None if await self._remove_finalizer(entry) else CONFLICT_PAUSE
 
     async def _ended(self, entry: TrackerEntry) -> bool:
