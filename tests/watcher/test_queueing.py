@@ -122,6 +122,31 @@ def test_each_of_k_namespaces_that_has_keys_gets_one_of_k_turns(sizes: list[int]
         assert all(at < (number + 1) * len(sizes) for number, at in enumerate(places)), (namespace, size)
 
 
+async def test_thousands_of_keys_that_no_server_answers_are_no_storm_and_are_handled_once_one_does() -> None:
+    calls, away, handled = 0, True, set[str]()
+
+    async def handle(key: str) -> None:
+        nonlocal calls
+        calls += 1
+        if away:
+            raise ConnectionError("Temporal: UNAUTHENTICATED: the API key has expired")
+        handled.add(key)
+
+    pauses = Backoff(initial=timedelta(milliseconds=10), maximum=timedelta(milliseconds=200), draw=lambda: 1.0)
+    queue: KeyedQueue[str] = KeyedQueue(
+        name="test", handle=handle, namespace_of=lambda _key: "shop", workers=4, backoff=QUICK, away=pauses
+    )
+    for number in range(2000):
+        queue.add(str(number))
+    task = asyncio.create_task(queue.run())
+    await asyncio.sleep(1)
+    assert calls < 60
+    away = False
+    await until(lambda: len(handled) == 2000, seconds=10)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_workers_are_bounded() -> None:
     work = Work(workers=3)
     work.open.clear()

@@ -3,6 +3,7 @@
 A caller that notices a change adds its key; a key that waits already is not added twice, and one that changes while
 it is handled is handled once more afterwards. So a handler reads what is true when it begins, and no two handlers
 have the same key. A failed key waits with back-off, and a handler may ask to look again; a change ends both waits.
+While no server answers, all of them wait a little between two keys.
 
 The handlers' tasks belong to `run` and end with it. Keys come from the mirrors
 (`crds/api/reflector.py`); what is done with one is decided by the controller that made the queue.
@@ -16,11 +17,15 @@ from datetime import timedelta
 from typing import Generic, TypeVar
 
 from crds.api.backoff import STANDARD, Backoff
-from crds.api.ports import ApiError
+from crds.api.ports import ApiError, ApiUnavailable
 
 logger = logging.getLogger(__name__)
 
 K = TypeVar("K", bound=Hashable)
+
+AWAY = Backoff(maximum=timedelta(seconds=5))
+"""Pauses of one that handles keys, while no server answers: thousands of keys would fail again and again, each with a
+call and a line of the log."""
 
 
 class KeyedQueue(Generic[K]):
@@ -38,6 +43,7 @@ class KeyedQueue(Generic[K]):
         namespace_of: Callable[[K], str],
         workers: int | None = 4,
         backoff: Backoff = STANDARD,
+        away: Backoff = AWAY,
     ) -> None:
         """Serve so many keys at once; None lets no key wait for another one: the handler bounds what it uses."""
         self._name = name
@@ -45,6 +51,9 @@ class KeyedQueue(Generic[K]):
         self._namespace_of = namespace_of
         self._workers = workers
         self._backoff = backoff
+        self._away = away
+        self._unanswered = 0
+        """Keys in a row that failed because a server did not answer."""
         self._ready: OrderedDict[str, deque[K]] = OrderedDict()
         """What waits, by namespace; the one whose turn is next comes first."""
         self._arrived = asyncio.Semaphore(0)
@@ -110,6 +119,8 @@ class KeyedQueue(Generic[K]):
     async def _work(self) -> None:
         while True:
             await self._serve(await self._take())
+            if self._unanswered:
+                await asyncio.sleep(self._away.pause(self._unanswered).total_seconds())
 
     async def _take(self) -> K:
         await self._arrived.acquire()
@@ -129,9 +140,11 @@ class KeyedQueue(Generic[K]):
         try:
             delay = await self._handle(key)
             self._failures.pop(key, None)
+            self._unanswered = 0
         except Exception as error:
             failures = self._failures[key] = self._failures.get(key, 0) + 1
             delay = self._backoff.pause(failures)
+            self._unanswered += isinstance(error, ApiUnavailable | ConnectionError | TimeoutError)
             # An unexpected error is a defect: its trace is wanted. The others explain themselves.
             expected = isinstance(error, ApiError | ConnectionError | TimeoutError)
             logger.warning("%s: %s is tried again: %s", self._name, key, error, exc_info=not expected)
