@@ -48,10 +48,10 @@ def validate_environment(
 
 def _command_errors(environment: Environment, repositories: Mapping[str, GitRepository] | None) -> list[FieldError]:
     """Find teams that no one can be a member of: none of the hosts of what is deployed here shows who is in one."""
-    named = {deployment.repository_ref.name for deployment in environment.spec.deployments}
-    hosts = (
-        {repositories[name].spec.host for name in named if name in repositories} if repositories is not None else set()
-    )
+    names = {deployment.repository_ref.name for deployment in environment.spec.deployments}
+    declared = (repositories[name].spec for name in names if name in repositories) if repositories is not None else ()
+    # One without a host, or with two, is an error of its own.
+    hosts = {spec.host for spec in declared if not spec.promotion_error}
     if not hosts or not hosts <= SHOWS_NO_TEAMS:
         return []
     message = f"{', '.join(sorted(hosts))} does not show who is in a team: remove it, and use `pilotage promote`"
