@@ -13,6 +13,7 @@ from typing import Any
 from crds.conditions import Condition, ConditionStatus, ConditionType, find_condition, make_condition
 from crds.reasons.conditions import ConditionReason
 from crds.reasons.trackers import TrackerReason
+from crds.reasons.vocabulary import Drift
 
 _NEEDED: Mapping[str, tuple[ConditionType, ...]] = {
     "PullRequestTracker": (
@@ -49,8 +50,8 @@ _OF_GENERATION = (ConditionType.VALID, ConditionType.REACHABLE, ConditionType.IN
 _PASSING = (
     ConditionReason.RATE_LIMITED,
     ConditionReason.UNAVAILABLE,
-    ConditionReason.OUT_OF_SYNC,
-    ConditionReason.UNHEALTHY,
+    Drift.OUT_OF_SYNC,
+    Drift.UNHEALTHY,
 )
 """What may end by itself."""
 

@@ -73,7 +73,7 @@ class Drift(StrEnum):
     """How an application differs from what was promoted to it; of several, the first one here is shown."""
 
     APPLICATION_MISSING = "ApplicationMissing"
-    """Argo CD has no such application any more."""
+    """Argo CD has no such application any more: create it again, or delete the monitor."""
     REVISION_MOVED = "RevisionMoved"
     """The application runs, or wants, a revision that does not contain the promoted one."""
     ARTIFACT_CHANGED = "ArtifactChanged"
@@ -85,7 +85,7 @@ class Drift(StrEnum):
     UNHEALTHY = "Unhealthy"
     """Argo CD shows the application as Degraded or Missing."""
     UNKNOWN = "Unknown"
-    """Argo CD does not answer, or does not show what runs."""
+    """Pilotage does not know whether the change is in place; the message has the reason."""
 
 
 class MergeMethod(StrEnum):

@@ -11,6 +11,7 @@ from crds.reasons.conditions import ConditionReason
 from crds.reasons.events import EventReason
 from crds.reasons.problems import FailureKind
 from crds.reasons.trackers import ApplicationOutcome, RecordResult, TrackerReason, WaitingReason
+from crds.reasons.vocabulary import Drift
 from crds.resource import Resource
 from crds.rules.substitution import VARIABLES
 from crds.schema.definitions import object_schema
@@ -20,6 +21,7 @@ from crds.v1alpha1.pull_request_tracker import TrackerAnnotation
 
 _REASONS: tuple[tuple[str, str, type[StrEnum]], ...] = (
     ("Reasons", "", ConditionReason),
+    ("Kinds of drift", "The reason of a drift monitor's `InPlace` where that is not true:", Drift),
     (
         "Reasons of `Completed`",
         "The reason of a tracker's status, and of its `Completed`, is the name of the state, or one of these:",
@@ -147,8 +149,8 @@ def _events_page() -> str:
     ]
     lines += [
         "`kubectl get events -A --field-selector reason=TestsFailed` lists what failed. Events on other resources have",
-        "a reason of their [conditions](conditions.md#reasons), such as `Invalid` on a policy or a kind of drift on a",
-        "drift monitor. `RecordKept` on a GitRepository holds a",
+        "a reason of their [conditions](conditions.md#reasons), such as `Invalid` on a policy, or a",
+        "[kind of drift](conditions.md#kinds-of-drift) on a drift monitor. `RecordKept` on a GitRepository holds a",
         "[record](../guides/discovery.md#trackers-that-have-ended) of a removed tracker.\n",
     ]
     return "\n".join([*lines, *_reason_rows(EventReason)]) + "\n"
