@@ -119,9 +119,14 @@ class ArgoCDDeployments:
             return wire.read_can_i((await self._endpoint.call(wire.can_i(verb, object_))).document())
 
         # Most tokens may do it to all of a project: one question then answers for each of its applications.
-        whole, own = f"{ref.project}/*", wire.rbac_object(ref, self._control_plane.namespace)
+        whole = f"{ref.project}/*"
         if await self._rights.may(verb, whole, lambda: ask(whole)):
             return True
+        try:
+            await self._place(ref)
+        except ProviderError:
+            return None
+        own = wire.rbac_object(ref, self._control_plane.namespace)
         return await self._rights.may(verb, own, lambda: ask(own))
 
     async def stream(self, ref: ApplicationRef) -> AsyncIterator[ApplicationState]:
@@ -145,6 +150,18 @@ class ArgoCDDeployments:
         if not wire.names(ref)[0]:
             self._control_plane.namespace = state.namespace
         return replace(state, name=ref.name)
+
+    async def _place(self, ref: ApplicationRef) -> None:
+        """Learn whether the namespace that a reference names is the control plane's, which RBAC never names."""
+        namespace, name = wire.names(ref)
+        if not namespace or self._control_plane.namespace or namespace in self._control_plane.others:
+            return
+        try:
+            await self.get(ref)
+        except (ProviderNotFound, ProviderUnauthorized):
+            # What is not to be seen there proves nothing by being absent elsewhere.
+            return
+        await self._find_control_plane(ref.project, (wire.Listed(namespace=namespace, name=name),))
 
     async def _find_control_plane(self, project: str, listed: Sequence[wire.Listed]) -> None:
         """Read listed applications by their bare names until one is found: that one shows the namespace.

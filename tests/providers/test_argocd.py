@@ -395,9 +395,35 @@ async def test_one_question_answers_for_all_of_a_project_whose_token_may_do_it_t
 async def test_a_narrower_right_is_asked_for_by_the_name_that_rbac_uses(
     host: FakeHost, ref: ApplicationRef, path: str
 ) -> None:
-    host.always(answer({"value": "no"}))
+    host.on("GET", r"/api/v1/applications/web\?.*appNamespace=team", answer(application()))
+    host.on("GET", r"/api/v1/applications/web\?project=shop", answer({"message": "not found"}, 404))
+    host.on("GET", "/api/v1/account/.*", answer({"value": "no"}))
     assert await argocd(host.http()).may(ref, "update") is False
     assert host.requests[-1].url.path == path
+
+
+async def test_a_right_to_one_application_counts_where_its_reference_names_the_control_planes_own_namespace(
+    host: FakeHost,
+) -> None:
+    ref = ApplicationRef(project="shop", name="cd/web")
+    host.on("GET", r"/api/v1/applications/web\?.*appNamespace=cd", answer(application()))
+    control_plane(host, "cd", "web")
+    for path, value in (("shop/web", "yes"), (r"shop/cd/web", "no"), (r"shop/\*", "no")):
+        host.on("GET", f"/api/v1/account/can-i/applications/sync/{path}", answer({"value": value}))
+    server = argocd(host.http())
+    assert [await server.may(ref, "sync") for _ in range(2)] == [True, True]
+    # Where the control plane is, is asked for once.
+    assert sum("/api/v1/applications/web" in path for path in host.paths()) == 2
+
+
+async def test_an_application_that_is_not_to_be_seen_shows_not_where_the_control_plane_is(host: FakeHost) -> None:
+    ref, http = ApplicationRef(project="shop", name="argocd/gone"), host.http()
+    host.on("GET", r"/api/v1/applications/gone.*", answer({"message": "not found"}, 404))
+    host.on("GET", "/api/v1/account/.*", answer({"value": "no"}))
+    assert await argocd(http).may(ref, "sync") is False
+    host.on("GET", LIST, placed("argocd/web"))
+    control_plane(host, "argocd", "web")
+    assert [state.name for state in await argocd(http).list("shop")] == ["web"]
 
 
 async def test_a_server_that_does_not_know_the_question_denies_nothing(host: FakeHost) -> None:
