@@ -14,8 +14,8 @@ from crds.api.publishing import status_of
 from crds.v1alpha1.git_repository import GitRepository
 
 PAGE = 100
-REMOVED_AT_ONCE = 50
-"""Trackers that one look removes; what is left goes with the next one."""
+TRIED_AT_ONCE = 50
+"""Trackers that one look tries to remove; those behind them have their turn at the next one."""
 
 
 class FinishedTrackers:
@@ -26,26 +26,37 @@ class FinishedTrackers:
         self._sink = sink
         self._clock = clock
 
-    async def tidy(self, declared: GitRepository) -> TidyRepositoryResult:
-        """Remove what is due, and return whether anything is left that the repository is looked at for."""
+    async def tidy(self, declared: GitRepository, *, after: str) -> TidyRepositoryResult:
+        """Remove what is due, and return whether anything is left that the repository is looked at for.
+
+        Only what comes `after` a name has its turn: one that cannot be removed keeps no other from it.
+        """
         kept = removed = 0
         failures: list[BriefFailure] = []
+        tried: list[str] = []
         async for document in self._trackers(declared):
-            if removed + len(failures) >= REMOVED_AT_ONCE or not is_due(
-                document, declared.metadata.name, declared.spec.ttl_after_finished, self._clock()
-            ):
+            name = str(document["metadata"]["name"])
+            has_turn = name > after and len(tried) < TRIED_AT_ONCE
+            if not (has_turn and self._is_due(declared, document)):
                 kept += 1
                 continue
+            tried.append(name)
             try:
                 gone = await self._remove(declared, document)
                 removed, kept = removed + gone, kept + (not gone)
             except (ApiError, OSError) as error:
                 kept += 1
                 found = failure_from(error)
-                name = str(document["metadata"]["name"])
                 failures.append(BriefFailure(kind=found.kind, message=found.message, object=name))
-        needed = bool(kept) or declared.spec.discovery is not None
-        return TidyRepositoryResult(needed=needed, removed=removed, failures=tuple(failures))
+        return TidyRepositoryResult(
+            needed=bool(kept) or declared.spec.discovery is not None,
+            removed=removed,
+            failures=tuple(failures),
+            tried_to=tried[-1] if len(tried) == TRIED_AT_ONCE else "",
+        )
+
+    def _is_due(self, declared: GitRepository, document: Document) -> bool:
+        return is_due(document, declared.metadata.name, declared.spec.ttl_after_finished, self._clock())
 
     async def _trackers(self, declared: GitRepository) -> AsyncIterator[Document]:
         namespace, name, token = declared.metadata.namespace, declared.metadata.name, None

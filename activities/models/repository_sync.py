@@ -113,6 +113,8 @@ class TidyRepositoryInput:
     namespace: str
     repository: str
     uid: str
+    after: str = ""
+    """The tracker at which the look before this one ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +126,8 @@ class TidyRepositoryResult(Bounded):
     """Whether there is `discovery` or any tracker, so that the list is looked at for somebody."""
     removed: int = 0
     failures: Annotated[tuple[BriefFailure, ...], First(FAILURES_KEPT)] = ()
+    tried_to: Line = ""
+    """The tracker behind which the next look goes on; empty at the end of the list."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +153,8 @@ class RepositorySyncInput:
     cursor: ListCursor = field(default_factory=ListCursor)
     remembered: Remembered = field(default_factory=Remembered)
     tidied_at: datetime | None = None
+    tidied_to: str = ""
+    """The tracker behind which removing goes on."""
     discovered: Discovered | None = None
     """What was written last."""
     history_limit: int = 200

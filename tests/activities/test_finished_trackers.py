@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,29 @@ from typing import Any
 import pytest
 from temporalio.testing import ActivityEnvironment
 
+from activities.finished_trackers import TRIED_AT_ONCE
 from activities.models.repository_sync import TidyRepositoryInput, TidyRepositoryResult
 from activities.record_sinks import FileSink, RecordLine, RecordSink
 from activities.repository_sync import RepositorySyncs
+from crds.api.ports import ApiForbidden, ApiResource
 from crds.fields import format_time
 from tests.activities.cluster import Cluster, shop
 from tests.activities.fakes import NOON, FakeOpener, FakeReceivers, FakeSink
 
 WEEK = timedelta(days=7)
 RECORD = {"promoted": True, "result": "Promoted", "source": "dev", "target": "staging", "at": format_time(NOON - WEEK)}
+
+
+@dataclass
+class Refusing(Cluster):
+    """A cluster that lets no one delete some trackers."""
+
+    kept: set[str] = field(default_factory=set)
+
+    async def delete(self, resource: ApiResource, namespace: str | None, name: str, **seen: Any) -> None:
+        if name in self.kept:
+            raise ApiForbidden(f"admission webhook denied the request: {name}", status=403)
+        await super().delete(resource, namespace, name, **seen)
 
 
 @pytest.fixture
@@ -33,9 +48,9 @@ def track(cluster: Cluster, number: int, *, state: str = "Completed", ago: timed
     cluster.add("PullRequestTracker", f"web-{number}", spec, status=whole)
 
 
-async def tidy(cluster: Cluster, sink: RecordSink) -> TidyRepositoryResult:
+async def tidy(cluster: Cluster, sink: RecordSink, *, after: str = "") -> TidyRepositoryResult:
     syncs = RepositorySyncs(cluster.port(), FakeOpener(), FakeReceivers(), sink, clock=lambda: NOON)
-    request = TidyRepositoryInput(namespace="shop", repository="web", uid="uid-web")
+    request = TidyRepositoryInput(namespace="shop", repository="web", uid="uid-web", after=after)
     result: TidyRepositoryResult = await ActivityEnvironment().run(syncs.tidy_repository, request)
     return result
 
@@ -73,6 +88,19 @@ async def test_a_tracker_whose_records_were_not_kept_stays(cluster: Cluster) -> 
     result = await tidy(cluster, sink)
     assert (result.removed, [one.object for one in result.failures]) == (1, ["web-1"])
     assert left(cluster) == {"web-1"}
+
+
+async def test_those_that_can_never_be_removed_keep_none_from_its_turn(cluster: Cluster) -> None:
+    kept, others = range(1000, 1000 + TRIED_AT_ONCE + 1), range(2000, 2003)
+    for number in (*kept, *others):
+        track(cluster, number)
+    refusing = Refusing(objects=cluster.objects, secrets=cluster.secrets, kept={f"web-{number}" for number in kept})
+    first = await tidy(refusing, FakeSink())
+    assert (first.removed, first.tried_to) == (0, f"web-{kept[TRIED_AT_ONCE - 1]}")
+    second = await tidy(refusing, FakeSink(), after=first.tried_to)
+    # At the end of the list all have their turn again.
+    assert (second.removed, second.tried_to, second.needed) == (len(others), "", True)
+    assert left(cluster) == refusing.kept
 
 
 class RestartedMeanwhile(FakeSink):

@@ -35,7 +35,7 @@ class RepositorySyncWorkflow:
         self._queues = Queues(installation=start.installation)
         self._name = name_of(start.repository)
         self._cursor, self._remembered = start.cursor, start.remembered
-        self._tidied_at = start.tidied_at
+        self._tidied_at, self._tidied_to = start.tidied_at, start.tidied_to
         self._published: Discovered | None = start.discovered
         self._looks = 0
         self._quiet = 0
@@ -128,7 +128,9 @@ class RepositorySyncWorkflow:
     async def _is_needed(self) -> bool:
         """Remove trackers that ended long ago; return whether the list is looked at for anybody."""
         repository = self._start.repository
-        request = TidyRepositoryInput(namespace=repository.namespace, repository=repository.name, uid=repository.uid)
+        request = TidyRepositoryInput(
+            namespace=repository.namespace, repository=repository.name, uid=repository.uid, after=self._tidied_to
+        )
         config = policies.list_pull_requests(self._queues, self._start.timings, summary=f"tidy {self._name}")
         self._tidied_at = workflow.now()
         try:
@@ -136,7 +138,7 @@ class RepositorySyncWorkflow:
         except ActivityError as error:
             workflow.logger.warning("trackers cannot be listed", exc_info=error)
             return True
-        self._unremoved = result.failures
+        self._unremoved, self._tidied_to = result.failures, result.tried_to
         # Who was just poked is needed: a tracker may have come since they were listed.
         return not result.gone and (result.needed or self._poked)
 
@@ -166,6 +168,7 @@ class RepositorySyncWorkflow:
                     cursor=self._cursor,
                     remembered=self._remembered,
                     tidied_at=self._tidied_at,
+                    tidied_to=self._tidied_to,
                     discovered=self._published,
                 )
             )
