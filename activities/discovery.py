@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -141,9 +141,12 @@ class Memory:
     seen: dict[int, str]
     made: set[int]
     floor: int
-    later: set[int]
+    later: dict[int, None]
+    """In the order in which they have their turn."""
     matched: set[int]
     read_again: bool
+    tried: set[int] = field(default_factory=set)
+    """Which of `later` had their turn in this look."""
 
     @classmethod
     def of(cls, remembered: Remembered) -> "Memory":
@@ -152,7 +155,7 @@ class Memory:
             seen={int(number): shown for number, _, shown in pairs},
             made=set(remembered.made),
             floor=remembered.floor,
-            later=set(remembered.later),
+            later=dict.fromkeys(remembered.later),
             matched=set(remembered.matched),
             read_again=remembered.read_again,
         )
@@ -196,18 +199,39 @@ class Memory:
         """Return what was open and is not listed as open any more, oldest first."""
         return sorted(number for number in self.seen if self.was_open(number) and number not in open_now)
 
+    def put_off(self, number: int) -> None:
+        """Have a pull request looked at again, after those that are to be by now."""
+        self.later.setdefault(number)
+
+    def is_done(self, number: int) -> None:
+        """Have a pull request looked at no more unless it is put off again."""
+        self.later.pop(number, None)
+
+    @property
+    def may_read_again(self) -> bool:
+        """Whether all may be read again: those that were left out have room, whatever becomes of the others."""
+        return self.read_again and len(self.later) <= LATER_KEPT // 2
+
+    def _in_turn(self) -> list[int]:
+        """Put what had its turn behind the others, and leave out what has no room.
+
+        News of who has a tracker go first then: what may get one is found again where all is read again.
+        """
+        waiting = sorted(self.later, key=lambda number: number in self.tried)
+        kept = set(sorted(waiting, key=self.may_be_made)[:LATER_KEPT])
+        return [number for number in waiting if number in kept]
+
     def kept(self, *, seen: Collection[int]) -> Remembered:
         """Return what the next look is to know; of what was sent only these."""
-        made, later = sorted(self.made), sorted(self.later)
-        kept = later[:LATER_KEPT]
+        made, later = sorted(self.made), self._in_turn()
         # The lowest go first, and then nothing below them is made: rather none than one that was deleted.
         dropped = made[:-MADE_KEPT]
         return Remembered(
             seen=tuple(f"{number}:{shown}" for number, shown in self.seen.items() if number in seen),
             made=tuple(made[-MADE_KEPT:]),
-            later=tuple(kept),
-            matched=tuple(number for number in kept if number in self.matched),
-            read_again=self.read_again or len(later) > LATER_KEPT,
+            later=tuple(later),
+            matched=tuple(number for number in later if number in self.matched),
+            read_again=self.read_again or len(later) < len(self.later),
             floor=max([self.floor, *dropped]),
         )
 

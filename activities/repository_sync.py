@@ -98,7 +98,7 @@ class RepositorySyncs(RepositorySyncActivities):
         declared = await self._declared(request.namespace, request.repository, request.uid)
         if declared is None:
             return TidyRepositoryResult(gone=True)
-        return await self._finished.tidy(declared)
+        return await self._finished.tidy(declared, after=request.after)
 
     async def _declared(self, namespace: str, name: str, uid: str) -> GitRepository | None:
         """Return the resource; None where it is gone, or another one by now."""
@@ -147,8 +147,9 @@ class _Look:
         if self.cursor.since is None and not self.cursor.following:
             # What was sent is looked at once more, for what is wanted now.
             self.memory.seen.clear()
-            self.memory.later.clear()
-            self.memory.matched.clear()
+            if self.cursor.wanted != self.request.cursor.wanted:
+                self.memory.later.clear()
+                self.memory.matched.clear()
         self.began_here = not self.cursor.following
         host = self.repository.host
         self.trackers = KnownTrackers(
@@ -185,13 +186,15 @@ class _Look:
         """Do what the news led to, and what earlier looks left."""
         news = [one for one in self.listed.values() if self.memory.is_news(one.change)]
         # What is news is done with here, unless it fails again.
-        self.memory.later -= {one.change.number for one in news}
-        alone = sorted(self.memory.later | set(self._vanished()))
+        for one in news:
+            self.memory.is_done(one.change.number)
+        alone = list(dict.fromkeys((*self.memory.later, *self._vanished())))
         if alone and self.discovery is not None and not await self._has_room():
             # What waits for room alone is not read again meanwhile.
             alone = [number for number in alone if not self.memory.may_be_made(number)]
         for number in alone[READS_PER_LOOK:]:
-            self.memory.later.add(number)
+            self.memory.put_off(number)
+        self.memory.tried.update(alone[:READS_PER_LOOK])
         news += [found for found in [await self._alone(number) for number in alone[:READS_PER_LOOK]] if found]
         await self.trackers.expect(len(news))
         gate = asyncio.Semaphore(_AT_ONCE)
@@ -207,7 +210,7 @@ class _Look:
     def result(self, rival: str) -> SyncRepositoryResult:
         """Return what was found and done, and what the next look is to know."""
         ended = not self.cursor.following
-        if self.memory.read_again and not self.memory.later and ended:
+        if self.memory.may_read_again and ended:
             self.memory.read_again = False
             self.cursor = ListCursor(wanted=self.cursor.wanted)
         return SyncRepositoryResult(
@@ -250,13 +253,13 @@ class _Look:
         try:
             change = await self.repository.host.pull_requests.get(number)
         except ProviderNotFound:
-            self.memory.later.discard(number)
+            self.memory.is_done(number)
             self.memory.seen.pop(number, None)
             return None
         except ProviderError as error:
             self._failed(number, error)
             return None
-        self.memory.later.discard(number)
+        self.memory.is_done(number)
         labels = self.repository.host.capabilities.labels
         return self.memory.read_alone(change, self.listed.get(number), now=self.now, labels_listed=labels)
 
@@ -268,6 +271,8 @@ class _Look:
             if tracker is None:
                 self.memory.seen[number] = rules.digest(one.change)
                 return one
+            # Whether or not it can be sent news now: it waits for no room.
+            self.memory.made.add(number)
             if number not in self.trackers.shown:
                 sent = one if one.whole else await self._whole(number)
                 if sent is None:
@@ -278,7 +283,6 @@ class _Look:
             self.memory.environment_for(self.discovery, one, self.now)
             self._failed(number, error)
             return None
-        self.memory.made.add(number)
         # What was listed is compared with what is listed next time.
         self.memory.seen[number] = rules.digest(one.change)
         return None
@@ -286,7 +290,7 @@ class _Look:
     async def _whole(self, number: int) -> ListedPullRequest | None:
         """Read what a list leaves out; None where that is for the next look."""
         if self.reads >= READS_PER_LOOK:
-            self.memory.later.add(number)
+            self.memory.put_off(number)
             return None
         return await self._alone(number)
 
@@ -306,7 +310,7 @@ class _Look:
             return
         try:
             if not await self._has_room():
-                self.memory.later.add(number)
+                self.memory.put_off(number)
                 return
             await self._create(number, environment)
         except ApiError as error:
@@ -335,7 +339,7 @@ class _Look:
 
     def _failed(self, number: int, error: Exception) -> None:
         """Note a failure of one pull request, which the next look tries again."""
-        self.memory.later.add(number)
+        self.memory.put_off(number)
         failure = failure_from(error)
         self.failures.append(BriefFailure(kind=failure.kind, message=failure.message, object=f"pull request #{number}"))
 

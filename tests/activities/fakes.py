@@ -138,6 +138,8 @@ class FakeScm(Failing):
             labels=(),
         )
     )
+    changes_by_number: dict[int, HostPullRequest] = field(default_factory=dict)
+    """Pull requests that are read next to `change`."""
     listed: tuple[ListedPullRequest, ...] = ()
     """The repository's list, in its order."""
     list_page: int = 30
@@ -198,6 +200,8 @@ class _Part:
 class _PullRequests(_Part):
     async def get(self, number: int) -> HostPullRequest:
         self.scm.note("get")
+        if (known := self.scm.changes_by_number.get(number)) is not None:
+            return known
         if number != self.scm.change.number:
             raise ProviderNotFound(f"no pull request {number}")
         return self.scm.change

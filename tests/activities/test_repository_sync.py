@@ -20,7 +20,7 @@ from activities.models.repository_sync import (
     SyncRepositoryResult,
 )
 from activities.models.tracking import PullRequestState
-from activities.repository_sync import RepositorySyncs
+from activities.repository_sync import READS_PER_LOOK, RepositorySyncs
 from crds.api.ports import ApiForbidden, ApiResource, Document
 from deploy.local.sandbox import seed
 from deploy.local.sandbox.server import running_sandbox
@@ -155,6 +155,11 @@ class Scene:
         while results[-1].more:
             results.append(await self.look())
         return results
+
+    async def look_at_each(self) -> SyncRepositoryResult:
+        """Look once, and read by itself what the list shows."""
+        self.scm.changes_by_number = {one.change.number: one.change for one in self.scm.listed}
+        return await self.look()
 
     @property
     def signalled(self) -> list[tuple[str, PullRequestState]]:
@@ -379,6 +384,77 @@ async def test_what_is_waited_for_in_too_many_numbers_is_read_again_as_a_whole(s
     scene.remembered = replace(scene.remembered, later=())
     result = await scene.look()
     assert (result.cursor.since, result.remembered.read_again) == (None, False)
+
+
+@dataclass
+class Refusing(Mortal):
+    """A cluster that takes no tracker of some pull requests, and for a while none at all."""
+
+    refused: set[int] = field(default_factory=set)
+    away: bool = False
+
+    async def create(self, resource: ApiResource, namespace: str | None, document: Mapping[str, Any]) -> Document:
+        if self.away or document["spec"]["number"] in self.refused:
+            raise ApiForbidden("admission webhook denied the request", status=403)
+        return await super().create(resource, namespace, document)
+
+
+def refusing(*refused: int) -> Scene:
+    """Return a scene with many matches, of which some never get a tracker, and at first none."""
+    cluster = mortal()
+    scene = Scene(
+        cluster=Refusing(objects=cluster.objects, secrets=cluster.secrets, refused={*refused}, away=True),
+        cursor=ListCursor(),
+    )
+    scene.scm.list_page = 100
+    scene.discover(maxTrackers=1000)
+    return scene
+
+
+def recover(scene: Scene) -> None:
+    assert isinstance(scene.cluster, Refusing)
+    scene.cluster.away = False
+
+
+async def test_what_can_never_be_made_keeps_no_other_one_from_its_turn() -> None:
+    refused, others = range(1, READS_PER_LOOK + 1), range(100, 103)
+    scene = refusing(*refused)
+    scene.show(*(listed(number) for number in (*refused, *others)))
+    await scene.look()
+    recover(scene)
+    for _ in range(2):
+        await scene.look_at_each()
+    assert scene.trackers == {*others}
+    assert set(scene.remembered.later) == {*refused}
+
+
+async def test_what_had_no_room_is_read_again_although_some_of_the_others_can_never_be_made() -> None:
+    many = range(1, LATER_KEPT + 51)
+    scene = refusing(1)
+    scene.show(*(listed(number) for number in many))
+    await scene.looks()
+    assert (len(scene.remembered.later), scene.remembered.read_again) == (LATER_KEPT, True)
+    recover(scene)
+    for _ in range(20):
+        await scene.look_at_each()
+    assert scene.trackers == {*many} - {1}
+    assert (scene.remembered.later, scene.remembered.read_again) == ((1,), False)
+
+
+async def test_news_of_a_tracker_are_not_left_out_for_those_that_wait_for_room() -> None:
+    scene = Scene(cursor=ListCursor())
+    scene.scm.list_page = 100
+    scene.discover(maxTrackers=1)
+    scene.track(9000)
+    scene.show(*(listed(number) for number in range(1, LATER_KEPT + 50)))
+    await scene.looks()
+    assert len(scene.remembered.later) == LATER_KEPT
+    scene.receivers.errors = [ApplicationError("Temporal is away")]
+    scene.show(listed(9000, ago=timedelta(0)))
+    await scene.look()
+    assert 9000 in scene.remembered.later
+    await scene.look_at_each()
+    assert [name for name, _ in scene.signalled] == ["web-9000"]
 
 
 async def test_old_pull_requests_in_great_number_cost_a_call_a_page(scene: Scene) -> None:
