@@ -1,6 +1,7 @@
 """Read several deployments at once: few calls, and no deployment's problem hides the others."""
 
 import asyncio
+import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -178,7 +179,8 @@ async def _refresh(readings: Sequence[_Reading], gates: Mapping[str, asyncio.Sem
     due = [(one, one.port) for one in readings if one.port and one.stale]
     with suppress(TimeoutError):
         async with asyncio.timeout_at(until), asyncio.timeout(REFRESHING.total_seconds()):
-            await asyncio.gather(*(refresh(reading, port) for reading, port in due))
+            # In an order of chance: where some hang, others have their turn at a later read.
+            await asyncio.gather(*(refresh(reading, port) for reading, port in random.sample(due, len(due))))
 
 
 def _of(deployment: DeploymentSpec, error: Exception, message: str) -> Failure:

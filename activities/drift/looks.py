@@ -10,7 +10,8 @@ What does not answer is not what is gone: a project that cannot be listed, or wh
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import random
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -47,6 +48,7 @@ ABSENT = "absent"
 PAGE = 500
 LISTING = timedelta(seconds=60)
 """What all lists of one look may take together; a project that is slower gives no answer."""
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _PROJECTS_AT_ONCE = 4
 
 
@@ -69,30 +71,35 @@ class DriftLooks:
         except (ReferenceMissing, ProviderError) as error:
             return LookForDriftResult(monitors=len(monitors), silent=(_silence("", instance, error),))
         projects = request.projects if request.again else {one.spec.project for one in monitors}
-        listed = await _list_all(port, sorted({*projects} - {""}))
-        silent = [_silence(name, instance, one) for name, one in listed.items() if isinstance(one, Exception)]
+        asked = {*projects} - {""}
+        listed = await _list_all(port, sorted(asked))
+        failed = {name: one for name, one in listed.items() if isinstance(one, Exception)}
+        silent = [_silence(name, instance, failed[name]) for name in _unshown_first(failed, monitors)]
         if request.again:
             digests = {one.metadata.name: "" for one in monitors}
         else:
-            digests = {one.metadata.name: _digest(listed[one.spec.project], one) for one in monitors}
-        unread = {one.project for one in silent}
+            digests = {one.metadata.name: _digest(listed.get(one.spec.project), one) for one in monitors}
+        unread = asked - {name for name, one in listed.items() if isinstance(one, dict)}
         answered = [one for one in monitors if one.spec.project not in unread]
         now = datetime.now(UTC)
         changed = {
             one.metadata.name: request.again or _has_changed(one, digests[one.metadata.name]) for one in answered
         }
         wanted = [one for one in answered if changed[one.metadata.name]]
-        turns = _in_turn(wanted, request)
-        found = await self._reader.read(port, turns[:DRIFT_READINGS])
+        renewed = _overdue([one for one in answered if not changed[one.metadata.name]], now)
+        # What is found otherwise at each look, or stays unknown for days, must keep no other one from its turn.
+        first = frozenset(request.first if request.again else request.first[: DRIFT_READINGS // 2])
+        at_most = DRIFT_READINGS - min(len(renewed), DRIFT_READINGS // 5)
+        turns = _in_turn(wanted, first, request.cursor)
+        found = await self._reader.read(port, turns[:at_most])
         readings = [as_reading(one, digests[one.metadata.name], judged) for one, judged in found.judged]
-        renewed = [one for one in answered if not changed[one.metadata.name] and _is_old(one, now)]
         room = DRIFT_READINGS - len(readings)
         readings += [_renewal(one) for one in renewed[:room]]
         silent += [_silence(name, instance, error) for name, error in found.silent.items()]
         # What comes before the cursor had its turn in this pass. Much of it may stay as it is for days, such as what is
         # declared no more: the looks of one pass follow each other at once, and passes do not.
-        left = [one for one in turns[DRIFT_READINGS:] if one.metadata.name > request.cursor]
-        passed = [one.metadata.name for one in turns[:DRIFT_READINGS] if one.metadata.name not in request.first]
+        left = [one for one in turns[at_most:] if one.metadata.name > request.cursor]
+        passed = [one.metadata.name for one in turns[:at_most] if one.metadata.name not in first]
         return LookForDriftResult(
             monitors=len(monitors),
             readings=tuple(readings),
@@ -130,13 +137,19 @@ class DriftLooks:
 
 
 async def _list_all(port: Deployments, projects: Sequence[str]) -> dict[str, dict[str, str] | ProviderError]:
-    """List the projects side by side, each once; one that fails hides no other."""
+    """List the projects side by side, each once; one that fails hides no other.
+
+    Those that had no turn in time are left out, as long as any answers: nothing is known of them. Chance gives the
+    turns, so that the same ones are not left out at each look.
+    """
     gate = asyncio.Semaphore(_PROJECTS_AT_ONCE)
     until = asyncio.get_running_loop().time() + LISTING.total_seconds()
+    begun: set[str] = set()
 
     async def ask(project: str) -> dict[str, str] | ProviderError:
         try:
             async with asyncio.timeout_at(until), gate:
+                begun.add(project)
                 return dict(await port.fingerprints(project))
         except TimeoutError:
             return ProviderUnavailable(f"project {project} was not listed in time", status=504)
@@ -146,7 +159,10 @@ async def _list_all(port: Deployments, projects: Sequence[str]) -> dict[str, dic
                 raise
             return error
 
-    return dict(zip(projects, await asyncio.gather(*map(ask, projects)), strict=True))
+    turns = random.sample(projects, len(projects))
+    found = dict(zip(turns, await asyncio.gather(*map(ask, turns)), strict=True))
+    answers = any(isinstance(one, dict) for one in found.values())
+    return {name: found[name] for name in projects if name in begun or not answers}
 
 
 def _readable(documents: Iterable[Document]) -> Iterable[DriftMonitor]:
@@ -158,7 +174,7 @@ def _readable(documents: Iterable[Document]) -> Iterable[DriftMonitor]:
             yield DriftMonitor.from_wire(document)
 
 
-def _digest(listed: dict[str, str] | ProviderError, monitor: DriftMonitor) -> str:
+def _digest(listed: dict[str, str] | ProviderError | None, monitor: DriftMonitor) -> str:
     return listed.get(monitor.spec.application, ABSENT) if isinstance(listed, dict) else ""
 
 
@@ -168,18 +184,25 @@ def _has_changed(monitor: DriftMonitor, digest: str) -> bool:
     return not current or status.kind is Drift.UNKNOWN or status.seen != digest
 
 
-def _is_old(monitor: DriftMonitor, now: datetime) -> bool:
-    at = monitor.status.last_checked_at
-    return at is None or now - at >= RENEWED_AFTER
+def _overdue(monitors: Iterable[DriftMonitor], now: datetime) -> list[DriftMonitor]:
+    """Return those whose time is to be written once more, the oldest first."""
+    checked = ((one.status.last_checked_at or LONG_AGO, one) for one in monitors)
+    old = [(at, one) for at, one in checked if now - at >= RENEWED_AFTER]
+    return [one for _, one in sorted(old, key=lambda found: found[0])]
 
 
-def _in_turn(monitors: Sequence[DriftMonitor], request: LookForDriftInput) -> list[DriftMonitor]:
-    """Put what is suspicious first, then what follows the monitor at which the last look ended."""
-    first = set(request.first)
+def _unshown_first(projects: Iterable[str], monitors: Sequence[DriftMonitor]) -> list[str]:
+    """Put those first that some monitor does not show as unknown: an answer names a bounded number of them."""
+    unshown = {one.spec.project for one in monitors if one.status.kind is not Drift.UNKNOWN}
+    return sorted(projects, key=lambda one: one not in unshown)
+
+
+def _in_turn(monitors: Sequence[DriftMonitor], first: Collection[str], cursor: str) -> list[DriftMonitor]:
+    """Put these first, then what follows the monitor at which the last look ended."""
 
     def turn(one: DriftMonitor) -> tuple[bool, bool, str]:
         name = one.metadata.name
-        return (name not in first, name <= request.cursor, name)
+        return (name not in first, name <= cursor, name)
 
     return sorted(monitors, key=turn)
 

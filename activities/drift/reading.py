@@ -1,6 +1,7 @@
 """Read the applications of some monitors, and judge each; a silent server is no evidence about one application."""
 
 import asyncio
+import random
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -43,7 +44,7 @@ class Found:
     """What was read."""
 
     judged: list[tuple[DriftMonitor, DriftJudgement]] = field(default_factory=list)
-    """Of each monitor of which anything is known now."""
+    """Of each monitor of which anything is known now, in the order in which they were asked for."""
     silent: dict[str, ProviderError] = field(default_factory=dict)
     """Projects whose server answered not several times, with the last of its failures."""
 
@@ -111,8 +112,11 @@ class ApplicationReader:
 
         with suppress(TimeoutError):
             async with asyncio.timeout(READING.total_seconds()):
-                await asyncio.gather(*map(one, monitors))
+                # In an order of chance: where some hang, others have their turn at a later look.
+                await asyncio.gather(*map(one, random.sample(monitors, len(monitors))))
         found.judged += await self._judged(applications)
+        places = {monitor.metadata.name: place for place, monitor in enumerate(monitors)}
+        found.judged.sort(key=lambda judged: places[judged[0].metadata.name])
         return found
 
     async def _judged(self, applications: Sequence[_Application]) -> list[tuple[DriftMonitor, DriftJudgement]]:
