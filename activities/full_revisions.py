@@ -11,11 +11,20 @@ from activities.models.delivery import Observation, ReadDeploymentsResult
 from activities.models.failures import BriefFailure, Failure
 from activities.ports import ReferenceMissing, ResourceOpener
 from crds.reasons.problems import FailureKind
-from providers.errors import ProviderBusy, ProviderError
+from providers.errors import (
+    ProviderBusy,
+    ProviderError,
+    ProviderMalformed,
+    ProviderNotFound,
+    ProviderRejected,
+)
 
 _FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _ASKED_AT_ONCE = 5
+_ABOUT_ONE = (ProviderNotFound, ProviderRejected, ProviderMalformed)
+"""Refusals that are no news of the next abbreviation."""
 Meanings = dict[str, str | None]
+Refusals = dict[str, ProviderError | ReferenceMissing]
 
 
 class FullRevisions:
@@ -37,35 +46,47 @@ class FullRevisions:
         if not short:
             return tuple(observations)
         try:
-            meanings = await self._ask(namespace, repository, sorted(short))
+            meanings, refused = await self._ask(namespace, repository, sorted(short))
         except (ProviderError, ReferenceMissing) as error:
             if isinstance(error, ProviderBusy) and not last_attempt():
                 raise
+            meanings, refused = {}, dict.fromkeys(short, error)
+
+        def complete(one: Observation) -> Observation:
+            error = next((refused[revision] for revision in _abbreviated(one) if revision in refused), None)
+            if error is None:
+                return _completed(one, meanings, repository)
             message = f"the commit of an abbreviated hash could not be looked up: {describe(error)}"
             failure = Failure(kind=kind_of(error), object=f"GitRepository/{repository}", message=bounded(message))
-            return tuple(replace(one, failure=failure.brief()) if _abbreviated(one) else one for one in observations)
-        return tuple(_completed(one, meanings, repository) for one in observations)
+            return replace(one, failure=failure.brief())
 
-    async def _ask(self, namespace: str, repository: str, short: Sequence[str]) -> Meanings:
+        return tuple(map(complete, observations))
+
+    async def _ask(self, namespace: str, repository: str, short: Sequence[str]) -> tuple[Meanings, Refusals]:
+        """Return what each means, None where that is not known, and those of which the answer is a refusal."""
         host = await self._hosts.known(namespace, repository)
         found: Meanings = {one: self._known.get(host, one) for one in short}
         if None not in found.values():
-            return found
+            return found, {}
         host = await self._hosts.open(namespace, repository)
         found = {one: self._known.get(host, one) for one in short}
         unknown = [one for one, full in found.items() if full is None]
-        gate = asyncio.Semaphore(_ASKED_AT_ONCE)
+        gate, refused = asyncio.Semaphore(_ASKED_AT_ONCE), Refusals()
 
         async def ask(one: str) -> None:
             async with gate:
-                full = await host.revisions.resolve(one)
+                try:
+                    full = await host.revisions.resolve(one)
+                except _ABOUT_ONE as error:
+                    refused[one] = error
+                    return
             # A branch or tag may be named like a hash; its commit is not what the name abbreviates.
             if full is not None and full.startswith(one):
                 # At once, so that an attempt that fails later leaves less to ask for.
                 found[one] = self._known.put(full, host, one)
 
         await asyncio.gather(*map(ask, unknown))
-        return found
+        return found, refused
 
 
 def _abbreviated(observation: Observation) -> Iterable[str]:

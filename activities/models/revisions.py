@@ -78,12 +78,18 @@ class CompareRevisionsInput:
     namespace: str
     repository: str
     pairs: tuple[RevisionPair, ...]
+    some: bool = False
+    """Whether the host need not answer for each of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompareRevisionsResult:
     relations: tuple[Relation, ...]
     """In the order of the pairs."""
+    unanswered: tuple[int, ...] = ()
+    """Places of the pairs of which nothing is known, although a relation stands there."""
+    failure: Failure | None = None
+    """Why."""
 
 
 class CommitState(StrEnum):

@@ -8,7 +8,7 @@ import pytest
 from activities import host_memory
 from activities.full_revisions import FullRevisions
 from activities.models.delivery import Observation
-from providers.errors import ProviderBusy, ProviderUnavailable
+from providers.errors import ProviderBusy, ProviderNotFound, ProviderUnavailable
 from tests.activities.fakes import NEW, OLD, FakeOpener, FakeScm, Slots
 
 SEEN = Observation(deployment="web", component="web", application="web-dev", runs=OLD[:7], written=NEW[:8], tag="x")
@@ -58,6 +58,19 @@ async def test_one_that_means_no_commit_or_several_is_a_problem(commits: tuple[s
 async def test_a_written_name_that_only_looks_like_a_hash_stays_as_it_is() -> None:
     [found] = await complete(FakeScm(), replace(SEEN, runs=OLD, written="20240101"))
     assert (found.written, found.problem) == ("20240101", "")
+
+
+async def test_one_that_a_host_refuses_to_look_up_spoils_no_other_one() -> None:
+    scm = FakeScm()
+    scm.errors["resolve"] = [ProviderNotFound("none of the newest 10000 commits begins with it")]
+    first, second = sorted((OLD[:7], NEW[:7]))
+    odd, other = await complete(
+        scm,
+        replace(SEEN, runs=first, written=None),
+        replace(SEEN, deployment="other", runs=second, written=None),
+    )
+    assert "none of the newest" in odd.problem
+    assert (other.problem, len(other.runs or "")) == ("", len(OLD))
 
 
 async def test_an_outage_spoils_only_what_needs_the_host() -> None:

@@ -18,6 +18,8 @@ from activities.models.revisions import (
 )
 from activities.models.tracking import Component, PullRequestState
 from activities.pull_requests import ScmHostActivities
+from crds.reasons.problems import FailureKind
+from providers.errors import ProviderError, ProviderRateLimited, ProviderUnavailable
 from providers.models import Ancestry
 from tests.activities.fakes import NEW, OLD, OTHER, WEB, FakeOpener, FakeScm
 
@@ -107,6 +109,42 @@ async def test_an_answer_for_full_hashes_is_asked_for_once(environment: Activity
         assert relations == (Relation.AHEAD, Relation.IDENTICAL, Relation.UNKNOWN)
     # Unknown commits may be pushed later, so that only those are asked for again.
     assert scm.calls == ["compare", "compare", "compare"]
+
+
+@pytest.mark.parametrize("some", [False, True])
+async def test_one_pair_that_a_host_cannot_compare_hides_the_others_only_from_who_needs_all(
+    environment: ActivityEnvironment, some: bool
+) -> None:
+    scm = FakeScm(relations={(OLD, OTHER): Ancestry.AHEAD})
+    scm.errors["compare"] = [ProviderUnavailable("HTTP 500", status=500)]
+    activities = ScmHostActivities(FakeOpener(scm=scm))
+    pairs = (RevisionPair(base=OLD, head=NEW), RevisionPair(base=OLD, head=OTHER))
+    request = CompareRevisionsInput(namespace="shop", repository="web", pairs=pairs, some=some)
+    if not some:
+        with pytest.raises(ApplicationError, match="HTTP 500"):
+            await environment.run(activities.compare_revisions, request)
+        return
+    answer = await environment.run(activities.compare_revisions, request)
+    assert (answer.relations[1], answer.unanswered) == (Relation.AHEAD, (0,))
+    assert answer.failure is not None
+    assert answer.failure.kind is FailureKind.UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [[ProviderUnavailable("away", status=503)] * 2, [ProviderRateLimited("quiet", status=429)]],
+    ids=["away", "wants quiet"],
+)
+async def test_a_host_that_answers_for_none_or_wants_quiet_is_a_failure(
+    environment: ActivityEnvironment, errors: list[ProviderError]
+) -> None:
+    scm = FakeScm()
+    scm.errors["compare"] = errors
+    activities = ScmHostActivities(FakeOpener(scm=scm))
+    pairs = (RevisionPair(base=OLD, head=NEW), RevisionPair(base=OLD, head=OTHER))
+    request = CompareRevisionsInput(namespace="shop", repository="web", pairs=pairs, some=True)
+    with pytest.raises(ApplicationError):
+        await environment.run(activities.compare_revisions, request)
 
 
 async def test_what_one_host_or_credential_answered_is_believed_of_no_other_one(

@@ -353,6 +353,7 @@ COUNTS: dict[str, int] = {
     "compared": PAIRS_PER_CALL,
     "pairs": PAIRS_PER_CALL,
     "relations": PAIRS_PER_CALL,
+    "unanswered": PAIRS_PER_CALL,
     "ahead": 50,
     "Inbox.under_way": 1,
     "KeptReports.known": REPORTS_KEPT,

@@ -84,7 +84,12 @@ class DriftWorkflow:
                 self._poked = False
             await self._clear()
             look = await self._look(again)
-            if look is not None and (look.gone or not (again or look.monitors or self._left_to_do)):
+            if look is not None and look.gone:
+                if not (self._gone or self._owed):
+                    return
+                # Pull requests show still what was found through it; nothing else is left to do.
+                again, self._syncs = False, []
+            elif look is not None and not (again or look.monitors or self._left_to_do):
                 return
             if look is not None:
                 await self._take(look, again)
@@ -187,7 +192,7 @@ class DriftWorkflow:
             if patience.is_over(repository, workflow.now()):
                 continue
             self._unanswered.pop(repository, None)
-            pairs = asked[repository]
+            pairs = self._ancestry.in_turn(asked[repository])
             for begin in range(0, len(pairs), PAIRS_PER_CALL):
                 some = pairs[begin : begin + PAIRS_PER_CALL]
                 try:
@@ -197,6 +202,7 @@ class DriftWorkflow:
                         namespace=self._start.instance.namespace,
                         repository=repository,
                         pairs=some,
+                        some=True,
                     )
                 except ActivityError as error:
                     workflow.logger.warning("revisions of %s cannot be compared", repository, exc_info=error)
@@ -204,8 +210,7 @@ class DriftWorkflow:
                         patience.silent.add(repository)
                         self._unanswered[repository] = None
                     break
-                for pair, relation in zip(some, answer, strict=True):
-                    self._ancestry.learn(pair.base, pair.head, relation)
+                self._ancestry.take(some, answer)
 
     async def _request_syncs(self) -> None:
         """Request each sync that is wanted; one that something is in the way of is tried again after a later look.

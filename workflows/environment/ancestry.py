@@ -6,6 +6,7 @@ from datetime import datetime
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
+from activities.models.failures import Failure
 from activities.models.places import EnvironmentInput
 from activities.models.revisions import PAIRS_PER_CALL, RevisionPair
 from workflows.environment.state import ComparerState
@@ -42,7 +43,7 @@ class Comparer:
         self.ancestry.decided()
         if pairs and not self._asking and (self._again_at is None or now >= self._again_at):
             self._asking, self._hurried = True, False
-            self._background.start(self._ask(tuple(pairs[:PAIRS_PER_CALL])))
+            self._background.start(self._ask(self.ancestry.in_turn(pairs)[:PAIRS_PER_CALL]))
 
     def hurry(self) -> None:
         """Ask again for what the host did not know or did not answer: a signal reports that something changed."""
@@ -54,25 +55,31 @@ class Comparer:
         """Return when a failed call is repeated."""
         return None if self._asking else self._again_at
 
-    async def _ask(self, pairs: tuple[RevisionPair, ...]) -> None:
+    async def _ask(self, pairs: Sequence[RevisionPair]) -> None:
         start = self._start
         queues = Queues(installation=start.installation)
         try:
-            relations = await compare_revisions(
-                queues, start.timings, namespace=start.namespace, repository=start.repository, pairs=pairs
+            answer = await compare_revisions(
+                queues, start.timings, namespace=start.namespace, repository=start.repository, pairs=pairs, some=True
             )
         except ActivityError as error:
-            failure, now = failure_of(error), workflow.now()
-            self._failing_since = self._failing_since or now
-            if worth_showing(failure, self._failing_since, now, passing=start.timings.passing):
-                self.problem = f"revisions cannot be compared: {failure.text}"
-            self._again_at = now + max(self._pauses.next(), failure.wait)
+            self._note(failure_of(error))
         else:
-            for pair, relation in zip(pairs, relations, strict=True):
-                self.ancestry.learn(pair.base, pair.head, relation)
-            self.problem, self._again_at, self._failing_since = "", None, None
+            self.ancestry.take(pairs, answer)
             self._pauses.reset()
+            if answer.failure is not None:
+                self._note(answer.failure)
+            else:
+                self.problem, self._again_at, self._failing_since = "", None, None
         finally:
             self._asking = False
             if self._hurried:
                 self.hurry()
+
+    def _note(self, failure: Failure) -> None:
+        """Keep why something is not answered, and when it is asked for again."""
+        now, timings = workflow.now(), self._start.timings
+        self._failing_since = self._failing_since or now
+        if worth_showing(failure, self._failing_since, now, passing=timings.passing):
+            self.problem = f"revisions cannot be compared: {failure.text}"
+        self._again_at = now + max(self._pauses.next(), failure.wait)

@@ -25,7 +25,7 @@ from activities.models.configuration import EnvironmentView
 from activities.models.delivery import Observation
 from activities.models.memberships import OpenHopResult
 from activities.models.promotion import Command, CommandAnswer, PromotionInput, Verb
-from activities.models.revisions import PAIRS_PER_CALL, Relation, RevisionPair
+from activities.models.revisions import PAIRS_PER_CALL, CompareRevisionsResult, Relation, RevisionPair
 from activities.models.tracking import Artifact
 from crds.reasons.events import EventReason
 from crds.reasons.vocabulary import Phase, State
@@ -362,7 +362,7 @@ class PromotionRun:
         for start in range(0, len(pairs), PAIRS_PER_CALL):
             batch = pairs[start : start + PAIRS_PER_CALL]
 
-            async def ask(batch: Sequence[RevisionPair] = batch) -> tuple[Relation, ...]:
+            async def ask(batch: Sequence[RevisionPair] = batch) -> CompareRevisionsResult:
                 return await compare_revisions(
                     self.queues,
                     self.timings,
@@ -371,8 +371,8 @@ class PromotionRun:
                     pairs=batch,
                 )
 
-            relations = await self.asking.retry_until_answered(
+            answer = await self.asking.retry_until_answered(
                 ask, object_=f"GitRepository/{self.request.spec.repository}", why="compare revisions"
             )
-            self.story.relations |= comparison.with_answers(batch, relations)
+            self.story.relations |= comparison.with_answers(batch, answer.relations)
         self.story.relations = comparison.kept(self.story.relations, artifacts, observations, at_most=RELATIONS_KEPT)

@@ -16,7 +16,7 @@ from typing import TypeVar
 from temporalio import workflow
 
 from activities.contracts import ScmActivities
-from activities.models.revisions import CompareRevisionsInput, Relation, RevisionPair
+from activities.models.revisions import CompareRevisionsInput, CompareRevisionsResult, Relation, RevisionPair
 from activities.models.tracking import Timings
 from workflows import policies
 from workflows.identity import Queues
@@ -58,15 +58,20 @@ def trimmed(known: Mapping[Pair, Value], read: Collection[Pair], *, at_most: int
 
 
 async def compare_revisions(
-    queues: Queues, timings: Timings, *, namespace: str, repository: str, pairs: Sequence[RevisionPair]
-) -> tuple[Relation, ...]:
-    """Have the host compare at most `PAIRS_PER_CALL` pairs; raises ActivityError."""
-    answer = await workflow.execute_activity_method(
+    queues: Queues,
+    timings: Timings,
+    *,
+    namespace: str,
+    repository: str,
+    pairs: Sequence[RevisionPair],
+    some: bool = False,
+) -> CompareRevisionsResult:
+    """Have the host compare at most `PAIRS_PER_CALL` pairs, or with `some` those that it can; raises ActivityError."""
+    return await workflow.execute_activity_method(
         ScmActivities.compare_revisions,
-        CompareRevisionsInput(namespace=namespace, repository=repository, pairs=tuple(pairs)),
+        CompareRevisionsInput(namespace=namespace, repository=repository, pairs=tuple(pairs), some=some),
         **policies.scm_read(queues, timings, summary=f"compare revisions: {len(pairs)}"),
     )
-    return answer.relations
 
 
 class KnownAncestry:
@@ -75,6 +80,7 @@ class KnownAncestry:
     def __init__(self, known: Sequence[KnownRelation] = ()) -> None:
         self._relations: dict[tuple[str, str], Relation] = {}
         self._read: dict[tuple[str, str], Relation] = {}
+        self._unanswered: set[RevisionPair] = set()
         for one in known:
             self.learn(one.base, one.head, one.relation)
 
@@ -91,6 +97,19 @@ class KnownAncestry:
             return None
         self._read[head, base] = reverse
         return opposite(reverse)
+
+    def in_turn(self, pairs: Sequence[RevisionPair]) -> list[RevisionPair]:
+        """Put behind the others what the host did not answer: it must keep none of them from its turn."""
+        self._unanswered.intersection_update(pairs)
+        return sorted(pairs, key=lambda one: one in self._unanswered)
+
+    def take(self, pairs: Sequence[RevisionPair], answer: CompareRevisionsResult) -> None:
+        """Remember what the host answered of these pairs."""
+        for place, (pair, relation) in enumerate(zip(pairs, answer.relations, strict=True)):
+            if place in answer.unanswered:
+                self._unanswered.add(pair)
+            else:
+                self.learn(pair.base, pair.head, relation)
 
     def learn(self, base: str, head: str, relation: Relation) -> None:
         """Remember an answer of the host."""

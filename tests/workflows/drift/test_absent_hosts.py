@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+import pytest
 from temporalio import activity
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
@@ -21,7 +22,13 @@ from activities.models.drift import (
     SyncDriftedInput,
     Verdict,
 )
-from activities.models.revisions import CompareRevisionsInput, CompareRevisionsResult, RevisionPair
+from activities.models.failures import Failure
+from activities.models.revisions import (
+    PAIRS_PER_CALL,
+    CompareRevisionsInput,
+    CompareRevisionsResult,
+    RevisionPair,
+)
 from activities.models.tracking import Timings
 from crds.reasons.problems import FailureKind
 from crds.reasons.vocabulary import Drift
@@ -29,6 +36,7 @@ from tests.workflows.drift.test_workflow import INSTANCE, READING, World
 from tests.worlds.played import Played, connected, served
 from tests.worlds.serving import Activity
 from workflows.drift.workflow import DriftWorkflow
+from workflows.identity import drift_workflow_id
 
 HANGING = timedelta(seconds=25)
 """What it takes to give a call up."""
@@ -45,17 +53,28 @@ class Absent(World):
     looked_at: list[float] = field(default_factory=list)
     tried: list[str] = field(default_factory=list)
     failure: FailureKind = FailureKind.UNAVAILABLE
+    gone: bool = False
+    """Whether there is no such instance."""
+    compared: list[RevisionPair] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
+    """Commits that the host compares with none."""
 
     @activity.defn
     async def look_for_drift(self, request: LookForDriftInput) -> LookForDriftResult:
         self.looked_at.append(asyncio.get_running_loop().time())
+        if self.gone:
+            return LookForDriftResult(gone=True)
         found = self.readings if len(self.looked_at) <= 2 else ()
         return LookForDriftResult(monitors=self.monitors, readings=found)
 
     @activity.defn
     async def compare_revisions(self, request: CompareRevisionsInput) -> CompareRevisionsResult:
         await self._ask(request.repository)
-        return CompareRevisionsResult(relations=(self.relation,) * len(request.pairs))
+        self.compared += request.pairs
+        refused = tuple(place for place, one in enumerate(request.pairs) if one.head in self.refused)
+        why = Failure(kind=FailureKind.UNAVAILABLE, message="HTTP 500") if refused else None
+        relations = (self.relation,) * len(request.pairs)
+        return CompareRevisionsResult(relations=relations, unanswered=refused, failure=why)
 
     @activity.defn
     async def present_drift(self, request: PresentDriftInput) -> PresentDriftResult:
@@ -222,3 +241,52 @@ async def test_where_nothing_is_watched_a_refusal_that_people_must_fix_keeps_no_
         await world.handle.result()
         assert (world.presented, world.tried) == ([], ["web-412"])
         assert (await world.handle.describe()).status is WorkflowExecutionStatus.COMPLETED
+
+
+@pytest.mark.parametrize("uid", [INSTANCE.uid, ""])
+async def test_what_pull_requests_show_of_an_instance_that_is_gone_is_presented_before_the_workflow_ends(
+    played: Played, uid: str
+) -> None:
+    async with playing(played) as world:
+        instance = replace(INSTANCE, uid=uid)
+        world.gone, world.hangs = True, {"web"}
+        await world.port(Timings()).present(instance, "web-412")
+        await world.port(Timings()).clear(instance, GoneTracker(name="web-413", repository="web", number=413))
+        await world.passed(3)
+        assert (world.presented, set(world.tried)) == ([], {"web-412", "web-413"})
+        world.hangs = set()
+        identity = drift_workflow_id(world.installation, INSTANCE.namespace, INSTANCE.name, uid)
+        await world.client.get_workflow_handle(identity).result()
+        assert sorted(world.presented) == ["web-412", "web-413"]
+
+
+async def test_where_an_instance_is_gone_nothing_is_synced_and_a_refusal_that_people_must_fix_keeps_no_workflow(
+    played: Played,
+) -> None:
+    async with playing(played) as world:
+        world.readings = (replace(drifted("web", 1, Drift.OUT_OF_SYNC), syncs=True),)
+        world.hangs, world.failure = {"m-web"}, FailureKind.UNAVAILABLE
+        await world.port(Timings()).poke(INSTANCE)
+        await world.passed(2)
+        world.gone, world.hangs, world.failure = True, {"web", "m-web"}, FailureKind.UNAUTHORIZED
+        await world.port(Timings()).present(INSTANCE, "web-2")
+        await world.handle.result()
+        assert world.tried[-1] == "web-2"
+
+
+async def test_commits_that_a_host_cannot_compare_keep_no_others_from_being_compared(played: Played) -> None:
+    async with playing(played) as world:
+        heads = [f"{number:040x}" for number in range(PAIRS_PER_CALL + 2)]
+        world.refused = {*heads[:2]}
+        moved = Verdict(kind=Drift.REVISION_MOVED, observed="b")
+        world.readings = tuple(
+            replace(drifted("web", number), moved=moved, pair=RevisionPair(base="a" * 40, head=head))
+            for number, head in enumerate(heads)
+        )
+        await world.port(Timings()).poke(INSTANCE)
+        await world.passed(2)
+        # All in one look; what the host refused comes behind the others in the next one.
+        assert {one.head for one in world.compared[: len(heads)]} == {*heads}
+        await world.passed(3)
+        kinds = {one.monitor: one.verdict.kind for request in world.published for one in request.changes}
+        assert kinds == {f"m-web-{number}": Drift.REVISION_MOVED for number in range(2, len(heads))}

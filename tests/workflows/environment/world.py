@@ -76,6 +76,7 @@ from activities.models.status import PlaceStatus, PublishPlaceInput, PublishStat
 from activities.models.steering import ReadInstructionsInput, ReadInstructionsResult
 from activities.models.tracking import Artifact, Timings, TrackerRef
 from crds.api.ports import ApiForbidden
+from crds.reasons.problems import FailureKind
 from crds.reasons.vocabulary import Health, Phase
 from tests.activities.fakes import FakeOpener, FakeScm
 from tests.workflows.environment.puppets import MAIN, Puppet, Tracker
@@ -144,6 +145,10 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     """Answers of reads of the Environment wait for it, and what is declared meanwhile is none of them."""
     compared: asyncio.Event = field(default_factory=_set_event)
     """Answers of comparisons wait for it."""
+    uncompared: set[str] = field(default_factory=set)
+    """Commits that the SCM host compares with none."""
+    asked: list[tuple[set[str], ...]] = field(default_factory=list)
+    """Pairs of each comparison."""
     flux: bool = False
     """Whether Flux deploys, so that only its events show what runs."""
 
@@ -265,12 +270,17 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     async def compare_revisions(self, request: CompareRevisionsInput) -> CompareRevisionsResult:
         self._refuse()
         self.calls.append("compare_revisions")
+        self.asked.append(tuple({one.base, one.head} for one in request.pairs))
+        refused = tuple(
+            place for place, one in enumerate(request.pairs) if request.some and self.uncompared & {one.base, one.head}
+        )
         relations = tuple(
             Relation.UNKNOWN if self.unknown & {one.base, one.head} else relation(one.base, one.head)
             for one in request.pairs
         )
         await self.compared.wait()
-        return CompareRevisionsResult(relations=relations)
+        failure = Failure(kind=FailureKind.UNAVAILABLE, message="HTTP 500") if refused else None
+        return CompareRevisionsResult(relations=relations, unanswered=refused, failure=failure)
 
     @activity.defn
     async def deliver_files(self, request: DeliverFilesInput) -> DeliverFilesResult:

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.models.revisions import Relation, RevisionPair
+from activities.models.failures import Failure
+from activities.models.revisions import CompareRevisionsResult, Relation, RevisionPair
+from crds.reasons.problems import FailureKind
 from workflows.runtime.ancestry import RELATIONS_KEPT, Comparing, KnownAncestry, opposite, trimmed
 
 
@@ -30,6 +32,22 @@ def test_a_pair_that_is_not_known_is_noted_once_whichever_way_it_is_asked_for() 
     asking = Comparing(KnownAncestry())
     assert asking.relation("a", "b") is asking.relation("b", "a") is None
     assert list(asking.pairs.values()) == [RevisionPair(base="a", head="b")]
+
+
+def test_what_the_host_did_not_answer_stands_behind_the_others_until_it_does() -> None:
+    known, pairs = KnownAncestry(), [RevisionPair(base="a", head=head) for head in "bcd"]
+    answer = CompareRevisionsResult(
+        relations=(Relation.UNKNOWN, Relation.AHEAD, Relation.UNKNOWN),
+        unanswered=(0,),
+        failure=Failure(kind=FailureKind.UNAVAILABLE, message="HTTP 500"),
+    )
+    known.take(pairs, answer)
+    assert [known(one.base, one.head) for one in pairs] == [None, Relation.AHEAD, Relation.UNKNOWN]
+    other = RevisionPair(base="a", head="e")
+    assert known.in_turn([pairs[0], other]) == [other, pairs[0]]
+    # One that is not asked for any more is no news when it is asked for again.
+    assert known.in_turn([other]) == [other]
+    assert known.in_turn([pairs[0], other]) == [pairs[0], other]
 
 
 @given(count=st.integers(0, 60), read=st.sets(st.integers(0, 59)), at_most=st.integers(0, 60))
