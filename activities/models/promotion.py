@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from activities.models.bounds import Bounded, Line, Text
+from activities.models.drift import DriftNotice
 from activities.models.tracking import Timings, TrackerRef, TrackerSpec
 from crds.reasons.vocabulary import State
 
@@ -20,6 +21,8 @@ class PromotionInput:
     ui_url: str = ""
     """Link to the workflow in the Temporal UI, for status and comment; empty = none."""
     generation: int = 0
+    drift: DriftNotice = field(default_factory=DriftNotice)
+    """What the monitors of an attempt before it reported when it was started."""
 
 
 class Verb(StrEnum):

@@ -10,7 +10,7 @@ from typing import Any
 
 from activities.drift.publishing import DriftStatuses
 from activities.models.credential_checks import CheckedResource
-from activities.models.drift import GoneTracker, InstanceRef
+from activities.models.drift import DriftNotice, GoneTracker, InstanceRef
 from activities.models.event_sinks import SinkRef
 from activities.models.promotion import Command, CommandAnswer
 from activities.models.repository_sync import RepositoryRef
@@ -68,6 +68,8 @@ class FakePromotions:
         self.poked: list[TrackerRef] = []
         self.places: list[tuple[str, str, str]] = []
         self.commands: list[tuple[TrackerRef, str, Command]] = []
+        self.drift: dict[TrackerRef, DriftNotice | None] = {}
+        """What each attempt that was started knows of drift."""
         self.answers: dict[str, CommandAnswer] = {}
         self.reads = 0
         self.away = False
@@ -76,12 +78,19 @@ class FakePromotions:
         return f"promotion/east/{attempt.namespace}/{attempt.name}/{attempt.uid}/{attempt.attempt}"
 
     async def start(
-        self, attempt: TrackerRef, spec: TrackerSpec, *, generation: int, repository: str = ""
+        self,
+        attempt: TrackerRef,
+        spec: TrackerSpec,
+        *,
+        generation: int,
+        repository: str = "",
+        drift: DriftNotice | None = None,
     ) -> WorkflowState:
         self._reach()
         if attempt not in self.states:
             self.states[attempt] = WorkflowState.RUNNING
             self.started.append((attempt, spec))
+            self.drift[attempt] = drift
         return self.states[attempt]
 
     async def read_state(self, attempt: TrackerRef) -> WorkflowState:

@@ -1,7 +1,7 @@
 """Instances whose applications are watched are looked at, and monitors go with their tracker."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -213,6 +213,73 @@ async def test_the_last_monitor_of_an_instance_is_presented_once_after_an_answer
     assert scene.looks.sent == [("poke", INSTANCE), ("present web-412", INSTANCE)]
 
 
+async def test_a_drifted_monitor_that_goes_after_its_instance_has_the_pull_request_show_what_is_left() -> None:
+    scene = Scene()
+    drifted, kept = document("one", kind="Unhealthy"), document("two")
+    for one in (drifted, kept):
+        scene.see(None, one)
+    del scene.declared[ARGOCD]
+    scene.see(drifted, None)
+    await scene.controller.handle(ARGOCD)
+    # What is left of its tracker's shows that the instance is missing before that is presented.
+    assert scene.kubernetes.objects[MONITORS.plural, "shop", "two"]["status"]["kind"] == "Unknown"
+    assert scene.looks.sent == [("present web-412", replace(INSTANCE, uid=""))]
+    scene.see(kept, None)
+    await scene.controller.handle(ARGOCD)
+    assert len(scene.looks.sent) == 1
+
+
+async def test_a_drifted_tracker_that_goes_after_its_instance_is_cleared() -> None:
+    scene = Scene()
+    del scene.declared[ARGOCD]
+    kubernetes = scene.kubernetes
+    kubernetes.put(MONITORS, document("own", kind="Unknown"))
+    await deleting(kubernetes, clear_drift=scene.controller.clear).reconcile(Key("shop", "web-412"))
+    assert scene.looks.sent == [("clear web 412", replace(INSTANCE, uid=""))]
+    assert [plural for (plural, _, _) in kubernetes.objects if plural == MONITORS.plural] == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "presented"),
+    [
+        ("Unhealthy", "Unknown", True),
+        ("Unknown", "Unknown", False),
+        (None, "Unknown", False),
+        ("Unhealthy", "OutOfSync", False),
+        ("Unhealthy", None, False),
+    ],
+)
+async def test_drift_that_is_not_known_any_more_is_shown_so_and_what_a_look_finds_is_left_to_who_looked(
+    before: str | None, after: str | None, presented: bool
+) -> None:
+    scene = Scene()
+    old, new = (document("one", **({"kind": kind} if kind else {})) for kind in (before, after))
+    scene.see(None, old)
+    await scene.controller.handle(ARGOCD)
+    scene.see(old, new)
+    await scene.controller.handle(ARGOCD)
+    assert (("present web-412", INSTANCE) in scene.looks.sent) is presented
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+async def test_an_attempt_that_follows_another_one_begins_with_what_the_monitors_report(attempt: int) -> None:
+    scene, promotions = Scene(), FakePromotions()
+    entry = read_tracker(scene.kubernetes.put(TRACKERS, tracker_document(uid="uid-1", attempt=attempt)))
+    scene.kubernetes.put(MONITORS, document("own", kind="Unhealthy", observed="Degraded"))
+    scene.kubernetes.put(MONITORS, document("other", tracker_uid="uid-2", kind="OutOfSync"))
+    controller = TrackerController(
+        kubernetes=scene.kubernetes, promotions=promotions, find=lambda _key: entry, clear_drift=no_drift
+    )
+    await controller.reconcile(Key("shop", "web-412"))
+    known = promotions.drift[entry.current]
+    if attempt == 1:
+        # Nothing of it is watched yet, and most trackers have one attempt.
+        assert known is None
+        return
+    assert known is not None
+    assert (known.drifted, len(known.lines), "Unhealthy" in known.lines[0]) == (True, 1, True)
+
+
 class Writing(FakeKubernetes):
     """Changes a monitor right after it was listed, a few times."""
 
@@ -226,16 +293,49 @@ class Writing(FakeKubernetes):
         await super().delete(resource, namespace, name, **seen)
 
 
+class Refusing(FakeKubernetes):
+    """Lets no one delete some objects."""
+
+    async def delete(self, resource: ApiResource, namespace: str | None, name: str, **seen: Any) -> None:
+        if name in self.refused:
+            raise ApiForbidden(f"admission webhook denied the request: {name}", status=403)
+        await super().delete(resource, namespace, name, **seen)
+
+
+async def test_a_monitor_that_may_not_be_deleted_holds_no_other_one_and_its_tracker_ten_minutes_at_most() -> None:
+    kubernetes, began = Refusing(), datetime(2026, 1, 1, tzinfo=UTC)
+    times = [began]
+    controller = deleting(kubernetes, clock=lambda: times[-1])
+    for name in ("a-kept", "z-own"):
+        kubernetes.put(MONITORS, document(name))
+    kubernetes.refused = {"a-kept"}
+    with pytest.raises(ApiForbidden):
+        await controller.reconcile(Key("shop", "web-412"))
+    assert [name for (plural, _, name) in kubernetes.objects if plural == MONITORS.plural] == ["a-kept"]
+    assert kubernetes.objects[TRACKERS.plural, "shop", "web-412"]["metadata"]["finalizers"] == [FINALIZER]
+    times.append(began + DELETION_LIMIT)
+    await controller.reconcile(Key("shop", "web-412"))
+    assert kubernetes.objects[TRACKERS.plural, "shop", "web-412"]["metadata"]["finalizers"] == []
+
+
 def deleting(
-    kubernetes: FakeKubernetes, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    kubernetes: FakeKubernetes,
+    *,
+    clear_drift: Callable[[Key, GoneTracker], Awaitable[None]] = no_drift,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> TrackerController:
     """Return the controller of a tracker that is being deleted, with a monitor of its own."""
     tracker = tracker_document(uid="uid-1", deleting=datetime(2026, 1, 1, tzinfo=UTC))
     kubernetes.put(TRACKERS, tracker)
-    kubernetes.put(MONITORS, document("own"))
+    if (MONITORS.plural, "shop", "own") not in kubernetes.objects:
+        kubernetes.put(MONITORS, document("own"))
     entry = read_tracker(tracker)
     return TrackerController(
-        kubernetes=kubernetes, promotions=FakePromotions(), find=lambda _key: entry, clear_drift=no_drift, clock=clock
+        kubernetes=kubernetes,
+        promotions=FakePromotions(),
+        find=lambda _key: entry,
+        clear_drift=clear_drift,
+        clock=clock,
     )
 
 
@@ -287,7 +387,7 @@ class Unserved(FakeKubernetes):
 )
 async def test_a_tracker_goes_after_ten_minutes_though_no_monitor_may_be_deleted(error: ApiError) -> None:
     kubernetes, now = Unserved(error), datetime(2026, 1, 1, tzinfo=UTC)
-    controller = deleting(kubernetes, lambda: now)
+    controller = deleting(kubernetes, clock=lambda: now)
     with pytest.raises(type(error)):
         await controller.reconcile(Key("shop", "web-412"))
     now += timedelta(minutes=10)

@@ -12,6 +12,7 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from activities.models.drift import DriftNotice
 from activities.models.promotion import Command, CommandAnswer, PromotionInput
 from activities.models.tracking import Timings, TrackerRef, TrackerSpec
 from tests.watcher.fakes import become
@@ -63,6 +64,11 @@ class StandIn:
     def seen(self) -> list[str]:
         assert self.request is not None
         return [str(self.pokes), str(self.request.generation), self.request.ui_url, *self.promoted]
+
+    @workflow.query
+    def drift(self) -> tuple[str, ...]:
+        assert self.request is not None
+        return self.request.drift.lines
 
 
 @pytest.fixture
@@ -146,6 +152,14 @@ async def test_a_list_of_workflows_shows_which_change_each_one_promotes(
     assert await described.static_summary() == "acme/web#412"
     assert await described.memo() == {"change": "acme/web#412"}
     assert "pilotage -n shop why web-412" in (await described.static_details() or "")
+
+
+async def test_an_attempt_is_sent_what_drifted_before_it(
+    client: Client, installation: str, promotions: TemporalPromotions, worker: None
+) -> None:
+    await promotions.start(attempt(), SPEC, generation=3, drift=DriftNotice(order=7, drifted=True, lines=("web",)))
+    handle = client.get_workflow_handle(promotions.identify(attempt()))
+    assert await handle.query("drift", result_type=tuple[str, ...]) == ("web",)
 
 
 async def test_a_closed_workflow_is_not_started_again_and_its_end_is_reported(

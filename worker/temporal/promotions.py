@@ -21,7 +21,7 @@ from temporalio.common import (
 )
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from activities.models.drift import InstanceRef
+from activities.models.drift import DriftNotice, InstanceRef
 from activities.models.promotion import Command, CommandAnswer, PromotionInput
 from activities.models.pull_requests_news import PullRequestNews
 from activities.models.tracking import Timings, TrackerRef, TrackerSpec
@@ -78,7 +78,13 @@ class TemporalPromotions:
         return promotion_workflow_id(self._installation, attempt.namespace, attempt.name, attempt.uid, attempt.attempt)
 
     async def start(
-        self, attempt: TrackerRef, spec: TrackerSpec, *, generation: int, repository: str = ""
+        self,
+        attempt: TrackerRef,
+        spec: TrackerSpec,
+        *,
+        generation: int,
+        repository: str = "",
+        drift: DriftNotice | None = None,
     ) -> WorkflowState:
         """Start the workflow unless it exists; a closed one is not started again and its state is returned."""
         workflow_id = self.identify(attempt)
@@ -91,6 +97,7 @@ class TemporalPromotions:
             timings=self._timings,
             ui_url=workflow_link(self._ui_url, self._client.namespace, workflow_id),
             generation=generation,
+            drift=drift or DriftNotice(),
         )
         try:
             handle = await starting(

@@ -11,6 +11,7 @@ from activities.models.failures import BriefFailure
 from crds.api.ports import resource_of
 from crds.api.reflector import Key, ObjectChange
 from crds.reasons.problems import FailureKind
+from crds.reasons.vocabulary import Drift
 from crds.resource import Resource
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.drift_monitor import DriftMonitor
@@ -60,7 +61,7 @@ class DriftController:
         self._news: set[Key] = set()
         """Instances with a monitor whose workflow was not signalled."""
         self._left: dict[Key, set[str]] = {}
-        """Trackers, by instance, whose pull requests show what a monitor reported that is gone."""
+        """Trackers, by instance, whose pull requests show what a monitor reported that is gone, or unknown by now."""
         self.queue: KeyedQueue[Key] = KeyedQueue(
             name="drift", handle=self.handle, namespace_of=lambda key: key.namespace
         )
@@ -78,7 +79,7 @@ class DriftController:
             self._kinds[new.kind] += 1
         if old is not None and (new is None or new.instance != old.instance):
             self._monitors.get(Key(change.key.namespace, old.instance), set()).discard(change.key)
-        if old is not None and old.kind and (new is None or new.uid != old.uid):
+        if old is not None and _is_outdated(old, new):
             before = Key(change.key.namespace, old.instance)
             self._left.setdefault(before, set()).add(old.tracker)
             self.queue.add(before)
@@ -99,10 +100,8 @@ class DriftController:
             self.queue.add(change.key)
 
     async def clear(self, instance: Key, tracker: GoneTracker) -> None:
-        """Have what drifted taken from a deleted tracker's pull request, by who looked at an instance for it."""
-        found = self._declared(ArgoCDInstance).get(instance)
-        if found is not None:
-            await self._looks.clear(_reference(instance, found), tracker)
+        """Have what drifted taken from a deleted tracker's pull request, by who looks at an instance, or did."""
+        await self._looks.clear(self._reference(instance), tracker)
 
     async def handle(self, key: Key) -> timedelta | None:
         """Have one instance looked at, or publish on its monitors that there is none."""
@@ -113,15 +112,12 @@ class DriftController:
             return None
         if not self._has_synced():
             return SYNCING
-        found = self._declared(ArgoCDInstance).get(key)
-        if found is None:
-            # Without it no one looks for its monitors, nor presents what they reported.
-            self._left.pop(key, None)
-            await self._statuses.write(_missing(key))
-            return None
-        instance = _reference(key, found)
+        instance = self._reference(key)
+        exists, watched = bool(instance.uid), key in self._monitors
+        if watched and not exists:
+            await self._statuses.write(_missing(instance))
         await self._present_left(key, instance)
-        if key not in self._monitors:
+        if not (watched and exists):
             return None
         if key not in self._news:
             await self._looks.ensure(instance)
@@ -129,6 +125,12 @@ class DriftController:
         with taking(self._news, key):
             await self._looks.poke(instance)
         return None
+
+    def _reference(self, key: Key) -> InstanceRef:
+        """Name an instance; without a uid where there is none: its workflow shows what is owed, and ends."""
+        found = self._declared(ArgoCDInstance).get(key)
+        uid = found.metadata.uid if found is not None else None
+        return InstanceRef(namespace=key.namespace, name=key.name, uid=uid or "")
 
     async def _present_left(self, key: Key, instance: InstanceRef) -> None:
         while trackers := self._left.get(key):
@@ -138,19 +140,23 @@ class DriftController:
         self._left.pop(key, None)
 
 
-def _reference(key: Key, instance: Resource) -> InstanceRef:
-    return InstanceRef(namespace=key.namespace, name=key.name, uid=instance.metadata.uid or "")
+def _is_outdated(old: MonitorEntry, new: MonitorEntry | None) -> bool:
+    """Return whether a pull request shows what a monitor reported, and no look will have it show something else."""
+    if new is None or new.uid != old.uid:
+        return bool(old.kind)
+    # Silence is written without a look at the application.
+    return old.kind not in ("", Drift.UNKNOWN) and new.kind == Drift.UNKNOWN
 
 
-def _missing(key: Key) -> PublishDriftInput:
+def _missing(instance: InstanceRef) -> PublishDriftInput:
     """State of all monitors of an instance that it does not exist."""
-    what = f"ArgoCDInstance/{key.name}"
+    what, namespace = f"ArgoCDInstance/{instance.name}", instance.namespace
     message = (
-        f"ArgoCDInstance `{key.name}` does not exist in namespace {key.namespace}: create it, or delete the monitor"
+        f"ArgoCDInstance `{instance.name}` does not exist in namespace {namespace}: create it, or delete the monitor"
     )
     failure = BriefFailure(kind=FailureKind.REFERENCE_MISSING, object=what, message=message)
     return PublishDriftInput(
-        instance=InstanceRef(namespace=key.namespace, name=key.name, uid=""),
+        instance=instance,
         at=datetime.now(UTC),
         silent=(Silence(project="", failure=failure, shown=True),),
     )

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from activities.models.drift import DriftNotice
 from activities.models.promotion import Command, CommandAnswer
 from activities.models.tracking import TrackerRef, TrackerSpec
 from worker.temporal.outcomes import Look, WorkflowState
@@ -14,11 +15,18 @@ class Promotions(Protocol):
         """Return the id of the attempt's workflow, which need not exist."""
 
     async def start(
-        self, attempt: TrackerRef, spec: TrackerSpec, *, generation: int, repository: str = ""
+        self,
+        attempt: TrackerRef,
+        spec: TrackerSpec,
+        *,
+        generation: int,
+        repository: str = "",
+        drift: DriftNotice | None = None,
     ) -> WorkflowState:
         """Start the workflow unless it exists; a closed one is not started again and its state is returned.
 
-        `repository` is what people call it, such as `acme/web`, where that is known.
+        `repository` is what people call it, such as `acme/web`, where that is known; `drift` is what monitors of the
+        tracker report by now.
         """
 
     async def read_state(self, attempt: TrackerRef) -> WorkflowState:

@@ -1,12 +1,22 @@
-"""Delete what watches the change of a deleted tracker, and have what it shows go from the pull request."""
+"""What watches the change of a tracker: what it reports, and that it goes with it, also from the pull request."""
 
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from activities.models.drift import GoneTracker
+from activities.drift.presenting import notice_of
+from activities.models.drift import DriftNotice, GoneTracker
 from crds.api.compare_and_set import CONFLICTS
-from crds.api.ports import ApiConflict, ApiNotFound, Document, Kubernetes, resource_of
+from crds.api.ports import (
+    ABOUT_ONE_OBJECT,
+    ApiConflict,
+    ApiError,
+    ApiNotFound,
+    Document,
+    Kubernetes,
+    Page,
+    resource_of,
+)
 from crds.api.publishing import status_of
 from crds.api.reflector import Key
 from crds.v1alpha1.drift_monitor import DriftMonitor, MonitorLabel
@@ -19,7 +29,7 @@ MONITORS = resource_of(DriftMonitor.definition)
 
 
 class TrackerMonitors:
-    """Delete monitors before their tracker goes: a cluster may collect orphans much later."""
+    """Read the monitors of a tracker, and delete them before it goes: a cluster may collect orphans much later."""
 
     def __init__(self, kubernetes: Kubernetes, clear_drift: Callable[[Key, GoneTracker], Awaitable[None]]) -> None:
         self._kubernetes = kubernetes
@@ -32,11 +42,9 @@ class TrackerMonitors:
 
         What they show on the pull request goes first, since no one would know of it any more. Raises
         WorkflowsUnavailable where that cannot be asked for now, as long as it is waited for `patiently`; afterwards
-        `clear_owed` does it.
+        `clear_owed` does it. Raises ApiError where one cannot be deleted, once all others are.
         """
-        page = await self._kubernetes.list_all(
-            MONITORS, entry.namespace, label_selector=f"{MonitorLabel.TRACKER}={entry.uid}"
-        )
+        page = await self._list(entry)
         drifted = next((one for one in page.items if status_of(one).get("kind")), None)
         if drifted is not None:
             gone = GoneTracker(name=entry.name, repository=entry.repository, number=entry.number, uid=entry.uid)
@@ -48,9 +56,19 @@ class TrackerMonitors:
                     raise
                 logger.warning("drift of %s/%s stays shown until Temporal is back", entry.namespace, entry.name)
                 self._owed.setdefault(Key(entry.namespace, entry.name), []).append((instance, gone))
+        refusal: ApiError | None = None
         for one in page.items:
-            with suppress(ApiNotFound):
-                await self._delete(one, entry.uid)
+            try:
+                with suppress(ApiNotFound):
+                    await self._delete(one, entry.uid)
+            except ABOUT_ONE_OBJECT as error:
+                refusal = refusal or error
+        if refusal is not None:
+            raise refusal
+
+    async def notice(self, entry: TrackerEntry) -> DriftNotice:
+        """Return what the monitors of a tracker report."""
+        return notice_of(await self._list(entry))
 
     async def clear_owed(self, tracker: Key) -> None:
         """Have what is still shown of trackers of this name go. Raises WorkflowsUnavailable."""
@@ -58,6 +76,11 @@ class TrackerMonitors:
             await self._clear_drift(*owed[0])
             del owed[0]
         self._owed.pop(tracker, None)
+
+    async def _list(self, entry: TrackerEntry) -> Page:
+        return await self._kubernetes.list_all(
+            MONITORS, entry.namespace, label_selector=f"{MonitorLabel.TRACKER}={entry.uid}"
+        )
 
     async def _delete(self, monitor: Document, tracker: str) -> None:
         """Delete a monitor as long as it is this tracker's. Raises ApiNotFound; ApiConflict if it keeps changing."""

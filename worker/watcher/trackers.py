@@ -185,7 +185,12 @@ class TrackerController:
         if entry.running:
             return await self._promotions.look(entry.current)
         state = await self._promotions.start(
-            entry.current, entry.spec, generation=entry.generation, repository=self._repository_of(entry)
+            entry.current,
+            entry.spec,
+            generation=entry.generation,
+            repository=self._repository_of(entry),
+            # Its pull request shows it; no look sends it again unless something changes.
+            drift=await self._monitors.notice(entry) if entry.attempt > 1 else None,
         )
         if state is WorkflowState.RUNNING and entry.accepted:
             # An earlier look started it.

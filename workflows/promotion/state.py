@@ -377,3 +377,7 @@ class PromotionStart(PromotionInput):
     """Start a run: what the starter sends, and what an earlier run hands over when it continues as new."""
 
     carried: PromotionState | None = None
+
+    def state(self, now: datetime) -> PromotionState:
+        """Return what is carried, or what a first run knows."""
+        return self.carried or PromotionState(started_at=now, since=now, drift=self.drift)

@@ -30,7 +30,7 @@ from workflows.promotion.rules import commands
 from workflows.promotion.rules.carrying import fitting
 from workflows.promotion.rules.news import take_drift, take_news
 from workflows.promotion.run import CommandWaits, Continue, Ended, PromotionRun
-from workflows.promotion.state import PromotionStart, PromotionState
+from workflows.promotion.state import PromotionStart
 from workflows.promotion.steps import delivery, gates, intake, testing
 from workflows.promotion.steps.hop import await_policy, choose_hop
 from workflows.promotion.steps.listing import Listing
@@ -72,7 +72,7 @@ class PromotionWorkflow:
 
     @workflow.init
     def __init__(self, request: PromotionStart) -> None:
-        self._story = request.carried or PromotionState(started_at=workflow.now(), since=workflow.now())
+        self._story = request.state(workflow.now())
         self._story.environment = self._story.environment or request.spec.environment
         self._ctx = PromotionRun(request, self._story, publish=self._publish)
         self._publisher = status_publisher(
@@ -144,7 +144,7 @@ class PromotionWorkflow:
             return
         story.sequence = self._publisher.sequence
         ctx.hand_over()
-        lifetime.hand_over(fitting(replace(request, carried=story)))
+        lifetime.hand_over(fitting(replace(request, carried=story, drift=DriftNotice())))
 
     async def _resume(self) -> None:
         """After continue-as-new, send our view to the places again: their answers are the fresh view."""

@@ -50,3 +50,17 @@ async def test_news_of_drift_that_come_as_the_end_is_shown_are_shown_too(played:
             not drifted,
             drifted,
         )
+
+
+async def test_an_attempt_shows_from_its_beginning_what_the_monitors_of_the_one_before_it_report(
+    played: Played,
+) -> None:
+    async with promotion_in(World, played) as (world, start):
+        start.drift = DriftNotice(order=7, drifted=True, lines=(LINE,))
+        run = await start()
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        # A notice may come late that is older than what the attempt began with.
+        await run.handle.signal(DRIFT_SIGNAL, DriftNotice(order=6, drifted=False))
+        await run.command(Verb.PROMOTE, target="prod")
+        assert await run.end() is State.COMPLETED
+        assert all(LINE in one.comment and DRIFTED in one.steering_labels for one in world.presented)

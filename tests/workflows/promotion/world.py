@@ -4,11 +4,12 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from temporalio.client import Client, WorkflowHandle
 
+from activities.models.drift import DriftNotice
 from activities.models.promotion import Command, CommandAnswer, Verb
 from activities.models.status import TrackerStatus
 from activities.models.tracking import PullRequest, PullRequestState, Timings, TrackerRef, TrackerSpec
@@ -155,6 +156,8 @@ class Starter:
     client: Client
     installation: str
     timings: Timings
+    drift: DriftNotice = field(default_factory=DriftNotice)
+    """What the monitors of an attempt before it report."""
 
     async def __call__(self) -> Run:
         tracker = TrackerRef(namespace="shop", name="web-412", uid=uuid.uuid4().hex, attempt=1)
@@ -163,6 +166,7 @@ class Starter:
             tracker=tracker,
             spec=TrackerSpec(repository="web", number=412, environment="dev"),
             timings=self.timings,
+            drift=self.drift,
         )
         identity = promotion_workflow_id(self.installation, "shop", "web-412", tracker.uid, 1)
         self.world.workflow_id = identity
