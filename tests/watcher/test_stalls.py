@@ -116,6 +116,23 @@ async def test_the_server_is_asked_for_reported_problems_in_terms_that_it_knows(
     assert await find_stalled(client, "nowhere")() == {}
 
 
+async def test_only_workflows_of_the_installation_fill_the_list_of_those_with_problems() -> None:
+    asked: list[str] = []
+
+    class Listing:
+        def list_workflows(self, query: str, **_bounds: int) -> AsyncIterator[object]:
+            asked.append(query)
+            return nothing()
+
+    async def nothing() -> AsyncIterator[object]:
+        empty: tuple[object, ...] = ()
+        for one in empty:
+            yield one
+
+    assert await reported(cast(Client, Listing()), "east") == set()
+    assert f"TaskQueue = '{Queues(installation='east').promotions}'" in asked[0]
+
+
 async def test_a_task_that_no_worker_takes_is_named_with_its_queue_once_it_waits_too_long(
     client: Client, installation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,7 +71,9 @@ async def count_pollers(stalls: Stalls, installation: str) -> Mapping[str, int]:
 
 async def reported(client: Client, installation: str) -> set[Key]:
     """Return the trackers whose workflows report problems. Raises RPCError."""
-    query = f"WorkflowType = '{PROMOTION_WORKFLOW}' AND ExecutionStatus = 'Running' AND {REPORTED_PROBLEMS}"
+    # A list is bounded: those of other installations must not fill it.
+    ours = f"TaskQueue = '{Queues(installation=installation).promotions}'"
+    query = f"WorkflowType = '{PROMOTION_WORKFLOW}' AND ExecutionStatus = 'Running' AND {ours} AND {REPORTED_PROBLEMS}"
     found: set[Key] = set()
     async for one in client.list_workflows(query, page_size=LISTED, limit=LISTED):
         tracker = tracker_of(one.id)
