@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from providers.messages import Reply
+from providers.messages import Reply, items_on
 from providers.models import LabelEvent, LabelEvents, Remark, Remarks
 from providers.reading import read
 
@@ -54,9 +54,15 @@ async def look_at_labels(
 
     `reader` is given the newest id that was seen, and returns the events after it and the newest id that there is.
     """
-    at, found = page_cursor(cursor), list[LabelEvent]()
+    at, found, more = page_cursor(cursor), list[LabelEvent](), False
     for _ in range(LOOK_PAGES):
         reply = await ask(at.page)
+        if at.page > 1 and not items_on(reply):
+            # The page before it is full, or the list got shorter: events go with an account that the host hides.
+            if more:
+                break
+            at = replace(at, page=at.page - 1)
+            continue
         events, newest = await read(reply, partial(reader, at.newest, reply))
         found += events
         more = has_more(reply)

@@ -17,7 +17,7 @@ from providers.github import rights, wire
 from providers.github.auth import GitHubAuth
 from providers.hindrances import prove_writable
 from providers.http import HttpClients
-from providers.messages import ListBound, Reply, Request, TooMuch, has_next_page, items_on
+from providers.messages import ListBound, Reply, Request, TooMuch
 from providers.metrics import Recorder
 from providers.models import Credential
 
@@ -158,8 +158,7 @@ class GitHubCalls:
         for page in range(1, wire.PAGE_LIMIT + 1):
             reply = bound.take(await self.call(request(page)))
             yield reply
-            full = "link" not in reply.headers and items_on(reply, *path) == wire.PAGE_SIZE
-            if not (full or has_next_page(reply)):
+            if not wire.goes_on(reply, *path):
                 return
         raise TooMuch(f"the host names more than {wire.PAGE_LIMIT} pages")
 

@@ -6,10 +6,8 @@ from functools import partial
 from providers import issue_comments
 from providers.accounts import known
 from providers.cursors import REMARK_PAGES, RemarkLook, look_at_labels
-from providers.github import wire_steering
+from providers.github import wire, wire_steering
 from providers.github.calls import GitHubCalls
-from providers.github.wire import PAGE_SIZE
-from providers.messages import Reply, has_next_page, items_on
 from providers.models import LabelEvents, Person, Remarks
 
 
@@ -26,7 +24,7 @@ class GitHubSteering:
             cursor,
             ask=lambda page: self._calls.call(wire_steering.list_events(self._calls.repository, number, page)),
             reader=partial(wire_steering.read_label_events, own),
-            has_more=_goes_on,
+            has_more=wire.goes_on,
         )
 
     async def remarks(self, number: int, since: datetime, cursor: str) -> Remarks:
@@ -36,7 +34,7 @@ class GitHubSteering:
             request = wire_steering.list_remarks(self._calls.repository, number, look.at.since, page)
             reply = await self._calls.call(request)
             await look.take(reply, partial(wire_steering.read_remarks, own, reply))
-            if look.full or not _goes_on(reply):
+            if look.full or not wire.goes_on(reply):
                 break
         return look.remarks()
 
@@ -54,8 +52,3 @@ class GitHubSteering:
 
     async def react(self, comment_id: str, *, agreed: bool) -> None:
         await self._calls.call(issue_comments.react(self._calls.repository, comment_id, agreed=agreed))
-
-
-def _goes_on(reply: Reply) -> bool:
-    """Return whether a list goes on behind this page, or may: a full one is looked behind where no header shows it."""
-    return items_on(reply) == PAGE_SIZE or has_next_page(reply)

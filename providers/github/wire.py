@@ -18,7 +18,7 @@ from providers.errors import ProviderError, ProviderRejected, ProviderUnauthoriz
 from providers.github.rights import wanted_permissions
 from providers.issue_comments import read_author, read_comment
 from providers.label_looks import default_look
-from providers.messages import Reply, Request, segment
+from providers.messages import Reply, Request, has_next_page, items_on, segment
 from providers.models import Ancestry, ChangeState, Comment, CommitStatus, HostPullRequest, LabelLook, StatusState
 from providers.redaction import shortened
 from providers.status_keys import fitting_url
@@ -305,3 +305,9 @@ def _verdict(state: str) -> StatusState:
         return StatusState(state)
     except ValueError:
         return StatusState.ERROR
+
+
+def goes_on(reply: Reply, *path: str) -> bool:
+    """Return whether a list goes on behind this page, or may: a full one is looked behind where no header shows it."""
+    full = "link" not in reply.headers and items_on(reply, *path) == PAGE_SIZE
+    return full or has_next_page(reply)

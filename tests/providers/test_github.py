@@ -372,3 +372,25 @@ async def test_a_look_at_comments_ends_where_it_takes_no_more(host: FakeHost) ->
     assert steering is not None
     found = await steering.remarks(412, datetime(2026, 11, 30, 9, tzinfo=UTC), "")
     assert (len(found.remarks), len(host.requests)) == (100, 2)
+
+
+@pytest.mark.parametrize("left", [40, 99, 100])
+async def test_a_label_is_seen_where_the_list_of_events_got_shorter(host: FakeHost, left: int) -> None:
+    """As the events of an account do not show any more that the host has hidden."""
+    label = {"event": "labeled", "actor": {"login": "ada"}, "created_at": "2026-11-30T10:00:00Z"}
+    events = [{"id": number, "event": "mentioned"} for number in range(1, 251)]
+
+    def page(request: httpx.Request) -> httpx.Response:
+        number = int(request.url.params["page"])
+        return answer(events[(number - 1) * 100 : number * 100])
+
+    host.on("GET", "/user", answer({"login": "pilot"}))
+    host.on("GET", rf"{REPOSITORY}/issues/412/events\?.*", page)
+    steering = github(host.http()).steering
+    assert steering is not None
+    cursor = (await steering.label_events(412, "")).cursor
+    del events[left:]
+    events.append({"id": 251, "label": {"name": "pilotage/hold"}, **label})
+    look = await steering.label_events(412, cursor)
+    assert [one.label for one in look.events] == ["pilotage/hold"]
+    assert (await steering.label_events(412, look.cursor)).events == ()
