@@ -75,7 +75,11 @@ RULES = (
     _rules("promotion/membership.py", "test_membership.py", MEMBERSHIP_LIMITS),
     Rules(
         path="workflows/promotion/steps/writing.py",
-        tests=("tests/workflows/promotion/test_writing.py", "tests/workflows/promotion/test_asked_to_wait.py"),
+        tests=(
+            "tests/workflows/promotion/test_writing.py",
+            "tests/workflows/promotion/test_git_writing.py",
+            "tests/workflows/promotion/test_asked_to_wait.py",
+        ),
     ),
     Rules(
         path="workflows/promotion/steps/presenting.py",

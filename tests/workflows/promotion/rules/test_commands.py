@@ -7,11 +7,22 @@ import pytest
 
 from activities.models.delivery import Observation
 from activities.models.promotion import Command, Verb
+from activities.models.state_labels import HOLD
 from activities.models.tracking import Artifact, PullRequest, PullRequestState, TrackerRef
 from crds.reasons.vocabulary import State
 from tests.worlds.declared import a_policy
 from workflows.promotion.rules import commands
-from workflows.promotion.rules.commands import ACCEPTED, DONE, carry_out, command_waits, outdated_approval, repeats
+from workflows.promotion.rules.commands import (
+    ACCEPTED,
+    DONE,
+    KEPT_BY_HOLD,
+    acceptance,
+    carry_out,
+    command_waits,
+    outdated_approval,
+    repeats,
+    sentence,
+)
 from workflows.promotion.state import Hold, Hop, PromotionState, Refusal, Round
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -258,3 +269,35 @@ def test_a_release_gives_a_round_that_began_while_held_only_its_own_time_back() 
 
 def test_every_command_has_an_answer_for_people() -> None:
     assert set(ACCEPTED) == set(DONE) == set(Verb)
+
+
+@pytest.mark.parametrize("verb", list(Verb))
+def test_what_a_hold_keeps_is_accepted_for_after_its_release_and_the_rest_at_once(verb: Verb) -> None:
+    story = a_story()
+    assert acceptance(story, verb) == ACCEPTED[verb]
+    story.hold = Hold(by="ada", since=NOON, reason="")
+    kept = verb in KEPT_BY_HOLD
+    assert acceptance(story, verb) == ACCEPTED[verb] + ("; not before it is released" if kept else "")
+
+
+@pytest.mark.parametrize("verb", list(Verb))
+@pytest.mark.parametrize("target", ["", "prod"])
+def test_only_an_approval_is_stated_with_the_environment_that_it_is_for(verb: Verb, target: str) -> None:
+    to = " to prod" if verb is Verb.PROMOTE and target else ""
+    assert sentence(verb, a_command(target=target)) == f"ada {DONE[verb]}{to}"
+    assert sentence(verb, a_command(target=target, reason="it is Friday")) == f"ada {DONE[verb]}{to}: it is Friday"
+
+
+@pytest.mark.parametrize("verb", list(Verb))
+def test_a_sync_whose_result_is_not_shown_yet_refuses_another_sync_and_nothing_else(verb: Verb) -> None:
+    story = a_story()
+    assert repeats(story, verb) == ""
+    story.sync_request = "1"
+    assert bool(repeats(story, verb)) is (verb is Verb.SYNC)
+
+
+def test_a_hold_takes_back_that_its_label_is_to_be_removed_and_leaves_the_others() -> None:
+    story = a_story()
+    story.cleared = ["retest", HOLD]
+    carry_out(story, Verb.HOLD, a_command(), now=NOON)
+    assert story.cleared == ["retest"]

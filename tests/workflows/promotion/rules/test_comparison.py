@@ -1,11 +1,15 @@
 """Contained, ahead or diverged, over random histories of commits."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.models.delivery import Observation, revisions_of
+from activities.models.failures import BriefFailure
 from activities.models.revisions import Relation
 from activities.models.tracking import Artifact
+from crds.reasons.problems import FailureKind
+from crds.texts.plain import short_revision
 from workflows.promotion.rules import comparison
 from workflows.promotion.rules.comparison import Judgement
 
@@ -122,3 +126,18 @@ def test_a_place_has_an_artifact_only_where_its_deployments_agree_and_are_settle
     assert comparison.place_artifacts([running("a", "c1"), running("b", "c2")], ["web"]) is None
     assert comparison.place_artifacts([running("a", "c1", settled=False)], ["web"]) is None
     assert comparison.place_artifacts([], ["web"]) is None
+
+
+@pytest.mark.parametrize(
+    ("runs", "problem", "text"),
+    [
+        (None, "", "nothing"),
+        (None, "Argo CD does not answer", "an unknown revision"),
+        ("a" * 40, "", short_revision("a" * 40)),
+        ("a" * 40, "its health is unknown", short_revision("a" * 40)),
+    ],
+)
+def test_what_is_unknown_is_not_shown_as_nothing(runs: str | None, problem: str, text: str) -> None:
+    failure = BriefFailure(kind=FailureKind.UNAVAILABLE, message=problem, object="app") if problem else None
+    seen = Observation(deployment="web", component="web", application="web", runs=runs, failure=failure)
+    assert comparison.what_runs(seen) == text

@@ -275,3 +275,75 @@ def test_a_test_gets_the_merge_commit_once_there_is_one(merge_sha: str | None) -
     assert story.pull_request is not None
     story.pull_request = replace(story.pull_request, merge_sha=merge_sha)
     assert variables_of(story)["pullRequest.mergeSHA"] == (merge_sha or "")
+
+
+@pytest.mark.parametrize(
+    ("tests", "has_begun"),
+    [
+        ([], False),
+        ([untriggered()], False),
+        ([running()], True),
+        ([running(), untriggered()], False),
+        ([running(), passed()], True),
+        ([passed(), replace(running(), retry=1)], False),
+    ],
+)
+def test_a_round_has_begun_once_each_test_has_its_first_run_and_none_another(
+    tests: list[TestProgress], has_begun: bool
+) -> None:
+    assert rounds.begun(a_round(*tests)) is has_begun
+
+
+@pytest.mark.parametrize(("after", "up"), [(2 * HOUR - SECOND, False), (2 * HOUR, True), (3 * HOUR, True)])
+def test_the_time_of_a_round_is_up_at_its_timeout(after: timedelta, up: bool) -> None:
+    assert rounds.is_timed_out(a_round(running()), POLICY, NOON + after) is up
+
+
+JUDGED = replace(passed(), judged=True, read_at=NOON - POLL)
+
+
+@pytest.mark.parametrize(
+    ("test", "read"),
+    [
+        (JUDGED, True),
+        (replace(JUDGED, read_at=NOON - POLL - SECOND), True),
+        (replace(JUDGED, read_at=NOON - POLL + SECOND), False),
+        (replace(JUDGED, read_at=None), False),
+        (replace(JUDGED, judged=False), False),
+        (replace(JUDGED, run=None), False),
+        (replace(JUDGED, spec=replace(JUDGED.spec, runner="other")), False),
+    ],
+)
+def test_a_run_with_a_verdict_is_read_again_after_a_pause_where_its_runner_is_asked_anyway(
+    test: TestProgress, read: bool
+) -> None:
+    assert rounds.to_read_again(a_round(test), [running()], NOON, POLL) == ([test] if read else [])
+    assert rounds.to_read_again(a_round(test), [], NOON, POLL) == []
+
+
+@pytest.mark.parametrize(
+    ("seen", "news"),
+    [
+        (report(RunState.FAILED), True),
+        (report(RunState.FAILED, number="7"), True),
+        (report(RunState.PASSED, number="8"), True),
+        (report(RunState.PASSED), False),
+        (report(RunState.PASSED, number="7"), False),
+        (report(RunState.FAILED, failure=DOWN), False),
+        (report(RunState.PASSED, number="8", failure=DOWN), False),
+    ],
+)
+def test_that_a_run_was_run_again_is_news_once_and_changes_no_verdict(seen: RunReport, news: bool) -> None:
+    test = replace(JUDGED, number="7")
+    assert rounds.take_later(test, seen) is news
+    assert bool(test.later) is news
+    assert rounds.take_later(test, seen) is False
+    assert test.state is RunState.PASSED
+
+
+def test_variables_that_all_tests_have_alike_travel_once() -> None:
+    one, other = {"revision": "a", "name": "e2e"}, {"revision": "a", "name": "unit"}
+    assert rounds.shared_variables([one, other]) == {"revision": "a"}
+    assert rounds.shared_variables([one, {}]) == {}
+    assert rounds.shared_variables([one]) == one
+    assert rounds.shared_variables([]) == {}
