@@ -13,7 +13,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.models.delivery import WriteOutcome, WriteResult
 from activities.models.places import EnvironmentInput
-from activities.models.revisions import PresentResult, Relation, RevisionPair, Shown
+from activities.models.revisions import CompareRevisionsResult, PresentResult, Relation, RevisionPair, Shown
 from activities.models.testing import RunRef
 from activities.models.tracking import Artifact, Timings
 from crds.reasons.vocabulary import State
@@ -278,7 +278,7 @@ async def test_the_next_run_of_a_place_compares_when_the_host_may_be_called_and_
     second = Comparer(start, cast("Any", background), (), carried)
     second.pursue(pairs, clock.now)
     assert (tasks, second.problem, second.next_deadline()) == ([], carried.problem, BEGIN + HOUR)
-    clock.now, clock.answer = BEGIN + HOUR, SimpleNamespace(relations=(Relation.AHEAD,))
+    clock.now, clock.answer = BEGIN + HOUR, CompareRevisionsResult(relations=(Relation.AHEAD,))
     second.pursue(pairs, clock.now)
     await tasks.pop()
     assert second.state() == ComparerState()
