@@ -9,7 +9,7 @@ from providers.azure_devops.auth import AzureDevOpsAuth
 from providers.endpoint import Endpoint
 from providers.errors import ProviderError, ProviderUnauthorized
 from providers.http import HttpClients
-from providers.messages import ListBound, Reply, Request, TooMuch
+from providers.messages import ListBound, Reply, Request, TooMuch, items_on
 from providers.metrics import Recorder
 from providers.models import Credential
 
@@ -120,5 +120,5 @@ async def _send(endpoint: Endpoint, request: Request, headers: Mapping[str, str]
 
 def after_full_page(skip: int, reply: Reply, *, size: int = wire.PAGE_SIZE) -> int:
     """Go on after a full page, in lists that do not show whether there are others."""
-    count = len(wire.items_of(reply))
+    count = items_on(reply, "value")
     return skip + count if count >= size else 0

@@ -257,6 +257,7 @@ def _of_texts() -> Iterator[Work]:
         yield partial(plain.counted, 2, text)
         yield partial(markdown.inline, text)
         yield partial(markdown.cell, text)
+        yield partial(markdown.code, text)
         yield partial(markdown.link, text[:1000], f"https://{text[:TEXT_LIMIT_BYTES]}")
         yield partial(slack.inline, text)
         yield partial(slack.link, text[:1000], f"https://{text[:TEXT_LIMIT_BYTES]}")
