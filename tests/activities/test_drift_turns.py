@@ -62,6 +62,16 @@ async def watched(deployments: list[WatchedDeployment]) -> World:
     return world
 
 
+async def degraded(*, hanging: set[str]) -> World:
+    """Return a world of twelve projects with one application each, all of which became degraded."""
+    world = await watched(several(12, projects=12))
+    assert isinstance(world.argocd, Slow)
+    world.argocd.hangs = hanging
+    for name in list(world.argocd.applications):
+        world.change(name, health="Degraded")
+    return world
+
+
 def checked(world: World, name: str, at: datetime) -> None:
     world.monitor(name)["status"]["lastCheckedAt"] = format_time(at)
 
@@ -119,18 +129,15 @@ async def test_projects_that_are_shown_as_silent_keep_no_other_one_from_being_sh
 async def test_projects_that_hang_make_no_other_one_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looks, "LISTING", ENOUGH)
     monkeypatch.setattr(looks, "_PROJECTS_AT_ONCE", 1)
-    world = await watched(several(12, projects=12))
-    assert isinstance(world.argocd, Slow)
-    world.argocd.hangs = {f"shop-{number:02}" for number in range(4)}
-    for name in list(world.argocd.applications):
-        world.change(name, health="Degraded")
+    hanging = {f"shop-{number:02}" for number in range(4)}
+    world = await degraded(hanging=hanging)
     read: set[str] = set()
     for _ in range(LOOKS):
         found = await world.look()
         answered = [one for one in found.readings if one.verdict.kind is Drift.UNHEALTHY]
         read |= {one.monitor for one in answered}
         # Where any answered, those that had no turn are not called silent.
-        assert not answered or {one.project for one in found.silent} <= world.argocd.hangs
+        assert not answered or {one.project for one in found.silent} <= hanging
         if len(read) == 8:
             return
     raise AssertionError(f"never read: {8 - len(read)}")
@@ -139,11 +146,7 @@ async def test_projects_that_hang_make_no_other_one_unknown(monkeypatch: pytest.
 async def test_applications_that_hang_keep_no_other_one_from_being_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "READING", ENOUGH)
     monkeypatch.setattr(reading, "_AT_ONCE", 1)
-    world = await watched(several(12, projects=12))
-    assert isinstance(world.argocd, Slow)
-    world.argocd.hangs = {f"web-{number:03}" for number in range(6)}
-    for name in list(world.argocd.applications):
-        world.change(name, health="Degraded")
+    world = await degraded(hanging={f"web-{number:03}" for number in range(6)})
     read: set[str] = set()
     for _ in range(LOOKS):
         found = await world.look()

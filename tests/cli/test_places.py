@@ -29,6 +29,13 @@ def places(tracked: FakeCluster) -> FakeCluster:
     return tracked
 
 
+def on_to_prod(status: dict[str, Any]) -> dict[str, Any]:
+    """Return the status of a change that came to staging, and is on its way to prod."""
+    done = {"promoted": True, "result": "Promoted", "source": "dev", "target": "staging", "promotedBy": "autoPromote"}
+    hop = {"index": 1, "source": "staging", "target": "prod"}
+    return {**status, "promotions": [{**done, "at": "2026-11-21T08:05:00Z"}], "hop": hop}
+
+
 def cells(text: str) -> list[list[str]]:
     """Return the cells of aligned lines."""
     return [[cell.strip() for cell in line.split("   ") if cell.strip()] for line in text.splitlines()]
@@ -63,10 +70,7 @@ def test_an_environment_is_shown_with_its_lane_and_its_history(places: FakeClust
 def test_a_pull_request_is_followed_from_environment_to_environment(
     places: FakeCluster, status: dict[str, Any], run: Run
 ) -> None:
-    done = {"promoted": True, "result": "Promoted", "source": "dev", "target": "staging", "promotedBy": "autoPromote"}
-    further = {**status, "promotions": [{**done, "at": "2026-11-21T08:05:00Z"}]}
-    further["hop"] = {"index": 1, "source": "staging", "target": "prod"}
-    places.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status=further)
+    places.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status=on_to_prod(status))
 
     _, *rows = cells(run("where", "#412").stdout)
 
@@ -113,10 +117,7 @@ def test_an_environment_hold_is_shown_with_its_id(places: FakeCluster, run: Run)
 def test_the_machine_readable_form_holds_what_the_table_shows(
     places: FakeCluster, status: dict[str, Any], run: Run
 ) -> None:
-    done = {"promoted": True, "result": "Promoted", "source": "dev", "target": "staging", "promotedBy": "autoPromote"}
-    further = {**status, "promotions": [{**done, "at": "2026-11-21T08:05:00Z"}]}
-    further["hop"] = {"index": 1, "source": "staging", "target": "prod"}
-    places.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status=further)
+    places.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status=on_to_prod(status))
 
     answer = json.loads(run("where", MERGED[:7], "-o", "json").stdout)
 

@@ -1,6 +1,8 @@
 """GitHub as an SCM host, request by request."""
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import pytest
@@ -342,18 +344,24 @@ async def test_where_the_host_does_not_name_our_account_no_person_s_comment_coun
     assert await github(host.http()).comments.own(412) == ()
 
 
+def page_by_page(entries: Sequence[Any]) -> Callable[[httpx.Request], httpx.Response]:
+    """Answer with the page that is asked for of a list as it is then."""
+
+    def page(request: httpx.Request) -> httpx.Response:
+        number = int(request.url.params["page"])
+        return answer(entries[(number - 1) * 100 : number * 100])
+
+    return page
+
+
 async def test_a_command_behind_any_number_of_comments_that_were_edited_is_read(host: FakeHost) -> None:
     """The host lists what was edited since as well, the oldest first; none of that moves a look on."""
     edited = {"body": "x", "user": {"login": "eve"}, "created_at": "2026-11-29T10:00:00Z"}
     newest = {"user": {"login": "ada"}, "body": "/pilotage hold", "created_at": "2026-11-30T10:00:00Z"}
     comments = [{"id": number, **edited} for number in range(1, 651)] + [{"id": 651, **newest}]
 
-    def page(request: httpx.Request) -> httpx.Response:
-        number = int(request.url.params["page"])
-        return answer(comments[(number - 1) * 100 : number * 100])
-
     host.on("GET", "/user", answer({"login": "pilot"}))
-    host.on("GET", rf"{REPOSITORY}/issues/412/comments\?.*", page)
+    host.on("GET", rf"{REPOSITORY}/issues/412/comments\?.*", page_by_page(comments))
     steering = github(host.http()).steering
     assert steering is not None
     found = await steering.remarks(412, datetime(2026, 11, 30, 9, tzinfo=UTC), "")
@@ -380,12 +388,8 @@ async def test_a_label_is_seen_where_the_list_of_events_got_shorter(host: FakeHo
     label = {"event": "labeled", "actor": {"login": "ada"}, "created_at": "2026-11-30T10:00:00Z"}
     events = [{"id": number, "event": "mentioned"} for number in range(1, 251)]
 
-    def page(request: httpx.Request) -> httpx.Response:
-        number = int(request.url.params["page"])
-        return answer(events[(number - 1) * 100 : number * 100])
-
     host.on("GET", "/user", answer({"login": "pilot"}))
-    host.on("GET", rf"{REPOSITORY}/issues/412/events\?.*", page)
+    host.on("GET", rf"{REPOSITORY}/issues/412/events\?.*", page_by_page(events))
     steering = github(host.http()).steering
     assert steering is not None
     cursor = (await steering.label_events(412, "")).cursor
